@@ -1,0 +1,364 @@
+//! Sites: the components of a model that can be read and changed, and their names.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::architecture::{Architecture, fill};
+use crate::error::IrError;
+
+/// An axis of an activation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Axis {
+    /// The token that the activation belongs to; the destination for scores and patterns.
+    Position,
+    /// The key's position of scores and patterns.
+    SrcPosition,
+    /// Query heads.
+    Head,
+    /// Key/value heads.
+    KvHead,
+    /// The MLP's neurons.
+    Neuron,
+    /// The width of one head.
+    HeadWidth,
+    /// The width of the residual stream.
+    Width,
+    /// The vocabulary.
+    Vocab,
+    /// A single number.
+    One,
+}
+
+impl Axis {
+    /// The word for this axis in shapes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Position => "position",
+            Self::SrcPosition => "src_position",
+            Self::Head => "head",
+            Self::KvHead => "kv_head",
+            Self::Neuron => "neuron",
+            Self::HeadWidth => "d_head",
+            Self::Width => "d_model",
+            Self::Vocab => "vocab",
+            Self::One => "1",
+        }
+    }
+}
+
+/// A row of the table of components: its short name, further names, its TransformerLens name
+/// (`{}` stands for the layer) and the axes of its value.
+struct Entry(Component, &'static str, &'static [&'static str], &'static str, &'static [Axis]);
+
+macro_rules! components {
+    ($( $(#[$doc:meta])* $name:ident = $short:literal, $aliases:expr, $hook:literal, $axes:expr; )*) => {
+        /// A kind of activation, in the order in which a forward pass computes them.
+        ///
+        /// The meanings are TransformerLens'; the numbers are Hugging Face's, without folding or
+        /// centring of weights.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Component { $( $(#[$doc])* $name, )* }
+
+        impl Component {
+            /// All components.
+            pub const ALL: [Self; [$($short),*].len()] = [$(Self::$name),*];
+        }
+
+        const TABLE: [Entry; Component::ALL.len()] =
+            [$(Entry(Component::$name, $short, $aliases, $hook, $axes)),*];
+    };
+}
+
+const STREAM: &[Axis] = &[Axis::Position, Axis::Width];
+const SCALAR: &[Axis] = &[Axis::Position, Axis::One];
+const HEADS: &[Axis] = &[Axis::Position, Axis::Head, Axis::HeadWidth];
+const KV_HEADS: &[Axis] = &[Axis::Position, Axis::KvHead, Axis::HeadWidth];
+const CELLS: &[Axis] = &[Axis::Head, Axis::Position, Axis::SrcPosition];
+const NEURONS: &[Axis] = &[Axis::Position, Axis::Neuron];
+
+components! {
+    /// The token's embedding as it enters the residual stream.
+    Embed = "embed", &[], "hook_embed", STREAM;
+    /// The learned embedding of the position.
+    PosEmbed = "pos_embed", &[], "hook_pos_embed", STREAM;
+    /// The residual stream before a layer; above layer 0 the same place as `resid_post` below.
+    ResidPre = "resid_pre", &[], "blocks.{}.hook_resid_pre", STREAM;
+    /// The divisor of the norm before attention, sqrt(var + eps).
+    Ln1Scale = "ln1_scale", &[], "blocks.{}.ln1.hook_scale", SCALAR;
+    /// The normalised stream before gain and bias.
+    Ln1Normalized = "ln1_normalized", &[], "blocks.{}.ln1.hook_normalized", STREAM;
+    /// The output of the norm before attention, gain and bias applied.
+    Ln1 = "ln1", &["attn_in"], "blocks.{}.ln1.hook_out", STREAM;
+    /// Queries before a query norm and rotary positions.
+    Q = "q", &[], "blocks.{}.attn.hook_q", HEADS;
+    /// Keys before a key norm and rotary positions.
+    K = "k", &[], "blocks.{}.attn.hook_k", KV_HEADS;
+    /// Values.
+    V = "v", &[], "blocks.{}.attn.hook_v", KV_HEADS;
+    /// Queries after the query norm.
+    QNormed = "q_normed", &[], "blocks.{}.attn.hook_q_normed", HEADS;
+    /// Keys after the key norm.
+    KNormed = "k_normed", &[], "blocks.{}.attn.hook_k_normed", KV_HEADS;
+    /// Queries after rotary positions.
+    RotQ = "rot_q", &[], "blocks.{}.attn.hook_rot_q", HEADS;
+    /// Keys after rotary positions.
+    RotK = "rot_k", &[], "blocks.{}.attn.hook_rot_k", KV_HEADS;
+    /// Attention scores: scaled, soft-capped and masked.
+    Scores = "scores", &["attn_scores"], "blocks.{}.attn.hook_attn_scores", CELLS;
+    /// The attention pattern; a patched one isn't normalised again.
+    Pattern = "pattern", &[], "blocks.{}.attn.hook_pattern", CELLS;
+    /// The weighted values of each query head, before the output projection.
+    Z = "z", &[], "blocks.{}.attn.hook_z", HEADS;
+    /// Each head's part of the output, without the output bias.
+    Result = "result", &[], "blocks.{}.attn.hook_result", &[Axis::Position, Axis::Head, Axis::Width];
+    /// What attention adds to the residual stream.
+    AttnOut = "attn_out", &["attn", "self_attn"], "blocks.{}.hook_attn_out", STREAM;
+    /// The residual stream between attention and MLP.
+    ResidMid = "resid_mid", &[], "blocks.{}.hook_resid_mid", STREAM;
+    /// The divisor of the norm before the MLP.
+    Ln2Scale = "ln2_scale", &[], "blocks.{}.ln2.hook_scale", SCALAR;
+    /// The normalised stream before the MLP's gain and bias.
+    Ln2Normalized = "ln2_normalized", &[], "blocks.{}.ln2.hook_normalized", STREAM;
+    /// The output of the norm before the MLP, gain and bias applied.
+    Ln2 = "ln2", &["mlp_in"], "blocks.{}.ln2.hook_out", STREAM;
+    /// The argument of the activation function.
+    MlpPre = "mlp_pre", &["pre"], "blocks.{}.mlp.hook_pre", NEURONS;
+    /// The other factor of a gated MLP.
+    MlpPreLinear = "mlp_pre_linear", &["pre_linear"], "blocks.{}.mlp.hook_pre_linear", NEURONS;
+    /// The neurons: what enters the MLP's output projection.
+    MlpPost = "mlp_post", &["post", "neurons"], "blocks.{}.mlp.hook_post", NEURONS;
+    /// What the MLP adds to the residual stream.
+    MlpOut = "mlp_out", &["mlp"], "blocks.{}.hook_mlp_out", STREAM;
+    /// The residual stream after a layer.
+    ResidPost = "resid_post", &["output"], "blocks.{}.hook_resid_post", STREAM;
+    /// The divisor of the final norm.
+    FinalScale = "ln_final_scale", &[], "ln_final.hook_scale", SCALAR;
+    /// The finally normalised stream before gain and bias.
+    FinalNormalized = "ln_final_normalized", &[], "ln_final.hook_normalized", STREAM;
+    /// The output of the final norm, gain and bias applied.
+    FinalNorm = "ln_final", &["final_norm"], "ln_final.hook_out", STREAM;
+    /// The logits.
+    Logits = "logits", &["unembed"], "unembed.hook_out", &[Axis::Position, Axis::Vocab];
+}
+
+impl Component {
+    fn entry(self) -> &'static Entry {
+        &TABLE[self as usize]
+    }
+
+    /// The short name: `resid_post`.
+    pub fn name(self) -> &'static str {
+        self.entry().1
+    }
+
+    /// The other short names that are accepted.
+    pub fn aliases(self) -> &'static [&'static str] {
+        self.entry().2
+    }
+
+    /// The axes of its value, without a batch axis.
+    pub fn axes(self) -> &'static [Axis] {
+        self.entry().4
+    }
+
+    /// True where each layer has one.
+    pub fn in_layers(self) -> bool {
+        self.entry().3.contains("{}")
+    }
+
+    fn has_axis(self, axis: Axis) -> bool {
+        self.axes().contains(&axis)
+    }
+
+    /// The axis that heads of this component are counted on, if it has heads.
+    pub fn head_axis(self) -> Option<Axis> {
+        [Axis::Head, Axis::KvHead].into_iter().find(|axis| self.has_axis(*axis))
+    }
+
+    /// True for scores and patterns, whose cells belong to a pair of positions.
+    pub fn has_sources(self) -> bool {
+        self.has_axis(Axis::SrcPosition)
+    }
+
+    /// True where single neurons can be selected.
+    pub fn has_neurons(self) -> bool {
+        self.has_axis(Axis::Neuron)
+    }
+
+    /// The component with a short name or one of its aliases.
+    pub fn from_name(name: &str) -> Option<Self> {
+        let matches = |c: &Self| c.name() == name || c.aliases().contains(&name);
+        Self::ALL.into_iter().find(matches)
+    }
+}
+
+impl fmt::Display for Component {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A component at a layer; without a layer where the model has just one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Site {
+    /// The layer, counted from 0.
+    pub layer: Option<usize>,
+    /// The component.
+    pub component: Component,
+}
+
+impl Site {
+    /// A component of a layer.
+    pub fn in_layer(component: Component, layer: usize) -> Self {
+        Self { layer: Some(layer), component }
+    }
+
+    /// A component that stands outside the layers, such as the logits.
+    pub fn outside(component: Component) -> Self {
+        Self { layer: None, component }
+    }
+
+    /// The same place under its one name: `resid_pre` above layer 0 is `resid_post` below.
+    pub fn place(self) -> Self {
+        match (self.component, self.layer) {
+            (Component::ResidPre, Some(layer)) if layer > 0 => {
+                Self::in_layer(Component::ResidPost, layer - 1)
+            }
+            _ => self,
+        }
+    }
+
+    /// Where the site stands in a forward pass; sites are computed in rising order.
+    pub fn order(self) -> (usize, Component) {
+        let Self { layer, component } = self.place();
+        let depth = match layer {
+            Some(layer) => layer + 1,
+            None if component < Component::ResidPre => 0,
+            None => usize::MAX,
+        };
+        (depth, component)
+    }
+
+    /// TransformerLens' name: `blocks.3.attn.hook_z`.
+    pub fn hook_name(self) -> String {
+        fill(self.component.entry().3, self.layer)
+    }
+
+    /// The short name with its layer: `z@3`.
+    pub fn short_name(self) -> String {
+        match self.layer {
+            Some(layer) => format!("{}@{layer}", self.component.name()),
+            None => self.component.name().to_owned(),
+        }
+    }
+
+    /// The names of the checkpoint's PyTorch modules whose output this site is.
+    pub fn module_names(self, architecture: &Architecture) -> Vec<String> {
+        let names = |site: Self| -> Vec<String> {
+            let of_component = architecture.modules.iter().filter(|m| m.component == site.component);
+            of_component.map(|m| m.at(site.layer)).collect()
+        };
+        names(self.place())
+    }
+
+    /// Reads a site's name as a model knows it: TransformerLens' (`blocks.3.attn.hook_z`, `z3`
+    /// isn't one), ours (`z@3`, `logits`), or the PyTorch module's (`transformer.h.3.mlp`, also
+    /// without its first part or with MLX's `layers.3`).
+    ///
+    /// # Errors
+    ///
+    /// [`IrError::UnknownSite`] with the nearest names, [`IrError::MissingSite`] where the model
+    /// has no such component, [`IrError::LayerOutOfRange`].
+    pub fn parse(name: &str, architecture: &Architecture) -> Result<Self, IrError> {
+        let site = read_name(name, architecture)
+            .ok_or_else(|| IrError::unknown_site(name, &known_names(architecture)))?;
+        site.check(architecture)?;
+        Ok(site)
+    }
+
+    /// Fails where the model hasn't got this site.
+    ///
+    /// # Errors
+    ///
+    /// [`IrError::MissingSite`] and [`IrError::LayerOutOfRange`].
+    pub fn check(self, architecture: &Architecture) -> Result<(), IrError> {
+        let Self { component, layer } = self;
+        if let Some(reason) = architecture.lacks(component) {
+            return Err(IrError::MissingSite { site: self, family: architecture.family.clone(), reason });
+        }
+        match layer {
+            Some(layer) if layer >= architecture.n_layers => {
+                Err(IrError::LayerOutOfRange { site: self, n_layers: architecture.n_layers })
+            }
+            Some(_) if !component.in_layers() => Err(IrError::StrayLayer { component }),
+            None if component.in_layers() => Err(IrError::NoLayer { component }),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.short_name())
+    }
+}
+
+/// A dotted name with its (first) number taken out: `h.3.mlp` is `("h.{}.mlp", Some(3))`.
+fn split_layer(name: &str) -> (String, Option<usize>) {
+    let mut layer = None;
+    let parts: Vec<&str> = name
+        .split('.')
+        .map(|part| match part.parse() {
+            Ok(number) if layer.is_none() => {
+                layer = Some(number);
+                "{}"
+            }
+            _ => part,
+        })
+        .collect();
+    (parts.join("."), layer)
+}
+
+fn read_name(name: &str, architecture: &Architecture) -> Option<Site> {
+    if let Some((component, layer)) = name.split_once('@') {
+        let component = Component::from_name(component)?;
+        return Some(Site::in_layer(component, layer.parse().ok()?));
+    }
+    if let Some(component) = Component::from_name(name) {
+        return Some(Site { component, layer: None });
+    }
+    let (pattern, layer) = split_layer(name);
+    let by_hook = TABLE.iter().find(|entry| entry.3 == pattern).map(|entry| entry.0);
+    let by_module = || {
+        let matches = |m: &&crate::ModuleName| module_matches(&m.pattern, &pattern);
+        architecture.modules.iter().find(matches).map(|m| m.component)
+    };
+    let component = by_hook.or_else(by_module)?;
+    Some(Site { component, layer })
+}
+
+/// True where `given` names the module `pattern`: whole, without its first part, or with the
+/// container of the layers called `layers`, as MLX does.
+fn module_matches(pattern: &str, given: &str) -> bool {
+    let tail = pattern.split_once('.').map_or(pattern, |(_, tail)| tail);
+    let mlx = || Some(format!("layers.{{}}{}", pattern.split_once(".{}")?.1));
+    given == pattern || given == tail || mlx().is_some_and(|mlx| given == mlx)
+}
+
+/// All names of all sites, for suggestions; layers are left as `{}`.
+fn known_names(architecture: &Architecture) -> Vec<String> {
+    let has = |entry: &&Entry| architecture.lacks(entry.0).is_none();
+    let ours = TABLE.iter().filter(has).flat_map(|entry| {
+        let short = std::iter::once(entry.1).chain(entry.2.iter().copied());
+        short.map(str::to_owned).chain([entry.3.to_owned()])
+    });
+    ours.chain(architecture.modules.iter().map(|m| m.pattern.clone())).collect()
+}
+
+/// The parts of a site's name that a spelling mistake is looked for in.
+pub(crate) fn comparable(name: &str) -> String {
+    let name = name.split_once('@').map_or(name, |(component, _)| component);
+    split_layer(name).0
+}
