@@ -1,0 +1,154 @@
+//! Devices by name.
+
+use std::fmt;
+use std::panic::catch_unwind;
+use std::str::FromStr;
+
+use burn::tensor::{Device, Tensor};
+
+use crate::error::ModelError;
+
+/// The name of a device, as the program's flag has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeviceName {
+    /// Burn's flex backend: threads and SIMD.
+    #[default]
+    Cpu,
+    /// Burn's ndarray backend, which Burn deprecates (feature `ndarray`).
+    Ndarray,
+    /// An NVIDIA GPU by its index (feature `cuda`).
+    Cuda(usize),
+    /// A Vulkan GPU by its index (feature `vulkan`).
+    Vulkan(usize),
+}
+
+const KNOWN: [&str; 4] = ["cpu", "ndarray", "cuda[:i]", "vulkan[:i]"];
+
+impl FromStr for DeviceName {
+    type Err = ModelError;
+
+    fn from_str(given: &str) -> Result<Self, ModelError> {
+        let unknown = || ModelError::UnknownDevice { given: given.to_owned(), known: KNOWN.to_vec() };
+        let (name, index) = match given.split_once(':') {
+            Some((name, index)) => (name, Some(index.parse().map_err(|_| unknown())?)),
+            None => (given, None),
+        };
+        match (name, index) {
+            ("cpu", None) => Ok(Self::Cpu),
+            ("ndarray", None) => Ok(Self::Ndarray),
+            ("cuda", index) => Ok(Self::Cuda(index.unwrap_or(0))),
+            ("vulkan", index) => Ok(Self::Vulkan(index.unwrap_or(0))),
+            _ => Err(unknown()),
+        }
+    }
+}
+
+impl fmt::Display for DeviceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cpu => f.write_str("cpu"),
+            Self::Ndarray => f.write_str("ndarray"),
+            Self::Cuda(index) => write!(f, "cuda:{index}"),
+            Self::Vulkan(index) => write!(f, "vulkan:{index}"),
+        }
+    }
+}
+
+impl DeviceName {
+    /// The devices that this build has a backend for; the first one of each kind.
+    pub fn built() -> Vec<Self> {
+        let all = [
+            (true, Self::Cpu),
+            (cfg!(feature = "ndarray"), Self::Ndarray),
+            (cfg!(feature = "cuda"), Self::Cuda(0)),
+            (cfg!(feature = "vulkan"), Self::Vulkan(0)),
+        ];
+        all.into_iter().filter(|(built, _)| *built).map(|(_, name)| name).collect()
+    }
+
+    /// Opens the device.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::DeviceNotBuilt`], and [`ModelError::DeviceFailed`] where the machine hasn't
+    /// got it (GPU backends panic there; a tiny product tries it out).
+    pub fn open(self) -> Result<Device, ModelError> {
+        let name = self.to_string();
+        let device = match self {
+            Self::Cpu => Device::flex(),
+            Self::Ndarray => ndarray(name)?,
+            Self::Cuda(index) => cuda(name, index)?,
+            Self::Vulkan(index) => vulkan(name, index)?,
+        };
+        match self {
+            Self::Cpu | Self::Ndarray => Ok(device),
+            Self::Cuda(_) | Self::Vulkan(_) => tried(self, device),
+        }
+    }
+}
+
+fn tried(name: DeviceName, device: Device) -> Result<Device, ModelError> {
+    let probe = device.clone();
+    let outcome = catch_unwind(move || Tensor::<2>::ones([2, 2], &probe).sum().try_into_data().map(|_| ()));
+    let problem = match outcome {
+        Ok(Ok(())) => return Ok(device),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "its driver or the device itself isn't there".to_owned(),
+    };
+    Err(ModelError::DeviceFailed { device: name.to_string(), problem })
+}
+
+#[cfg(feature = "ndarray")]
+fn ndarray(_: String) -> Result<Device, ModelError> {
+    Ok(Device::ndarray())
+}
+
+#[cfg(not(feature = "ndarray"))]
+fn ndarray(device: String) -> Result<Device, ModelError> {
+    Err(ModelError::DeviceNotBuilt { device, feature: "ndarray" })
+}
+
+#[cfg(feature = "cuda")]
+fn cuda(_: String, index: usize) -> Result<Device, ModelError> {
+    Ok(Device::cuda(index))
+}
+
+#[cfg(not(feature = "cuda"))]
+fn cuda(device: String, _: usize) -> Result<Device, ModelError> {
+    Err(ModelError::DeviceNotBuilt { device, feature: "cuda" })
+}
+
+#[cfg(feature = "vulkan")]
+fn vulkan(_: String, index: usize) -> Result<Device, ModelError> {
+    Ok(Device::vulkan(burn::tensor::DeviceKind::DiscreteGpu(index)))
+}
+
+#[cfg(not(feature = "vulkan"))]
+fn vulkan(device: String, _: usize) -> Result<Device, ModelError> {
+    Err(ModelError::DeviceNotBuilt { device, feature: "vulkan" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_printed_as_they_are_read() {
+        for name in ["cpu", "ndarray", "cuda:0", "vulkan:3"] {
+            assert_eq!(name.parse::<DeviceName>().map(|d| d.to_string()).ok().as_deref(), Some(name));
+        }
+        assert_eq!("cuda".parse::<DeviceName>().ok(), Some(DeviceName::Cuda(0)));
+        for name in ["gpu", "cpu:1", "cuda:x", ""] {
+            assert!(matches!(name.parse::<DeviceName>(), Err(ModelError::UnknownDevice { .. })), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_device_that_is_not_built_says_how_to_build_it() {
+        if !cfg!(feature = "cuda") {
+            let message = DeviceName::Cuda(0).open().map_err(|e| e.to_string()).err();
+            let expected = "this program was built without device 'cuda:0': build it with --features cuda";
+            assert_eq!(message.as_deref(), Some(expected));
+        }
+    }
+}

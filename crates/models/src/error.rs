@@ -1,0 +1,66 @@
+//! What can go wrong between a checkpoint and its numbers.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// A model, tokenizer or device that can't be used, with what to do about it.
+#[derive(Debug, Error)]
+#[expect(missing_docs, reason = "the fields are what the message shows")]
+pub enum ModelError {
+    /// The folder isn't there.
+    #[error("there is no model folder '{}': give a folder with config.json, tokenizer.json and model.safetensors, or leave --model out for the built-in model", path.display())]
+    NoFolder { path: PathBuf },
+    /// One of the folder's files isn't there.
+    #[error("the model folder '{}' has no {file}: a checkpoint in Hugging Face's layout has config.json, tokenizer.json and model.safetensors", path.display())]
+    NoFile { path: PathBuf, file: &'static str },
+    /// A file can't be read.
+    #[error("can't read '{}': {error}", path.display())]
+    Unreadable { path: PathBuf, error: io::Error },
+    /// config.json is no JSON, or not what the family needs.
+    #[error("{origin}: config.json {problem}")]
+    BadConfig { origin: String, problem: String },
+    /// A family that isn't known.
+    #[error("{origin}: config.json has the model_type '{given}', which isn't supported; supported: {}", known.join(", "))]
+    UnknownFamily { origin: String, given: String, known: Vec<&'static str> },
+    /// The safetensors file is damaged or isn't one.
+    #[error("{origin}: the weights can't be read: {problem}")]
+    BadWeights { origin: String, problem: String },
+    /// The weights aren't those that config.json promises.
+    #[error("{origin}: the weights don't fit config.json:\n  {}", problems.join("\n  "))]
+    Mismatch { origin: String, problems: Vec<String> },
+    /// A weight that is infinite or not a number.
+    #[error("{origin}: weight '{tensor}' holds {value} at index {index}: the file is damaged, or the model's training failed")]
+    NotFinite { origin: String, tensor: String, index: usize, value: f32 },
+    /// tokenizer.json can't be read.
+    #[error("{origin}: tokenizer.json can't be used: {problem}")]
+    BadTokenizer { origin: String, problem: String },
+    /// A prompt without tokens.
+    #[error("the prompt is empty: give at least one word")]
+    EmptyPrompt,
+    /// A prompt longer than the model's context.
+    #[error("the prompt has {len} tokens, but the model's context is {context}: shorten the prompt")]
+    PromptTooLong { len: usize, context: usize },
+    /// A token that the model's embedding hasn't got.
+    #[error("the tokenizer gives token {id} ('{text}'), but the model's vocabulary has {vocab}: tokenizer.json belongs to another model")]
+    TokenOutsideVocab { id: u32, text: String, vocab: usize },
+    /// An answer of several tokens.
+    #[error("the answer '{answer}' is {} tokens here ({}), but a metric reads one: give a shorter answer, such as '{}'", texts.len(), texts.join("|"), texts.first().map_or("", |t| t))]
+    LongAnswer { answer: String, texts: Vec<String> },
+    /// An answer that changes how the prompt is tokenised, or is empty.
+    #[error("'{answer}' doesn't continue the prompt as tokens of its own: add a space before it, or end the prompt at a word's end")]
+    NoContinuation { answer: String },
+    /// A device name that can't be read.
+    #[error("there is no device '{given}': use {}", known.join(", "))]
+    UnknownDevice { given: String, known: Vec<&'static str> },
+    /// A device whose backend isn't compiled in.
+    #[error("this program was built without device '{device}': build it with --features {feature}")]
+    DeviceNotBuilt { device: String, feature: &'static str },
+    /// A device that can't be opened.
+    #[error("device '{device}' can't be used: {problem}")]
+    DeviceFailed { device: String, problem: String },
+    /// Something that the decoder can't compute yet.
+    #[error("{what} can't be computed yet")]
+    NotYet { what: String },
+}

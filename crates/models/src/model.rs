@@ -1,0 +1,155 @@
+//! Checkpoints and the models made from them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tracewright_ir::Architecture;
+
+use crate::decoder::Decoder;
+use crate::device::DeviceName;
+use crate::error::ModelError;
+use crate::families::{self, Family};
+use crate::load;
+use crate::tensors::TensorFile;
+use crate::tokenizer::Tokenizer;
+
+/// The name of the model that is embedded in the program.
+pub const BUILT_IN: &str = "facts-6m";
+
+macro_rules! built_in_file {
+    ($file:literal) => {
+        include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/facts-6m/", $file))
+    };
+}
+
+/// A checkpoint's config and tokenizer; its weights stay where they are until
+/// [`Checkpoint::load`].
+#[derive(Debug)]
+pub struct Checkpoint {
+    name: String,
+    weights: Location,
+    family: &'static Family,
+    architecture: Architecture,
+    tokenizer: Tokenizer,
+    warnings: Vec<String>,
+}
+
+#[derive(Debug)]
+enum Location {
+    BuiltIn,
+    File(PathBuf),
+}
+
+/// A model that is ready to run.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// What it is called: the built-in name, or its folder.
+    pub name: String,
+    /// The SHA-256 of its weights' file.
+    pub sha256: String,
+    /// The decoder with its weights.
+    pub decoder: Decoder,
+    /// Its tokenizer.
+    pub tokenizer: Tokenizer,
+}
+
+impl Checkpoint {
+    /// The model that is embedded in the program: a small GPT-2 that knows ROME's facts.
+    ///
+    /// # Errors
+    ///
+    /// None in a program whose tests have passed.
+    pub fn built_in() -> Result<Self, ModelError> {
+        let (config, tokenizer) =
+            (built_in_file!("config.json"), built_in_file!("tokenizer.json"));
+        Self::new(BUILT_IN.to_owned(), Location::BuiltIn, config, tokenizer)
+    }
+
+    /// A folder in Hugging Face's layout: `config.json`, `tokenizer.json`, `model.safetensors`.
+    ///
+    /// # Errors
+    ///
+    /// A folder or file that isn't there or can't be read, a config of an unknown family or with
+    /// settings that aren't supported.
+    pub fn open(folder: &Path) -> Result<Self, ModelError> {
+        if !folder.is_dir() {
+            return Err(ModelError::NoFolder { path: folder.to_owned() });
+        }
+        let file = |file: &'static str| {
+            let path = folder.join(file);
+            let found = path.is_file();
+            found.then_some(path).ok_or(ModelError::NoFile { path: folder.to_owned(), file })
+        };
+        let read = |path: PathBuf| {
+            fs::read(&path).map_err(|error| ModelError::Unreadable { path, error })
+        };
+        let config = read(file("config.json")?)?;
+        let tokenizer = read(file("tokenizer.json")?)?;
+        let weights = Location::File(file("model.safetensors")?);
+        Self::new(folder.display().to_string(), weights, &config, &tokenizer)
+    }
+
+    fn new(
+        name: String,
+        weights: Location,
+        config: &[u8],
+        tokenizer: &[u8],
+    ) -> Result<Self, ModelError> {
+        let (family, architecture, mut warnings) = families::read(&name, config)?;
+        let Architecture { vocab, context, .. } = architecture;
+        let tokenizer = Tokenizer::from_bytes(&name, tokenizer, vocab, context)?;
+        if tokenizer.len() != vocab {
+            let known = tokenizer.len();
+            warnings.push(format!(
+                "{name}: the tokenizer knows {known} tokens, the model has {vocab} embeddings"
+            ));
+        }
+        Ok(Self { name, weights, family, architecture, tokenizer, warnings })
+    }
+
+    /// What it is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The model's shape.
+    pub fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
+    /// The tokenizer.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// What is odd about the checkpoint without being wrong.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Reads the weights onto a device, computed in f32 whatever they are stored in.
+    ///
+    /// # Errors
+    ///
+    /// A damaged file, tensors that don't fit the config, numbers that are infinite or not
+    /// numbers, a device that can't be used.
+    pub fn load(self, device: DeviceName) -> Result<Model, ModelError> {
+        let file = match &self.weights {
+            Location::BuiltIn => {
+                TensorFile::embedded(&self.name, built_in_file!("model.safetensors"))?
+            }
+            Location::File(path) => TensorFile::map(path)?,
+        };
+        let on_host = device == DeviceName::Cpu;
+        let names = (self.family.names)();
+        let decoder = load::decoder(&file, &self.architecture, names, &device.open()?, on_host)?;
+        Ok(Model { name: self.name, sha256: file.sha256(), decoder, tokenizer: self.tokenizer })
+    }
+}
+
+impl Model {
+    /// The model's shape.
+    pub fn architecture(&self) -> &Architecture {
+        self.decoder.architecture()
+    }
+}

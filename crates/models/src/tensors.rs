@@ -1,0 +1,124 @@
+//! Weights on disk: safetensors, mapped, read as f32.
+
+use std::fs::File;
+use std::path::Path;
+
+use half::{bf16, f16};
+use memmap2::Mmap;
+use safetensors::tensor::{Dtype, Metadata, TensorInfo};
+use safetensors::{SafeTensorError, SafeTensors};
+use sha2::{Digest, Sha256};
+
+use crate::error::ModelError;
+
+/// The bytes of a safetensors file with its checked header.
+pub(crate) struct TensorFile {
+    origin: String,
+    bytes: Bytes,
+    metadata: Metadata,
+    data_start: usize,
+}
+
+enum Bytes {
+    Mapped(Mmap),
+    Embedded(&'static [u8]),
+}
+
+impl Bytes {
+    fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Mapped(map) => map,
+            Self::Embedded(bytes) => bytes,
+        }
+    }
+}
+
+impl TensorFile {
+    pub(crate) fn map(path: &Path) -> Result<Self, ModelError> {
+        let unreadable = |error| ModelError::Unreadable { path: path.to_owned(), error };
+        let file = File::open(path).map_err(unreadable)?;
+        let origin = path.display().to_string();
+        if file.metadata().map_err(unreadable)?.len() == 0 {
+            return Err(ModelError::BadWeights { origin, problem: "the file is empty".to_owned() });
+        }
+        // A map is only sound while nobody shortens the file; that holds for a checkpoint, which
+        // is written once. Reading it whole would need its size in memory a second time.
+        #[expect(unsafe_code, reason = "memory maps have no safe constructor")]
+        let map = unsafe { Mmap::map(&file) }.map_err(unreadable)?;
+        Self::check(origin, Bytes::Mapped(map))
+    }
+
+    pub(crate) fn embedded(origin: &str, bytes: &'static [u8]) -> Result<Self, ModelError> {
+        Self::check(origin.to_owned(), Bytes::Embedded(bytes))
+    }
+
+    /// Reads the header; the crate compares every offset with the file's real length.
+    fn check(origin: String, bytes: Bytes) -> Result<Self, ModelError> {
+        let bad = |problem: String| ModelError::BadWeights { origin: origin.clone(), problem };
+        match SafeTensors::read_metadata(bytes.as_slice()) {
+            Ok((header, metadata)) => {
+                Ok(Self { data_start: header + size_of::<u64>(), origin, bytes, metadata })
+            }
+            Err(SafeTensorError::MetadataIncompleteBuffer) => Err(bad(format!(
+                "its header claims another size than the file's {} bytes: the download was cut \
+                 off, or the file is damaged; fetch it again",
+                bytes.as_slice().len()
+            ))),
+            Err(error) => Err(bad(format!(
+                "{error}: the file is damaged or isn't safetensors; fetch it again"
+            ))),
+        }
+    }
+
+    pub(crate) fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    pub(crate) fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.metadata.tensors().into_keys().collect();
+        names.sort();
+        names
+    }
+
+    pub(crate) fn info(&self, name: &str) -> Option<&TensorInfo> {
+        self.metadata.info(name)
+    }
+
+    /// The SHA-256 of the whole file, in hexadecimal digits.
+    pub(crate) fn sha256(&self) -> String {
+        Sha256::digest(self.bytes.as_slice()).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// A tensor's numbers as f32, in C order.
+    ///
+    /// # Errors
+    ///
+    /// A dtype other than f32, f16 and bf16, and numbers that are infinite or not numbers.
+    pub(crate) fn read(&self, name: &str) -> Result<Vec<f32>, ModelError> {
+        let bad = |problem: String| ModelError::BadWeights { origin: self.origin.clone(), problem };
+        let info = self.info(name).ok_or_else(|| bad(format!("there is no tensor '{name}'")))?;
+        let (start, end) = info.data_offsets;
+        let bytes = &self.bytes.as_slice()[self.data_start..][start..end];
+        let values: Vec<f32> = match info.dtype {
+            Dtype::F32 => numbers(bytes, f32::from_le_bytes),
+            Dtype::F16 => numbers(bytes, |b| f16::from_le_bytes(b).to_f32()),
+            Dtype::BF16 => numbers(bytes, |b| bf16::from_le_bytes(b).to_f32()),
+            other => {
+                return Err(bad(format!("tensor '{name}' is stored as {other:?}; f32, f16 and bf16 can be read")));
+            }
+        };
+        match values.iter().position(|value| !value.is_finite()) {
+            Some(index) => Err(ModelError::NotFinite {
+                origin: self.origin.clone(),
+                tensor: name.to_owned(),
+                index,
+                value: values[index],
+            }),
+            None => Ok(values),
+        }
+    }
+}
+
+fn numbers<const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+    bytes.as_chunks().0.iter().map(|chunk| read(*chunk)).collect()
+}

@@ -1,0 +1,118 @@
+//! A checkpoint's tokenizer.
+
+use tracewright_ir::Tokens;
+
+use crate::error::ModelError;
+
+/// Turns texts into what the model is fed.
+#[derive(Clone, Debug)]
+pub struct Tokenizer {
+    inner: tokenizers::Tokenizer,
+    vocab: usize,
+    context: usize,
+}
+
+impl Tokenizer {
+    /// Reads a `tokenizer.json` for a model with `vocab` embeddings and `context` positions.
+    pub(crate) fn from_bytes(
+        origin: &str,
+        bytes: &[u8],
+        vocab: usize,
+        context: usize,
+    ) -> Result<Self, ModelError> {
+        let bad = |error: tokenizers::Error| ModelError::BadTokenizer {
+            origin: origin.to_owned(),
+            problem: error.to_string(),
+        };
+        let mut inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(bad)?;
+        // What a file says about cutting and padding is for training batches.
+        inner.with_truncation(None).map_err(bad)?;
+        inner.with_padding(None);
+        Ok(Self { inner, vocab, context })
+    }
+
+    /// Tokens that the tokenizer knows; may differ from the rows of the model's embedding.
+    pub fn len(&self) -> usize {
+        self.inner.get_vocab_size(true)
+    }
+
+    /// True for a tokenizer without tokens.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// A prompt's tokens, with BOS where the checkpoint's own tokenizer adds it.
+    ///
+    /// # Errors
+    ///
+    /// An empty prompt, one longer than the context, and tokens that the model hasn't got.
+    pub fn prompt(&self, text: &str) -> Result<Tokens, ModelError> {
+        let tokens = self.encode(text, true)?;
+        match tokens.len() {
+            0 => Err(ModelError::EmptyPrompt),
+            _ if text.is_empty() => Err(ModelError::EmptyPrompt),
+            len if len > self.context => {
+                Err(ModelError::PromptTooLong { len, context: self.context })
+            }
+            _ => Ok(tokens),
+        }
+    }
+
+    /// The ids of a text by itself, without special tokens, as ROME encodes subjects.
+    ///
+    /// # Errors
+    ///
+    /// Tokens that the model hasn't got.
+    pub fn plain(&self, text: &str) -> Result<Vec<u32>, ModelError> {
+        Ok(self.encode(text, false)?.ids)
+    }
+
+    /// A single token as text; an id that can't be decoded is shown as `<19954>`.
+    pub fn text(&self, id: u32) -> String {
+        let unknown = || format!("<{id}>");
+        if self.inner.id_to_token(id).is_none() {
+            return unknown();
+        }
+        self.inner.decode(&[id], false).unwrap_or_else(|_| unknown())
+    }
+
+    /// The token of an answer that continues a prompt, with the leading space if that is how the
+    /// text goes on.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::LongAnswer`] where the answer is several tokens, and
+    /// [`ModelError::NoContinuation`] where it merges with the prompt's last token.
+    pub fn answer(&self, prompt: &str, answer: &str) -> Result<u32, ModelError> {
+        let no_continuation = || ModelError::NoContinuation { answer: answer.to_owned() };
+        let ends_in_word = prompt.ends_with(|c: char| !c.is_whitespace());
+        let starts_word = answer.starts_with(char::is_alphanumeric);
+        let space = if ends_in_word && starts_word { " " } else { "" };
+        let before = self.encode(prompt, true)?.ids;
+        let whole = self.encode(&format!("{prompt}{space}{answer}"), true)?.ids;
+        match whole.strip_prefix(before.as_slice()).ok_or_else(no_continuation)? {
+            [] => Err(no_continuation()),
+            [id] => Ok(*id),
+            ids => {
+                let texts = ids.iter().map(|&id| self.text(id)).collect();
+                Err(ModelError::LongAnswer { answer: answer.to_owned(), texts })
+            }
+        }
+    }
+
+    fn encode(&self, text: &str, special: bool) -> Result<Tokens, ModelError> {
+        let encoding = self.inner.encode(text, special).map_err(|error| {
+            ModelError::BadTokenizer { origin: "the model".to_owned(), problem: error.to_string() }
+        })?;
+        let ids = encoding.get_ids().to_vec();
+        if let Some(&id) = ids.iter().find(|id| **id as usize >= self.vocab) {
+            let text = self.text(id);
+            return Err(ModelError::TokenOutsideVocab { id, text, vocab: self.vocab });
+        }
+        Ok(Tokens {
+            texts: ids.iter().map(|&id| self.text(id)).collect(),
+            offsets: encoding.get_offsets().iter().map(|&(start, end)| start..end).collect(),
+            ids,
+        })
+    }
+}
