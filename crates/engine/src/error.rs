@@ -1,0 +1,31 @@
+//! What can go wrong while a request is executed.
+
+use thiserror::Error;
+use tracewright_ir::{IrError, RunId, Site};
+
+/// Why a request has no answer.
+#[derive(Debug, Error)]
+#[expect(missing_docs, reason = "the fields are what the message shows")]
+pub enum EngineError {
+    /// The request itself is wrong.
+    #[error(transparent)]
+    Request(#[from] IrError),
+    /// A metric that is infinite or not a number.
+    #[error("metric '{metric}' of run '{run}' is {value}: the model's numbers overflow on this input")]
+    NotFinite { run: String, metric: &'static str, value: f64 },
+    /// A device failed while its values were read.
+    #[error("the device failed: {problem}")]
+    Device { problem: String },
+    /// Somebody asked to stop.
+    #[error("stopped")]
+    Stopped,
+    /// A source that was not there when its reader wanted it: our bug.
+    #[error("internal error: the value of run {run} at '{site}' was not kept; please report this")]
+    NotKept { run: RunId, site: Site },
+}
+
+impl EngineError {
+    pub(crate) fn device(error: impl std::fmt::Display) -> Self {
+        Self::Device { problem: error.to_string() }
+    }
+}

@@ -1,0 +1,101 @@
+//! One batch's interventions and readers, as a visitor of its forward pass.
+
+use std::collections::{BTreeSet, HashMap};
+
+use burn::tensor::Tensor;
+use tracewright_ir::{Extent, Intervention, Locus, Request, RunId, Site, Source, State};
+use tracewright_models::{Decoder, Visitor};
+
+use crate::error::EngineError;
+use crate::patch;
+use crate::schedule::{Wanted, source_locus};
+
+/// The values that are kept for readers, `[rows, columns]` of their extents.
+pub(crate) type Kept = HashMap<(RunId, Locus, State), Tensor<2>>;
+
+/// What every batch of a request has in common.
+pub(crate) struct Shared<'a> {
+    pub(crate) decoder: &'a Decoder,
+    pub(crate) request: &'a Request,
+    /// What is to be kept of each run.
+    pub(crate) wanted: Wanted,
+    /// The places that any run's intervention or reader looks at: the same for all batches, so
+    /// that every run takes the same path through the arithmetic.
+    pub(crate) places: BTreeSet<Site>,
+}
+
+/// The interventions and readers of one batch.
+pub(crate) struct Hooks<'a> {
+    shared: &'a Shared<'a>,
+    /// What earlier batches have kept.
+    earlier: &'a Kept,
+    len: usize,
+    /// The interventions of each run, those of its bases first.
+    changes: Vec<(RunId, Vec<&'a Intervention>)>,
+    pub(crate) kept: Kept,
+}
+
+impl<'a> Hooks<'a> {
+    pub(crate) fn new(shared: &'a Shared<'a>, earlier: &'a Kept, runs: &[RunId], len: usize) -> Self {
+        let changes = runs.iter().map(|run| (*run, shared.request.interventions(*run))).collect();
+        Self { shared, earlier, len, changes, kept: HashMap::new() }
+    }
+
+    fn extent(&self, locus: &Locus) -> Extent {
+        locus.extent(self.shared.decoder.architecture(), self.len)
+    }
+
+    /// Keeps what others read of `run` at this place in this state.
+    fn keep(&mut self, run: RunId, place: Site, state: State, value: &Tensor<2>, first_row: usize) {
+        let shared = self.shared;
+        for (locus, wanted_state) in shared.wanted.get(&run).into_iter().flatten() {
+            if locus.site.place() == place && *wanted_state == state {
+                let taken = patch::take(shared.decoder, value, &self.extent(locus), first_row);
+                self.kept.insert((run, locus.clone(), state), taken);
+            }
+        }
+    }
+
+    fn change(
+        &self,
+        intervention: &Intervention,
+        value: Tensor<2>,
+        first_row: usize,
+    ) -> Result<Tensor<2>, EngineError> {
+        let decoder = self.shared.decoder;
+        let extent = self.extent(&intervention.locus);
+        let current = patch::take(decoder, &value, &extent, first_row);
+        let read = |source: &Source| {
+            let locus = source_locus(source, intervention);
+            let key = (source.run, locus.clone(), source.state);
+            let missing = EngineError::NotKept { run: source.run, site: locus.site };
+            self.earlier.get(&key).cloned().ok_or(missing)
+        };
+        let part = patch::operate(&intervention.operation, current, read)?;
+        Ok(patch::put(decoder, value, &extent, first_row, part))
+    }
+}
+
+impl Visitor for Hooks<'_> {
+    type Error = EngineError;
+
+    fn wants(&self, site: Site) -> bool {
+        self.shared.places.contains(&site)
+    }
+
+    fn visit(&mut self, site: Site, mut value: Tensor<2>) -> Result<Tensor<2>, EngineError> {
+        let rows_of_run = value.dims()[0] / self.changes.len();
+        for index in 0..self.changes.len() {
+            let first_row = index * rows_of_run;
+            let run = self.changes[index].0;
+            self.keep(run, site, State::Computed, &value, first_row);
+            for intervention in self.changes[index].1.clone() {
+                if intervention.locus.site.place() == site {
+                    value = self.change(intervention, value, first_row)?;
+                }
+            }
+            self.keep(run, site, State::Left, &value, first_row);
+        }
+        Ok(value)
+    }
+}

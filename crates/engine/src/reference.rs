@@ -1,0 +1,210 @@
+//! The reference executor: a full forward pass for every run, the oracle of every test.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+use burn::tensor::{Tensor, Transaction};
+use tracewright_ir::{Array, Component, Measure, Reading, Request, RunId, Site};
+use tracewright_metrics::measure;
+use tracewright_models::{Batch, Decoder};
+
+use crate::error::EngineError;
+use crate::hooks::{Hooks, Kept, Shared};
+use crate::outcome::{Cost, Outcome};
+use crate::schedule::{Schedule, clean_runs, needed, wanted};
+
+/// Sequences that go through the model together: enough for large matrix products, few enough
+/// for their rows to stay in the processor's cache.
+const BATCH: usize = 16;
+
+/// Told after every batch how many forward passes are done, of how many; may stop the execution.
+pub type Progress<'a> = &'a mut dyn FnMut(usize, usize) -> ControlFlow<()>;
+
+/// Executes a request by one full forward pass for each run that it asks about.
+///
+/// Runs that others read come first, and just the values that are read are kept. A run's bases
+/// aren't run for its sake: it repeats their interventions itself.
+///
+/// # Errors
+///
+/// A request that doesn't fit the model ([`Request::check`]), a metric that isn't a finite number,
+/// a failing device, and [`EngineError::Stopped`] where `progress` says so.
+pub fn execute(
+    decoder: &Decoder,
+    request: &Request,
+    progress: Progress<'_>,
+) -> Result<Outcome, EngineError> {
+    request.check(decoder.architecture())?;
+    let schedule = Schedule::new(request, BATCH)?;
+    let mut execution = Execution::new(decoder, request);
+    let mut waiting = Vec::new();
+    for batch in &schedule.first {
+        waiting.push(execution.forward(batch)?);
+        execution.report(&schedule, progress)?;
+    }
+    for logits in &waiting {
+        execution.measure(logits)?;
+    }
+    for batch in &schedule.then {
+        let logits = execution.forward(batch)?;
+        execution.measure(&logits)?;
+        execution.report(&schedule, progress)?;
+    }
+    execution.finish()
+}
+
+struct Execution<'a> {
+    shared: Shared<'a>,
+    kept: Kept,
+    /// The logits that metrics compare with, `[1, vocab]` by run and position.
+    clean: BTreeMap<(RunId, usize), Tensor<2>>,
+    /// One value for each measure.
+    values: BTreeMap<RunId, Vec<f64>>,
+    cost: Cost,
+}
+
+/// The logits of a batch at the positions that measures read.
+struct BatchLogits {
+    runs: Vec<RunId>,
+    len: usize,
+    positions: Vec<usize>,
+    /// `[runs · positions, vocab]`
+    logits: Tensor<2>,
+}
+
+impl<'a> Execution<'a> {
+    fn new(decoder: &'a Decoder, request: &'a Request) -> Self {
+        let wanted = wanted(request);
+        let runs = needed(request);
+        let changes = runs.iter().flat_map(|run| request.interventions(*run));
+        let changed = changes.map(|intervention| intervention.locus.site.place());
+        let read = wanted.values().flatten().map(|(locus, _)| locus.site.place());
+        let places = changed.chain(read).collect();
+        Self {
+            shared: Shared { decoder, request, wanted, places },
+            kept: Kept::new(),
+            clean: BTreeMap::new(),
+            values: BTreeMap::new(),
+            cost: Cost::default(),
+        }
+    }
+
+    fn report(&self, schedule: &Schedule, progress: Progress<'_>) -> Result<(), EngineError> {
+        match progress(self.cost.forwards, schedule.len()) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(EngineError::Stopped),
+        }
+    }
+
+    /// Runs a batch, keeps what others read of it, and returns its logits.
+    fn forward(&mut self, runs: &[RunId]) -> Result<BatchLogits, EngineError> {
+        let request = self.shared.request;
+        let mut ids = Vec::new();
+        for run in runs {
+            ids.extend_from_slice(request.tokens(*run)?);
+        }
+        let batch = Batch { sequences: runs.len(), len: ids.len() / runs.len() };
+        let positions: BTreeSet<usize> =
+            request.measures.iter().map(|m| Request::position(m, batch.len)).collect();
+        let rows: Vec<usize> = (0..runs.len())
+            .flat_map(|sequence| positions.iter().map(move |p| sequence * batch.len + p))
+            .collect();
+        let mut hooks = Hooks::new(&self.shared, &self.kept, runs, batch.len);
+        let logits = self.shared.decoder.forward(&ids, batch, &rows, &mut hooks)?;
+        let kept = hooks.kept;
+        self.kept.extend(kept);
+        self.cost += Cost { forwards: batch.sequences, rows: batch.rows() };
+        let positions = positions.into_iter().collect();
+        let logits = BatchLogits { runs: runs.to_vec(), len: batch.len, positions, logits };
+        self.keep_clean(&logits);
+        Ok(logits)
+    }
+
+    fn keep_clean(&mut self, batch: &BatchLogits) {
+        let clean: BTreeSet<RunId> = clean_runs(self.shared.request).collect();
+        let per_run = batch.positions.len();
+        for (index, run) in batch.runs.iter().enumerate().filter(|(_, run)| clean.contains(run)) {
+            for (offset, position) in batch.positions.iter().enumerate() {
+                let row = batch.logits.clone().narrow(0, index * per_run + offset, 1);
+                self.clean.insert((*run, *position), row);
+            }
+        }
+    }
+
+    /// Reads every metric of the batch's measured runs, in one transfer from the device.
+    fn measure(&mut self, batch: &BatchLogits) -> Result<(), EngineError> {
+        let request = self.shared.request;
+        let measured: BTreeSet<RunId> = request.measured.iter().copied().collect();
+        let here: Vec<usize> =
+            (0..batch.runs.len()).filter(|index| measured.contains(&batch.runs[*index])).collect();
+        if here.is_empty() || request.measures.is_empty() {
+            return Ok(());
+        }
+        let mut transaction = Transaction::default();
+        for one in &request.measures {
+            transaction = transaction.register(self.metric(one, batch, &here)?);
+        }
+        let columns = transaction.try_execute().map_err(EngineError::device)?;
+        for (one, column) in request.measures.iter().zip(columns) {
+            let column = column.try_into_vec_as::<f32>().map_err(EngineError::device)?;
+            for (index, value) in here.iter().zip(column) {
+                self.store(batch.runs[*index], one, f64::from(value))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One metric of some of the batch's runs, `[runs]`.
+    fn metric(
+        &self,
+        one: &Measure,
+        batch: &BatchLogits,
+        runs: &[usize],
+    ) -> Result<Tensor<1>, EngineError> {
+        let Shared { decoder, request, .. } = self.shared;
+        let position = Request::position(one, batch.len);
+        let offset = batch.positions.iter().position(|p| *p == position).unwrap_or_default();
+        let rows: Vec<usize> = runs.iter().map(|i| i * batch.positions.len() + offset).collect();
+        let rows = batch.logits.clone().select(0, decoder.indices(&rows));
+        let not_kept =
+            |run| EngineError::NotKept { run, site: Site::outside(Component::Logits) };
+        let clean = match one.metric.clean() {
+            Some(run) => {
+                let position = Request::position(one, request.tokens(run)?.len());
+                Some(self.clean.get(&(run, position)).cloned().ok_or(not_kept(run))?)
+            }
+            None => None,
+        };
+        measure(&one.metric, rows, clean).ok_or(not_kept(RunId(0)))
+    }
+
+    fn store(&mut self, run: RunId, one: &Measure, value: f64) -> Result<(), EngineError> {
+        if !value.is_finite() {
+            let run = self.shared.request.runs[run.0].name.clone();
+            return Err(EngineError::NotFinite { run, metric: one.metric.name(), value });
+        }
+        self.values.entry(run).or_default().push(value);
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Outcome, EngineError> {
+        let request = self.shared.request;
+        let value = |measure: usize| {
+            let of_run = |run: &RunId| self.values.get(run).and_then(|values| values.get(measure));
+            request.measured.iter().filter_map(of_run).copied().collect()
+        };
+        let values = (0..request.measures.len()).map(value).collect();
+        let readings = request.readings.iter().map(|r| self.reading(r)).collect::<Result<_, _>>()?;
+        Ok(Outcome { values, readings, cost: self.cost })
+    }
+
+    fn reading(&self, reading: &Reading) -> Result<Array, EngineError> {
+        let key = (reading.run, reading.locus.clone(), reading.state);
+        let site = reading.locus.site;
+        let kept = self.kept.get(&key).ok_or(EngineError::NotKept { run: reading.run, site })?;
+        let data = kept.clone().try_into_vec_as::<f32>().map_err(EngineError::device)?;
+        let len = self.shared.request.tokens(reading.run)?.len();
+        let shape = reading.locus.shape(self.shared.decoder.architecture(), len);
+        Ok(Array { shape, data: data.into_iter().map(f64::from).collect() })
+    }
+}

@@ -1,0 +1,21 @@
+//! `logprob`: the logarithm of an answer's probability.
+//!
+//! **What**: like `prob`, but additive in evidence and without its floor at 0.
+//!
+//! **Formula**: z_a − ln Σ exp(z), natural logarithm.
+//!
+//! **Reference**: Heimersheim and Nanda 2024, arXiv 2404.15255.
+//!
+//! **Fails when**: it is dominated by how improbable an already ruled out answer is.
+
+use burn::tensor::{Tensor, activation};
+
+/// `[rows, vocab]` → `[rows]`
+pub(crate) fn of(logits: Tensor<2>, answer: u32) -> Tensor<1> {
+    crate::column(activation::log_softmax(logits, 1), answer)
+}
+
+/// The logit moves by at most ε, and so does the logarithm of the sum.
+pub(crate) fn bound(epsilon: f64) -> f64 {
+    2.0 * epsilon
+}

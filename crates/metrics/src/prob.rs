@@ -1,0 +1,25 @@
+//! `prob`: the probability of an answer.
+//!
+//! **What**: how likely the model is to say the answer next. ROME's score.
+//!
+//! **Formula**: exp(z_a) / Σ exp(z).
+//!
+//! **Reference**: Meng et al. 2022, section 2.1; `causal_trace.py`.
+//!
+//! **Fails when**: it saturates near 0 and 1, and misses components that lower an already small
+//! probability (Zhang and Nanda 2023, arXiv 2309.16042).
+
+use burn::tensor::{Tensor, activation};
+
+use crate::{Logits, softmax};
+
+/// `[rows, vocab]` → `[rows]`
+pub(crate) fn of(logits: Tensor<2>, answer: u32) -> Tensor<1> {
+    crate::column(activation::softmax(logits, 1), answer)
+}
+
+/// dp = p (dz_a − Σ p dz), so |dp| ≤ 2 p (1 − p) ε to first order; p may have moved by e^2ε.
+pub(crate) fn bound(run: &Logits<'_>, answer: u32, epsilon: f64) -> f64 {
+    let p = softmax(run.0)[answer as usize];
+    (2.0 * epsilon).exp_m1() * p
+}

@@ -1,0 +1,166 @@
+//! Colour maps, interpolated as matplotlib interpolates them.
+
+/// A colour of the screen: red, green, blue.
+pub type Rgb = (u8, u8, u8);
+
+/// How a heatmap's values become colours, from its lowest value to its highest.
+///
+/// `Purples`, `Greens` and `Reds` are ColorBrewer's (by Cynthia Brewer, Apache-2.0), which ROME's
+/// figures use; `Viridis` can also be told apart by colour-blind readers and in greyscale print.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Colormap {
+    /// White to purple: hidden states.
+    Purples,
+    /// White to green: MLP.
+    Greens,
+    /// White to red: attention.
+    Reds,
+    /// Dark blue over green to yellow.
+    Viridis,
+}
+
+impl Colormap {
+    /// The colour of a fraction of the way from low to high; fractions outside 0 … 1 are clamped, NaN is
+    /// as low as can be.
+    pub fn rgb(self, fraction: f64) -> Rgb {
+        let anchors = self.anchors();
+        let steps = anchors.len() - 1;
+        let fraction = if fraction.is_nan() { 0.0 } else { fraction.clamp(0.0, 1.0) };
+        // matplotlib looks colours up in a table of 256: the same steps give the same colours.
+        let entry = (fraction * 256.0).floor().min(255.0);
+        let along = entry / 255.0 * steps as f64;
+        let below = (along as usize).min(steps - 1);
+        let (from, to) = (anchors[below], anchors[below + 1]);
+        let mix = |a: u8, b: u8| {
+            let share = along - below as f64;
+            (f64::from(a) + share * (f64::from(b) - f64::from(a))).round() as u8
+        };
+        (mix(from.0, to.0), mix(from.1, to.1), mix(from.2, to.2))
+    }
+
+    fn anchors(self) -> &'static [Rgb] {
+        match self {
+            Self::Purples => &PURPLES,
+            Self::Greens => &GREENS,
+            Self::Reds => &REDS,
+            Self::Viridis => &VIRIDIS,
+        }
+    }
+}
+
+const PURPLES: [Rgb; 9] = [
+    (252, 251, 253),
+    (239, 237, 245),
+    (218, 218, 235),
+    (188, 189, 220),
+    (158, 154, 200),
+    (128, 125, 186),
+    (106, 81, 163),
+    (84, 39, 143),
+    (63, 0, 125),
+];
+
+const GREENS: [Rgb; 9] = [
+    (247, 252, 245),
+    (229, 245, 224),
+    (199, 233, 192),
+    (161, 217, 155),
+    (116, 196, 118),
+    (65, 171, 93),
+    (35, 139, 69),
+    (0, 109, 44),
+    (0, 68, 27),
+];
+
+const REDS: [Rgb; 9] = [
+    (255, 245, 240),
+    (254, 224, 210),
+    (252, 187, 161),
+    (252, 146, 114),
+    (251, 106, 74),
+    (239, 59, 44),
+    (203, 24, 29),
+    (165, 15, 21),
+    (103, 0, 13),
+];
+
+/// Every sixteenth colour of matplotlib's table; between them it is at most 6 of 255 off.
+const VIRIDIS: [Rgb; 17] = [
+    (68, 1, 84),
+    (72, 24, 106),
+    (71, 45, 123),
+    (66, 64, 134),
+    (59, 82, 139),
+    (51, 99, 141),
+    (44, 114, 142),
+    (38, 130, 142),
+    (33, 145, 140),
+    (31, 159, 136),
+    (39, 173, 129),
+    (61, 188, 116),
+    (92, 200, 99),
+    (129, 211, 77),
+    (170, 220, 50),
+    (213, 226, 26),
+    (253, 231, 37),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The reference was printed by matplotlib 3.10, `colormaps[name](x, bytes=True)`, which
+    /// cuts decimals off where this crate rounds: hence a tolerance of 1.
+    #[track_caller]
+    fn check(map: Colormap, expected: [Rgb; 6]) {
+        for (x, want) in [0.0, 0.1, 0.37, 0.5, 0.9, 1.0].into_iter().zip(expected) {
+            let got = map.rgb(x);
+            let off =
+                got.0.abs_diff(want.0).max(got.1.abs_diff(want.1)).max(got.2.abs_diff(want.2));
+            assert!(off <= 1, "{map:?} at {x}: {got:?}, matplotlib {want:?}");
+        }
+    }
+
+    #[test]
+    fn colours_are_those_of_matplotlib() {
+        check(
+            Colormap::Purples,
+            [
+                (252, 251, 253),
+                (241, 240, 246),
+                (189, 190, 220),
+                (157, 153, 199),
+                (79, 30, 139),
+                (63, 0, 125),
+            ],
+        );
+        check(
+            Colormap::Greens,
+            [
+                (247, 252, 245),
+                (232, 246, 228),
+                (162, 217, 156),
+                (115, 195, 117),
+                (0, 100, 40),
+                (0, 68, 27),
+            ],
+        );
+        check(
+            Colormap::Reds,
+            [
+                (255, 245, 240),
+                (254, 228, 216),
+                (252, 148, 116),
+                (250, 105, 73),
+                (151, 11, 19),
+                (103, 0, 12),
+            ],
+        );
+    }
+
+    #[test]
+    fn fractions_outside_the_scale_get_its_end_colours() {
+        assert_eq!(Colormap::Reds.rgb(-3.0), Colormap::Reds.rgb(0.0));
+        assert_eq!(Colormap::Viridis.rgb(7.0), (253, 231, 37));
+    }
+}

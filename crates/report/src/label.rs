@@ -1,0 +1,110 @@
+//! Tokens as text that is safe and visible in a figure, a terminal and a sentence.
+
+use std::fmt::Write;
+
+use unicode_width::UnicodeWidthChar;
+
+/// Labels are at most this long before they are measured: a token can be a whole page.
+const LONGEST: usize = 120;
+
+/// `text` with everything in it that can't be seen, or would act instead of being shown.
+///
+/// A line feed is `⏎` and a tab `↦`; the other control characters, and those that have no width
+/// or turn the direction of writing, are escapes such as `\x1b` and `\u{202e}`. So no escape
+/// sequence in a prompt reaches the terminal, and every character is legal in SVG.
+///
+/// ```
+/// assert_eq!(tracewright_report::visible(" a\n\x1b[31m"), r" a⏎\x1b[31m");
+/// assert_eq!(tracewright_report::visible(""), "∅");
+/// assert_eq!(tracewright_report::visible("  "), "␣␣");
+/// ```
+pub fn visible(text: &str) -> String {
+    if text.is_empty() {
+        return "∅".to_owned();
+    }
+    if text.chars().all(|c| c == ' ') {
+        return "␣".repeat(text.len());
+    }
+    let mut shown = String::with_capacity(text.len());
+    // Tokens can begin with a combining mark, which would sit on whatever is left of the label.
+    if text.chars().next().is_some_and(|c| c.width() == Some(0) && !acts(c)) {
+        shown.push('◌');
+    }
+    for c in text.chars() {
+        push_visible(&mut shown, c);
+    }
+    shown
+}
+
+fn push_visible(shown: &mut String, c: char) {
+    // Writing to a string can't fail.
+    let _ = match c {
+        '\n' => shown.write_char('⏎'),
+        '\t' => shown.write_char('↦'),
+        c if acts(c) && u32::from(c) < 0x100 => write!(shown, "\\x{:02x}", u32::from(c)),
+        c if acts(c) => write!(shown, "\\u{{{:x}}}", u32::from(c)),
+        c => shown.write_char(c),
+    };
+}
+
+/// True for characters that do something instead of being something: control characters,
+/// joiners, marks of direction, separators of lines, tags, and what XML forbids.
+fn acts(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+            | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{fffe}' | '\u{ffff}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// The longest beginning of `label` that fits, with `…` for the rest; the star of a subject's
+/// token is kept.
+pub(crate) fn shorten(label: &str, fits: impl Fn(&str) -> bool) -> String {
+    let short = label.chars().take(LONGEST + 1).count() <= LONGEST;
+    if short && fits(label) {
+        return label.to_owned();
+    }
+    let (body, star) = label.strip_suffix('*').map_or((label, ""), |body| (body, "*"));
+    let chars: Vec<char> = body.chars().take(LONGEST).collect();
+    (0..=chars.len())
+        .rev()
+        .map(|end| {
+            let kept: String = chars[..end].iter().collect();
+            format!("{}…{star}", kept.trim_end())
+        })
+        .find(|candidate| fits(candidate))
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_acts_is_escaped_and_what_is_seen_stays() {
+        assert_eq!(visible("\r\u{7f}\u{9b}31m"), r"\x0d\x7f\x9b31m");
+        assert_eq!(visible("a\u{200d}b\u{202e}c\u{feff}"), r"a\u{200d}b\u{202e}c\u{feff}");
+        assert_eq!(visible("\u{301}a"), "◌\u{301}a");
+        assert_eq!(visible(" é 中文 🙂"), " é 中文 🙂");
+        assert_eq!(visible("\ta"), "↦a");
+    }
+
+    #[test]
+    fn making_visible_twice_changes_nothing() {
+        for text in ["", "   ", "\n\t\r", "\u{301}a", "\u{200d}", "plain"] {
+            let once = visible(text);
+            assert_eq!(visible(&once), once);
+        }
+    }
+
+    #[test]
+    fn a_shortened_subject_token_keeps_its_star() {
+        let fits = |s: &str| s.chars().count() <= 6;
+        assert_eq!(shorten("short", fits), "short");
+        assert_eq!(shorten("Liechtenstein*", fits), "Liec…*");
+        assert_eq!(shorten("in the end", |s| s.len() <= 6), "in…");
+        assert_eq!(shorten("x*", |_| false), "");
+    }
+}

@@ -1,0 +1,167 @@
+//! Where everything on a figure goes.
+
+use crate::colormap::Rgb;
+use crate::error::ReportError;
+use crate::font::{Anchor, text_width};
+use crate::heatmap::Heatmap;
+use crate::label::{shorten, visible};
+use crate::panel::Panel;
+use crate::scene::Scene;
+
+/// The blank edge of a figure.
+const EDGE: i32 = 16;
+/// Between two panels.
+const GUTTER: i32 = 26;
+/// The letters of the line over all panels, and the height of such a line.
+const HEADING: (f32, i32) = (14.0, 20);
+/// What text and axes are drawn in.
+pub(crate) const INK: Rgb = (34, 34, 34);
+
+/// Panels side by side under a heading of up to three lines.
+pub(crate) fn figure(maps: &[Heatmap], heading: &str) -> Result<Scene, ReportError> {
+    if maps.is_empty() {
+        return Err(ReportError::NoPanels);
+    }
+    maps.iter().try_for_each(Heatmap::check)?;
+    let panels: Vec<Panel<'_>> = maps.iter().map(Panel::new).collect();
+    let gutters = GUTTER * (panels.len() as i32 - 1);
+    let inner = panels.iter().map(|panel| panel.width).sum::<i32>() + gutters;
+    let lines =
+        if heading.is_empty() { Vec::new() } else { heading_lines(&visible(heading), inner) };
+    let above = HEADING.1 * lines.len() as i32 + if lines.is_empty() { 0 } else { 10 };
+    let title_lines = panels.iter().map(|panel| panel.title.len()).max().unwrap_or(0);
+
+    let mut scene = Scene { width: inner + 2 * EDGE, ..Scene::default() };
+    for (i, line) in (0..).zip(&lines) {
+        let at = (EDGE + inner / 2, EDGE + HEADING.1 * i + HEADING.1 / 2);
+        scene.text(at, Anchor::Middle, HEADING.0, INK, line);
+    }
+    let (mut x, mut bottom) = (EDGE, 0);
+    for panel in &panels {
+        bottom = bottom.max(panel.draw(&mut scene, (x, EDGE + above), title_lines));
+        x += panel.width + GUTTER;
+    }
+    scene.height = bottom + EDGE;
+    Ok(scene)
+}
+
+/// A heading in at most three lines. Of a longer one the middle is left out: a prompt's beginning,
+/// its end and the answer say more.
+fn heading_lines(text: &str, width: i32) -> Vec<String> {
+    let words: Vec<&str> = text.split(' ').collect();
+    // As many words as could ever fit, so that a page of prompt isn't measured again and again.
+    let mut kept = words.len().min(300);
+    loop {
+        let (head, tail) = (kept / 2, kept - kept / 2);
+        let shown = if kept == words.len() {
+            text.to_owned()
+        } else {
+            format!("{} … {}", words[..head].join(" "), words[words.len() - tail..].join(" "))
+        };
+        let lines = wrap(&shown, HEADING.0, width, 4);
+        if lines.len() <= 3 || kept <= 1 {
+            return lines;
+        }
+        kept -= 1;
+    }
+}
+
+/// `text` in lines of at most `width` pixels; the last one is shortened where more is left.
+pub(crate) fn wrap(text: &str, em: f32, width: i32, most: usize) -> Vec<String> {
+    let fits = |line: &str| text_width(line, em) <= width as f32;
+    let mut lines: Vec<String> = Vec::new();
+    let mut words = text.split(' ').peekable();
+    while words.peek().is_some() && lines.len() < most {
+        let mut line = words.next().unwrap_or_default().to_owned();
+        while let Some(word) = words.peek() {
+            let longer = format!("{line} {word}");
+            if !fits(&longer) {
+                break;
+            }
+            line = longer;
+            words.next();
+        }
+        if lines.len() + 1 == most && words.peek().is_some() {
+            line.push_str(" …");
+        }
+        lines.push(if fits(&line) { line } else { shorten(&line, fits) });
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::heatmap::{RomeGrid, RomeKind};
+    use crate::scene::{Shape, extent};
+
+    #[test]
+    fn a_long_heading_keeps_its_beginning_and_its_end() {
+        let prompt = format!("The {} is in → Paris", "very ".repeat(500).trim());
+        let lines = heading_lines(&prompt, 300);
+        assert!(lines.len() <= 3, "{lines:?}");
+        assert!(lines[0].starts_with("The very"), "{lines:?}");
+        assert!(lines[2].ends_with("is in → Paris"), "{lines:?}");
+    }
+
+    #[test]
+    fn a_title_breaks_between_words_and_ends_in_an_ellipsis() {
+        let words = "one two three four five six seven eight nine ten";
+        let lines = wrap(words, 10.0, 80, 3);
+        assert!(lines.iter().all(|line| text_width(line, 10.0) <= 80.0), "{lines:?}");
+        assert_eq!(lines.len(), 3);
+        assert!(lines[2].ends_with('…'), "{lines:?}");
+        assert_eq!(wrap("short", 10.0, 80, 3), ["short"]);
+    }
+
+    /// A heatmap of any tokens and number of layers.
+    fn map(tokens: &[&str], layers: usize, answer: &str) -> Heatmap {
+        let tokens: Vec<String> = tokens.iter().map(|t| (*t).to_owned()).collect();
+        let values: Vec<f64> = (0..tokens.len() * layers).map(|i| i as f64 / 300.0).collect();
+        let grid = RomeGrid {
+            kind: RomeKind::Mlp,
+            values: &values,
+            low_score: 0.0,
+            tokens: &tokens,
+            subject: 0..1,
+            answer,
+            window: 10,
+            model: "GPT",
+        };
+        Heatmap::rome(&grid).expect("a heatmap")
+    }
+
+    /// No text may leave the figure, and none may touch another.
+    #[track_caller]
+    fn check(maps: &[Heatmap], heading: &str) {
+        let scene = figure(maps, heading).expect("a figure");
+        let mut boxes: Vec<(i32, i32, i32, i32, &str)> = Vec::new();
+        for shape in &scene.shapes {
+            let Shape::Text { x, y, em, anchor, text, .. } = shape else { continue };
+            let (left, right) = extent(*x, *anchor, *em, text);
+            // Capitals and descenders: 0.46 above and 0.51 below the middle of an x.
+            let (top, bottom) = (y - (0.46 * em) as i32, y + (0.51 * em) as i32);
+            let inside = left >= 0 && right <= scene.width && top >= 0 && bottom <= scene.height;
+            assert!(inside, "{text:?} leaves the figure");
+            for (l, r, t, b, other) in &boxes {
+                let apart = right <= *l || left >= *r || bottom <= *t || top >= *b;
+                assert!(apart, "{text:?} touches {other:?}");
+            }
+            boxes.push((left, right, top, bottom, text));
+        }
+    }
+
+    #[test]
+    fn texts_neither_touch_nor_leave_the_figure() {
+        let prompt = "Vinson Massif is located in the continent of → Antarctica ".repeat(9);
+        let long = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerk";
+        let tokens = vec![" token"; 80];
+        for (rows, layers) in [(1, 1), (2, 3), (5, 12), (22, 48), (80, 80)] {
+            let three = [(); 3].map(|()| map(&tokens[..rows], layers, " Antarctica"));
+            check(&three, &prompt);
+            check(&three[..1], "");
+        }
+        check(&[map(&[long, "", "中文", "\n"], 12, long)], long);
+        check(&[map(&vec![" x"; 400], 200, "y")], "x → y");
+    }
+}

@@ -1,0 +1,63 @@
+//! Figures, terminal heatmaps and summaries of what a trace found.
+//!
+//! Everything here is a function from plain data to text or bytes. Four things this crate never
+//! does:
+//!
+//! - it never runs a model, and it reads no file: its input is grids of numbers and tokens;
+//! - it never prints and never looks at the environment: the program asks for a width and a
+//!   [`ColorDepth`] and prints what it gets;
+//! - it never uses a font of the system: DejaVu Sans is part of it, so text is measured and drawn
+//!   alike everywhere;
+//! - it never draws twice differently: the same input gives the same bytes.
+//!
+//! A figure goes through three steps, each plain data: a [`Heatmap`] (what is said), a scene
+//! (rectangles and texts with their places), and a backend of Plotters (pixels or SVG). Tokens are
+//! other people's text: [`visible`] stands between them and every output.
+//!
+//! ```
+//! use tracewright_report::{ColorDepth, Heatmap, RomeGrid, RomeKind};
+//! use tracewright_report::{draw_png, draw_svg, draw_terminal, heading};
+//!
+//! let tokens = ["SN", "CF", " is", " in"].map(str::to_owned);
+//! let heatmap = Heatmap::rome(&RomeGrid {
+//!     kind: RomeKind::Mlp,
+//!     values: &[0.2, 0.3, 0.7, 0.4, 0.2, 0.2, 0.2, 0.5], // [tokens, layers]
+//!     low_score: 0.2,
+//!     tokens: &tokens,
+//!     subject: 0..2,
+//!     answer: " Paris",
+//!     window: 1,
+//!     model: "GPT-2",
+//! })?;
+//! let heading = heading(&tokens.concat(), " Paris");
+//! let png: Vec<u8> = draw_png(&[heatmap.clone()], &heading)?;
+//! assert!(png.starts_with(b"\x89PNG"));
+//! let svg: String = draw_svg(&[heatmap.clone()], &heading)?;
+//! assert!(svg.contains("SNCF is in → Paris"));
+//! let text: String = draw_terminal(&heatmap, 80, ColorDepth::None)?;
+//! assert!(text.contains("CF* ███"));
+//! # Ok::<(), tracewright_report::ReportError>(())
+//! ```
+
+mod colormap;
+mod error;
+mod figure;
+mod font;
+mod heatmap;
+mod label;
+mod layout;
+mod panel;
+mod peaks;
+mod scene;
+mod summary;
+mod terminal;
+mod ticks;
+
+pub use colormap::{Colormap, Rgb};
+pub use error::ReportError;
+pub use figure::{draw_png, draw_svg, heading};
+pub use heatmap::{Heatmap, RomeGrid, RomeKind};
+pub use label::visible;
+pub use peaks::EffectGrid;
+pub use summary::{TraceResult, summary};
+pub use terminal::{ColorDepth, draw_terminal};

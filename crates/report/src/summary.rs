@@ -1,0 +1,213 @@
+//! A trace in words.
+
+use std::ops::Range;
+
+use tracewright_ir::Role;
+
+use crate::error::ReportError;
+use crate::heatmap::RomeKind;
+use crate::label::visible;
+use crate::peaks::{EffectGrid, Peak};
+
+/// Below this difference of probabilities, or this share of the clean one, there is no effect.
+const LEAST_EFFECT: f64 = 0.01;
+const LEAST_SHARE: f64 = 0.05;
+/// From this share of the total effect on, the last token is said to restore the answer.
+const HALF: f64 = 0.5;
+
+/// What was found for one prompt.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TraceResult {
+    /// The answer that was traced; where the model was wrong, what it says instead of `expected`.
+    pub answer: String,
+    /// The answer that the facts expect, where they do.
+    pub expected: Option<String>,
+    /// False where the model doesn't give the expected answer.
+    pub correct_prediction: bool,
+    /// The answer's probability in the clean run.
+    pub high_score: f64,
+    /// The answer's probability in the corrupted runs.
+    pub low_score: f64,
+    /// The prompt's tokens.
+    pub tokens: Vec<String>,
+    /// The subject's tokens.
+    pub subject: Range<usize>,
+    /// What was traced; empty where the model was wrong.
+    pub grids: Vec<EffectGrid>,
+}
+
+/// Says in a few sentences what a trace found: the effect of the corruption, where each kind is
+/// strongest, and how the kinds compare.
+///
+/// Hidden states are described in two parts, the strongest cell of the subject and the layer from
+/// which on the last token carries the answer: at the last token a late layer trivially restores
+/// everything, because its state is nearly the clean output.
+pub fn summary(trace: &TraceResult) -> Result<String, ReportError> {
+    let (subject, tokens) = (&trace.subject, trace.tokens.len());
+    if !trace.correct_prediction {
+        return Ok(wrong_answer(trace));
+    }
+    if subject.is_empty() || subject.end > tokens {
+        return Err(ReportError::Subject { start: subject.start, end: subject.end, tokens });
+    }
+    let total = trace.high_score - trace.low_score;
+    // Written so that NaN counts as no effect.
+    if !(total >= LEAST_EFFECT && total >= LEAST_SHARE * trace.high_score) {
+        return Ok(no_effect(trace));
+    }
+    let mut sentences = vec![format!(
+        "The model gives {} a probability of {}; with the subject {} corrupted it falls to {}, \
+         which is a total effect of {} points.",
+        quoted(&trace.answer),
+        percent(trace.high_score),
+        quoted(&trace.tokens[subject.clone()].concat()),
+        percent(trace.low_score),
+        points(total),
+    )];
+    let mut peaks = Vec::new();
+    for grid in &trace.grids {
+        let layers = grid.check(tokens)?;
+        if grid.kind == RomeKind::Hidden {
+            sentences.push(hidden(trace, grid, layers, total));
+        } else if let Some(peak) = grid.peak(0..tokens, layers, trace.low_score) {
+            peaks.push((grid, peak));
+        }
+    }
+    if !peaks.is_empty() {
+        sentences.push(modules(trace, &peaks, total));
+    }
+    Ok(sentences.join(" "))
+}
+
+fn wrong_answer(trace: &TraceResult) -> String {
+    let expected = match trace.expected.as_deref() {
+        Some(expected) => format!("the expected {}", quoted(expected)),
+        None => "the expected answer".to_owned(),
+    };
+    let said = match trace.answer.trim() {
+        "" => format!("The model doesn't give {expected}"),
+        answer => format!("The model answers {}, not {expected}", quoted(answer)),
+    };
+    format!("{said}: there is no right answer whose causes could be traced, so this case wasn't.")
+}
+
+fn no_effect(trace: &TraceResult) -> String {
+    format!(
+        "Corrupting the subject {} doesn't lower the probability of {} noticeably: it is {} clean \
+         and {} corrupted. There is no effect that restoring a state could recover.",
+        quoted(&trace.tokens[trace.subject.clone()].concat()),
+        quoted(&trace.answer),
+        percent(trace.high_score),
+        percent(trace.low_score),
+    )
+}
+
+/// The sentence on hidden states.
+fn hidden(trace: &TraceResult, grid: &EffectGrid, layers: usize, total: f64) -> String {
+    let (last, low) = (trace.tokens.len() - 1, trace.low_score);
+    let late = match grid.holds_from(last, layers, low, HALF * total) {
+        Some(from) if from + 1 == layers => "only the final layer's restores".to_owned(),
+        Some(from) => format!("those from layer {from} on restore"),
+        None => "none of the late ones restores".to_owned(),
+    };
+    let late = format!("at the last token {late} at least half of the effect");
+    // A subject at the prompt's end has the trivial cells of the last token among its own.
+    let subject = trace.subject.start..trace.subject.end.min(last);
+    match grid.peak(subject, layers, low) {
+        Some(peak) if peak.effect < LEAST_SHARE * total => {
+            format!("Of the subject's hidden states none restores 5% of the effect; {late}.")
+        }
+        Some(peak) => format!(
+            "Of the subject's hidden states, the one after layer {} at {} restores most: {}; {late}.",
+            peak.layer,
+            token(trace, &peak),
+            effect(&peak),
+        ),
+        None => format!("Of the hidden states {late}."),
+    }
+}
+
+/// The sentence on MLP and attention, and one that compares them.
+fn modules(trace: &TraceResult, peaks: &[(&EffectGrid, Peak)], total: f64) -> String {
+    let part = |(grid, peak): &(&EffectGrid, Peak)| {
+        let name = if grid.kind == RomeKind::Mlp { "the MLPs" } else { "attention" };
+        if peak.effect < LEAST_SHARE * total {
+            return format!("of {name}, no {} restores 5% of the effect", layers_of(grid));
+        }
+        let (article, around) = if grid.window > 1 { ("the ", " around layer") } else { ("", "") };
+        format!(
+            "of {name}, {article}{}{around} {} restores most at {}: {}",
+            layers_of(grid),
+            peak.layer,
+            token(trace, peak),
+            effect(peak),
+        )
+    };
+    let mut sentence = peaks.iter().map(part).collect::<Vec<_>>().join("; ");
+    // Every part begins with the same small letter.
+    sentence.replace_range(..1, "O");
+    format!("{sentence}.{}", comparison(trace, peaks, total))
+}
+
+/// How MLP and attention compare, where both were traced and both do something.
+fn comparison(trace: &TraceResult, peaks: &[(&EffectGrid, Peak)], total: f64) -> String {
+    let find = |kind| peaks.iter().find(|(grid, _)| grid.kind == kind).map(|(_, peak)| peak);
+    let (Some(mlp), Some(attn)) = (find(RomeKind::Mlp), find(RomeKind::Attn)) else {
+        return String::new();
+    };
+    if mlp.effect.min(attn.effect) < LEAST_SHARE * total {
+        return String::new();
+    }
+    let (early, late) = (role(trace, mlp), role(trace, attn));
+    if early == Role::LastSubject && late == Role::Last && mlp.layer < attn.layer {
+        return " So there is an early site of the MLPs at the subject's end and a late site of \
+                attention at the prompt's end."
+            .to_owned();
+    }
+    let at = if mlp.position == attn.position { "the same token" } else { "different tokens" };
+    let larger = match mlp.effect - attn.effect {
+        difference if difference.abs() < 0.01 => "with about the same effect",
+        difference if difference > 0.0 => "the MLPs with the larger effect",
+        _ => "attention with the larger effect",
+    };
+    format!(" The two peak at {at}, {larger}.")
+}
+
+/// What one patch of a grid restores.
+fn layers_of(grid: &EffectGrid) -> String {
+    match grid.window {
+        0 | 1 => "layer".to_owned(),
+        window => format!("window of {window} layers"),
+    }
+}
+
+fn role(trace: &TraceResult, peak: &Peak) -> Role {
+    Role::of(peak.position, &trace.subject, trace.tokens.len())
+}
+
+fn token(trace: &TraceResult, peak: &Peak) -> String {
+    format!("{} ({})", role(trace, peak), quoted(&trace.tokens[peak.position]))
+}
+
+/// An effect with its spread, such as `+12.3 points (s.d. 4.5, n = 10)`.
+fn effect(peak: &Peak) -> String {
+    let spread = match peak.std {
+        Some(std) => format!(" (s.d. {}, n = {})", points(std), peak.samples),
+        None => String::new(),
+    };
+    format!("{:+.1} points{spread}", 100.0 * peak.effect)
+}
+
+fn quoted(text: &str) -> String {
+    // Only a text of nothing but spaces keeps them: there they are all it has.
+    let trimmed = text.trim_matches(' ');
+    format!("“{}”", visible(if trimmed.is_empty() { text } else { trimmed }))
+}
+
+fn percent(probability: f64) -> String {
+    format!("{:.1}%", 100.0 * probability)
+}
+
+fn points(difference: f64) -> String {
+    format!("{:.1}", 100.0 * difference)
+}

@@ -1,0 +1,215 @@
+//! A sweep's results folder: opened, filled pass by pass, finished.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::differences::differences;
+use crate::entries::{PARTS, list_parts, lock, part_path, refuse_foreign_folder};
+use crate::outputs::{Cases, Written, write_outputs};
+use crate::part::{Part, read_cases};
+use crate::run_file::{FORMAT, FailedCase, Progress, RUN_FILE, RunFile, as_read_back};
+use crate::whole_file::remove_leftovers;
+use crate::{ResultsError, rome};
+
+/// A results folder that this process works in; no other process can until it is dropped.
+#[derive(Debug)]
+pub struct ResultsFolder {
+    path: PathBuf,
+    request: Value,
+    environment: Value,
+    passes: usize,
+    finished: BTreeSet<usize>,
+    damaged: Vec<PathBuf>,
+    /// Held for as long as the folder is open; the system releases it with the file.
+    _lock: File,
+}
+
+impl ResultsFolder {
+    /// Opens the folder of a sweep with the given number of passes, made if it doesn't exist.
+    ///
+    /// What a killed process left half written is removed. Parts that can't be read are removed
+    /// too, count as not finished, and are told by [`ResultsFolder::damaged`]. Once a pass is
+    /// finished, the `environment` of the start stays the recorded one.
+    ///
+    /// # Errors
+    ///
+    /// [`ResultsError::InUse`] while another process has it open, [`ResultsError::NotOurs`] for
+    /// a folder of something else, [`ResultsError::DifferentRequest`] and
+    /// [`ResultsError::DifferentPasses`] for one that was started otherwise,
+    /// [`ResultsError::Damaged`] for an unreadable `run.json`, and the errors of writing.
+    pub fn open(
+        dir: &Path,
+        request: &Value,
+        environment: &Value,
+        passes: usize,
+    ) -> Result<Self, ResultsError> {
+        // Looked at before anything is written, so that a folder that isn't ours stays as it is.
+        let recorded = RunFile::read(dir)?;
+        if recorded.is_none() {
+            refuse_foreign_folder(dir)?;
+        }
+        fs::create_dir_all(dir).map_err(|source| ResultsError::writing(dir, source))?;
+        let lock = lock(dir)?;
+        // Another process may have started the sweep between the first look and the lock.
+        let recorded = RunFile::read(dir)?;
+        let mut folder = Self {
+            path: dir.to_path_buf(),
+            request: as_read_back(request),
+            environment: as_read_back(environment),
+            passes,
+            finished: BTreeSet::new(),
+            damaged: Vec::new(),
+            _lock: lock,
+        };
+        if let Some(recorded) = &recorded {
+            folder.refuse_different_request(recorded)?;
+        }
+        folder.tidy()?;
+        let found = folder.find_parts(recorded.as_ref())?;
+        folder.record_start(recorded, &found)?;
+        Ok(folder)
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The environment that is on record: the one given at the start of the sweep.
+    pub fn environment(&self) -> &Value {
+        &self.environment
+    }
+
+    /// The passes whose part is there and sound; a sweep goes on with the others.
+    pub fn finished(&self) -> &BTreeSet<usize> {
+        &self.finished
+    }
+
+    /// The parts that were found damaged and removed when the folder was opened.
+    pub fn damaged(&self) -> &[PathBuf] {
+        &self.damaged
+    }
+
+    /// Makes a pass durable: when this returns, its part survives a kill and a power cut.
+    ///
+    /// # Errors
+    ///
+    /// [`ResultsError::NoSuchPass`], and those of [`Part::write`]; the pass isn't finished then.
+    pub fn commit(&mut self, pass: usize, part: &Part) -> Result<(), ResultsError> {
+        if pass >= self.passes {
+            let (path, passes) = (self.path.clone(), self.passes);
+            return Err(ResultsError::NoSuchPass { path, pass, passes });
+        }
+        part.write(&part_path(&self.path, pass), pass)?;
+        self.finished.insert(pass);
+        Ok(())
+    }
+
+    /// Makes `cells.parquet`, the files of the cases and `run.json` from the finished passes,
+    /// in their order. Also for a sweep that was stopped: the next one makes them anew.
+    ///
+    /// # Errors
+    ///
+    /// [`ResultsError::Damaged`] for a part that was changed in the meantime,
+    /// [`ResultsError::SameName`] for two cases of one name, and the errors of writing.
+    pub fn finish(&mut self, cost: &Value) -> Result<Written, ResultsError> {
+        let parts = self.parts();
+        let cases = Cases::of_parts(&self.path, &parts)?;
+        let mut written = write_outputs(&self.path, &parts, &cases)?;
+        self.run_file(&cases, Some(cost.clone())).write(&self.path)?;
+        written.files.push(self.path.join(RUN_FILE));
+        Ok(written)
+    }
+
+    fn parts(&self) -> Vec<(usize, PathBuf)> {
+        self.finished.iter().map(|&pass| (pass, part_path(&self.path, pass))).collect()
+    }
+
+    fn refuse_different_request(&self, recorded: &RunFile) -> Result<(), ResultsError> {
+        let differences = differences(&recorded.request, &self.request);
+        match differences.is_empty() {
+            true => Ok(()),
+            false => Err(ResultsError::DifferentRequest { path: self.path.clone(), differences }),
+        }
+    }
+
+    fn tidy(&self) -> Result<(), ResultsError> {
+        let parts = self.path.join(PARTS);
+        fs::create_dir_all(&parts).map_err(|source| ResultsError::writing(&parts, source))?;
+        for folder in [&self.path, &parts, &self.path.join(rome::CASES)] {
+            remove_leftovers(folder)?;
+        }
+        Ok(())
+    }
+
+    /// Finds the finished passes, removes damaged parts, and returns the cases of the sound ones.
+    fn find_parts(&mut self, recorded: Option<&RunFile>) -> Result<Cases, ResultsError> {
+        let mut sound = BTreeMap::new();
+        let mut damaged = Vec::new();
+        for (pass, path) in list_parts(&self.path)? {
+            match read_cases(&path, pass) {
+                Ok(cases) => drop(sound.insert(pass, cases)),
+                Err(error) if error.is_damage() => damaged.push(path),
+                Err(error) => return Err(error),
+            }
+        }
+        // A pass holds other cells when the request is divided otherwise, so no part of the old
+        // division may be taken for one of the new.
+        let of = recorded.map_or(self.passes, |recorded| recorded.finished.of);
+        if of != self.passes && !sound.is_empty() {
+            let (path, given) = (self.path.clone(), self.passes);
+            return Err(ResultsError::DifferentPasses { path, recorded: of, given });
+        }
+        for path in damaged {
+            fs::remove_file(&path).map_err(|source| ResultsError::writing(&path, source))?;
+            self.damaged.push(path);
+        }
+        let mut found = Cases::default();
+        for (pass, cases) in sound {
+            found.add(&self.path, cases)?;
+            self.finished.insert(pass);
+        }
+        Ok(found)
+    }
+
+    /// Writes `run.json` unless the one that is there says the same.
+    fn record_start(
+        &mut self,
+        recorded: Option<RunFile>,
+        found: &Cases,
+    ) -> Result<(), ResultsError> {
+        let mut cost = None;
+        if let Some(recorded) = recorded {
+            if !self.finished.is_empty() {
+                self.environment = recorded.environment;
+            }
+            if recorded.finished == self.progress() {
+                cost = recorded.cost;
+            }
+        }
+        self.run_file(found, cost).write(&self.path)
+    }
+
+    fn progress(&self) -> Progress {
+        Progress { passes: self.finished.len(), of: self.passes }
+    }
+
+    fn run_file(&self, cases: &Cases, cost: Option<Value>) -> RunFile {
+        let failed = cases.records.iter().filter_map(|case| {
+            let (case, reason) = (case.name.clone(), case.failure.clone()?);
+            Some(FailedCase { case, reason })
+        });
+        RunFile {
+            format: FORMAT,
+            request: self.request.clone(),
+            environment: self.environment.clone(),
+            cost,
+            finished: self.progress(),
+            cases: cases.records.len(),
+            failed: failed.collect(),
+        }
+    }
+}

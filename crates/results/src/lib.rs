@@ -1,0 +1,90 @@
+//! What a sweep writes: the table of cells, ROME's `.npz` files, `run.json`.
+//!
+//! Invariants:
+//!
+//! - *No tensors.* Everything here is plain data in host memory.
+//! - *A file appears whole or not at all*, and a pass is finished exactly when its part is there.
+//! - *Everything but the parts and the request can be made again* from them, byte for byte:
+//!   [`ResultsFolder::finish`] does it, as often as one likes.
+//! - *Nothing depends on the clock* but the `cost` that the caller gives.
+//! - *Damage is found before it is decoded*: tables carry a checksum of the whole file.
+//!
+//! ```
+//! use serde_json::json;
+//! use tracewright_ir::Tokens;
+//! use tracewright_results::{CaseRecord, KindGrid, Part, ResultsFolder, Row, load};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let dir = tempfile::tempdir()?;
+//! let request = json!({"prompt": "Hi there"});
+//! let mut folder = ResultsFolder::open(dir.path(), &request, &json!({"threads": 2}), 1)?;
+//!
+//! let case = CaseRecord {
+//!     name: "0".into(),
+//!     prompt: "Hi there".into(),
+//!     tokens: Tokens { ids: vec![7], texts: vec!["Hi there".into()], offsets: vec![0..8] },
+//!     answer: " you".into(),
+//!     correct_prediction: true,
+//!     grids: vec![KindGrid {
+//!         kind: "hidden".into(),
+//!         site: "resid_post".into(),
+//!         metric: "prob".into(),
+//!         layers: 1,
+//!     }],
+//!     ..CaseRecord::default()
+//! };
+//! let cell = Row {
+//!     case: "0".into(),
+//!     kind: Some("hidden".into()),
+//!     site: "resid_post".into(),
+//!     layer: Some(0),
+//!     position: Some(0),
+//!     metric: "prob".into(),
+//!     value: Some(0.25),
+//!     n: 10,
+//!     ..Row::default()
+//! };
+//! folder.commit(0, &Part { cases: vec![case.clone()], rows: vec![cell.clone()] })?;
+//! folder.finish(&json!({"seconds": 1.5}))?;
+//!
+//! assert!(dir.path().join("cases/knowledge_0.npz").exists());
+//! let results = load(dir.path())?;
+//! assert_eq!((results.cases, results.rows), (vec![case], vec![cell]));
+//! # Ok(())
+//! # }
+//! ```
+
+mod array;
+mod case;
+mod columns;
+mod differences;
+mod entries;
+mod error;
+mod folder;
+mod load;
+mod npy;
+mod npz;
+mod outputs;
+mod part;
+mod rome;
+mod row;
+mod run_file;
+mod sealed;
+mod table;
+mod table_read;
+mod whole_file;
+
+pub use array::{Array, Data};
+pub use case::{CaseRecord, KindGrid};
+pub use error::ResultsError;
+pub use folder::ResultsFolder;
+pub use load::{Results, load};
+pub use npz::{read_npz, write_npz};
+pub use outputs::Written;
+pub use part::Part;
+pub use rome::{NamedArrays, Scores, npz_arrays, npz_path, write_rome_npz};
+pub use row::Row;
+pub use run_file::{FORMAT, FailedCase, Progress, RunFile};
+pub use table::write_table;
+pub use table_read::read_table;
+pub use whole_file::{UNFINISHED, remove_leftovers, write_whole};

@@ -1,0 +1,8 @@
+"""Makes every fixture and golden file that these scripts can make."""
+
+import interventions
+import sites
+import tiny
+
+for script in (tiny, sites, interventions):
+    script.main()
