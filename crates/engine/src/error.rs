@@ -11,7 +11,9 @@ pub enum EngineError {
     #[error(transparent)]
     Request(#[from] IrError),
     /// A metric that is infinite or not a number.
-    #[error("metric '{metric}' of run '{run}' is {value}: the model's numbers overflow on this input")]
+    #[error(
+        "metric '{metric}' of run '{run}' is {value}: the model's numbers overflow on this input"
+    )]
     NotFinite { run: String, metric: &'static str, value: f64 },
     /// A device failed while its values were read.
     #[error("the device failed: {problem}")]

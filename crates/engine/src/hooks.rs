@@ -36,7 +36,12 @@ pub(crate) struct Hooks<'a> {
 }
 
 impl<'a> Hooks<'a> {
-    pub(crate) fn new(shared: &'a Shared<'a>, earlier: &'a Kept, runs: &[RunId], len: usize) -> Self {
+    pub(crate) fn new(
+        shared: &'a Shared<'a>,
+        earlier: &'a Kept,
+        runs: &[RunId],
+        len: usize,
+    ) -> Self {
         let changes = runs.iter().map(|run| (*run, shared.request.interventions(*run))).collect();
         Self { shared, earlier, len, changes, kept: HashMap::new() }
     }

@@ -9,7 +9,12 @@ use crate::error::EngineError;
 /// Takes the extent's values out of a site's value; the run's rows begin at `first_row`.
 ///
 /// `[rows, columns]` of the extent.
-pub(crate) fn take(decoder: &Decoder, value: &Tensor<2>, extent: &Extent, first_row: usize) -> Tensor<2> {
+pub(crate) fn take(
+    decoder: &Decoder,
+    value: &Tensor<2>,
+    extent: &Extent,
+    first_row: usize,
+) -> Tensor<2> {
     let rows: Vec<usize> = extent.rows.iter().map(|row| first_row + row).collect();
     let taken = value.clone().select(0, decoder.indices(&rows));
     match &extent.columns {

@@ -31,7 +31,7 @@ pub fn predict(
     let batch = Batch { sequences: 1, len: tokens.len() };
     let last = tokens.len().saturating_sub(1);
     let Ok(logits) = decoder.forward(&tokens.ids, batch, &[last], &mut Nobody);
-    let probs = activation::softmax(logits.clone(), 1);
+    let probs = activation::log_softmax(logits.clone(), 1).exp();
     let read = |tensor: burn::tensor::Tensor<2>| {
         tensor.try_into_vec_as::<f32>().map_err(EngineError::device)
     };

@@ -166,8 +166,7 @@ impl<'a> Execution<'a> {
         let offset = batch.positions.iter().position(|p| *p == position).unwrap_or_default();
         let rows: Vec<usize> = runs.iter().map(|i| i * batch.positions.len() + offset).collect();
         let rows = batch.logits.clone().select(0, decoder.indices(&rows));
-        let not_kept =
-            |run| EngineError::NotKept { run, site: Site::outside(Component::Logits) };
+        let not_kept = |run| EngineError::NotKept { run, site: Site::outside(Component::Logits) };
         let clean = match one.metric.clean() {
             Some(run) => {
                 let position = Request::position(one, request.tokens(run)?.len());
@@ -194,7 +193,8 @@ impl<'a> Execution<'a> {
             request.measured.iter().filter_map(of_run).copied().collect()
         };
         let values = (0..request.measures.len()).map(value).collect();
-        let readings = request.readings.iter().map(|r| self.reading(r)).collect::<Result<_, _>>()?;
+        let readings =
+            request.readings.iter().map(|r| self.reading(r)).collect::<Result<_, _>>()?;
         Ok(Outcome { values, readings, cost: self.cost })
     }
 

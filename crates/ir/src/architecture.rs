@@ -137,9 +137,9 @@ impl Architecture {
                 Some("it doesn't normalise queries and keys")
             }
             C::MlpPreLinear if !self.gated_mlp => Some("its MLP isn't gated"),
-            C::ResidMid if self.parallel_residual => {
-                Some("attention and MLP read the same residual stream, so nothing lies between them")
-            }
+            C::ResidMid if self.parallel_residual => Some(
+                "attention and MLP read the same residual stream, so nothing lies between them",
+            ),
             _ => None,
         }
     }

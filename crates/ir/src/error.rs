@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use crate::architecture::fill;
 use crate::run::RunId;
 use crate::site::{Component, Site, comparable};
 
@@ -15,8 +16,11 @@ pub enum IrError {
     /// A component that a model of this shape hasn't got.
     #[error("a {family} model has no site '{site}': {reason}")]
     MissingSite { site: Site, family: String, reason: &'static str },
+    /// Something other than a number where the layer should stand.
+    #[error("'{given}' isn't a layer's number: write it as in '{component}@0'")]
+    BadLayer { component: Component, given: String },
     /// A layer past the last one.
-    #[error("'{site}' doesn't exist: the model has layers 0 to {}", n_layers - 1)]
+    #[error("'{site}' doesn't exist: the model has layers 0 to {}", n_layers.saturating_sub(1))]
     LayerOutOfRange { site: Site, n_layers: usize },
     /// A site without the layer that it needs.
     #[error("'{component}' stands in every layer: say which one, as in '{component}@0'")]
@@ -39,9 +43,17 @@ pub enum IrError {
     /// A value of another shape than its locus.
     #[error("a value of shape {given:?} at '{site}' doesn't fit a place of shape {expected:?}")]
     WrongShape { site: Site, given: Vec<usize>, expected: Vec<usize> },
-    /// A factor that is infinite or not a number.
-    #[error("the factor at '{site}' is not a finite number")]
-    NotFinite { site: Site },
+    /// A value with axes of another kind than its locus', even if their lengths agree.
+    #[error("a value of '{given}' ({}) doesn't fit '{site}' ({}): the axes differ", axes(*given), axes(*site))]
+    WrongAxes { site: Site, given: Site },
+    /// An array whose numbers don't fill its shape.
+    #[error(
+        "the array at '{site}' has {given} numbers, but its shape {shape:?} has places for {expected}"
+    )]
+    WrongCount { site: Site, given: usize, shape: Vec<usize>, expected: usize },
+    /// A constant, factor or array element that f32 can't hold.
+    #[error("the number {value} at '{site}' isn't finite in f32")]
+    NotFinite { site: Site, value: String },
     /// A mean over no runs.
     #[error("the mean at '{site}' is over no runs: name at least one")]
     EmptyMean { site: Site },
@@ -49,23 +61,34 @@ pub enum IrError {
     #[error("the prompt is empty: give at least one token")]
     EmptyPrompt,
     /// A prompt longer than the model's context.
-    #[error("the prompt has {len} tokens, but the model's context is {context}: shorten the prompt")]
+    #[error(
+        "the prompt has {len} tokens, but the model's context is {context}: shorten the prompt"
+    )]
     PromptTooLong { len: usize, context: usize },
     /// A token id outside the vocabulary.
-    #[error("there is no token {id}: the model's vocabulary has {vocab} (0 to {})", vocab - 1)]
+    #[error("there is no token {id}: the model's vocabulary has {vocab} (0 to {})", vocab.saturating_sub(1))]
     UnknownToken { id: u32, vocab: usize },
     /// A run that isn't in the request.
     #[error("run {run} doesn't exist")]
     NoSuchRun { run: RunId },
     /// A base or a source that doesn't come before its reader.
-    #[error("run {run} needs run {needs}, which doesn't come before it: bases and sources come first")]
+    #[error(
+        "run {run} needs run {needs}, which doesn't come before it: bases and sources come first"
+    )]
     LaterRun { run: RunId, needs: RunId },
+    /// A difference of logits without one of its sides.
+    #[error("a logit difference needs at least one answer and one distractor")]
+    EmptyLogitDiff,
     /// A metric's position past the end of a run.
-    #[error("a metric reads position {position}, but a run has {len} tokens (0 to {})", len - 1)]
+    #[error("a metric reads position {position}, but a run has {len} tokens (0 to {})", len.saturating_sub(1))]
     MeasureOutOfRange { position: usize, len: usize },
     /// Any of these, with the run that it is in.
     #[error("in run '{run}': {error}")]
     InRun { run: String, error: Box<IrError> },
+}
+
+fn axes(site: Site) -> String {
+    site.component.axes().iter().map(|axis| axis.name()).collect::<Vec<_>>().join(", ")
 }
 
 impl IrError {
@@ -75,7 +98,9 @@ impl IrError {
 
     /// An unknown name with the (up to three) known names that are most like it.
     pub(crate) fn unknown_site(given: &str, known: &[String]) -> Self {
-        let nearest = nearest(&comparable(given), known.iter().map(String::as_str));
+        let (pattern, layer) = comparable(given);
+        let nearest = nearest(&pattern, known.iter().map(String::as_str));
+        let nearest = nearest.iter().map(|name| fill(name, layer.or(Some(0)))).collect();
         Self::UnknownSite { given: given.to_owned(), nearest }
     }
 }

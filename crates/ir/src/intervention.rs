@@ -107,6 +107,7 @@ pub struct Array {
 
 /// What a replacement reads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Source {
     /// The run that is read.
     pub run: RunId,
@@ -139,7 +140,9 @@ impl fmt::Display for Source {
 }
 
 /// Which of the two values that a run has at a place it intervenes on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// As it was computed, before the run's own interventions at the place.

@@ -74,6 +74,7 @@ impl fmt::Display for Selection {
 /// assert_eq!(locus.to_string(), "z@9[position 14, head 6]");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Locus {
     /// The site.
     pub site: Site,
@@ -193,7 +194,10 @@ impl Locus {
             ("src_position", &self.src_positions, site.component.has_sources()),
             ("neuron", &self.neurons, site.component.has_neurons()),
         ];
-        match misplaced.into_iter().find(|(_, selection, has)| !has && **selection != Selection::All) {
+        match misplaced
+            .into_iter()
+            .find(|(_, selection, has)| !has && **selection != Selection::All)
+        {
             Some((axis, ..)) => Err(IrError::NoSuchAxis { site, axis }),
             None => Ok(()),
         }

@@ -84,16 +84,19 @@ impl Metric {
             | Self::Logit { answer }
             | Self::Rank { answer } => vec![*answer],
             Self::LogitDiff { answers, distractors } => [&answers[..], distractors].concat(),
-            Self::Kl { .. } | Self::L2 { .. } | Self::Mse { .. } | Self::Cosine { .. } => Vec::new(),
+            Self::Kl { .. } | Self::L2 { .. } | Self::Mse { .. } | Self::Cosine { .. } => {
+                Vec::new()
+            }
         }
     }
 
     /// The run that the metric compares with.
     pub fn clean(&self) -> Option<RunId> {
         match self {
-            Self::Kl { clean } | Self::L2 { clean } | Self::Mse { clean } | Self::Cosine { clean } => {
-                Some(*clean)
-            }
+            Self::Kl { clean }
+            | Self::L2 { clean }
+            | Self::Mse { clean }
+            | Self::Cosine { clean } => Some(*clean),
             _ => None,
         }
     }
@@ -129,6 +132,7 @@ fn ratio(numerator: f64, denominator: f64) -> Option<f64> {
 
 /// A metric and the position at which the logits are read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Measure {
     /// The metric.
     pub metric: Metric,

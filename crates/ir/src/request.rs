@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::architecture::Architecture;
 use crate::error::IrError;
-use crate::intervention::{Intervention, Operation, Source, State, Value};
+use crate::intervention::{Array, Intervention, Operation, Source, State, Value};
 use crate::locus::Locus;
-use crate::metric::Measure;
+use crate::metric::{Measure, Metric};
 use crate::run::{Origin, Run, RunId};
+use crate::site::{Axis, Component, Site};
 
 /// Runs and what is to be known of them: plain data, the one input of every executor.
 ///
@@ -26,6 +27,7 @@ pub struct Request {
 
 /// A locus of a run whose values are given back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Reading {
     /// The run.
     pub run: RunId,
@@ -87,14 +89,21 @@ impl Request {
     /// reads a token or a position that isn't there.
     pub fn check(&self, architecture: &Architecture) -> Result<(), IrError> {
         for id in (0..self.runs.len()).map(RunId) {
-            self.check_run(id, architecture).map_err(|error| error.in_run(&self.runs[id.0].name))?;
+            self.check_run(id, architecture)
+                .map_err(|error| error.in_run(&self.runs[id.0].name))?;
         }
         for id in &self.measured {
             let len = self.tokens(*id)?.len();
-            self.measures.iter().try_for_each(|m| self.check_measure(m, len, architecture))?;
+            let check = |measure| self.check_measure(measure, len, architecture);
+            self.measures
+                .iter()
+                .try_for_each(check)
+                .map_err(|e| e.in_run(&self.runs[id.0].name))?;
         }
         let check = |reading: &Reading| {
-            reading.locus.check(architecture, self.tokens(reading.run)?.len())
+            let len = self.tokens(reading.run)?.len();
+            let checked = reading.locus.check(architecture, len);
+            checked.map_err(|error| error.in_run(&self.runs[reading.run.0].name))
         };
         self.readings.iter().try_for_each(check)
     }
@@ -118,26 +127,18 @@ impl Request {
     ) -> Result<(), IrError> {
         let locus = &intervention.locus;
         let shape = locus.shape(architecture, len);
-        match &intervention.operation {
-            Operation::Scale(factor) if !factor.is_finite() => {
-                return Err(IrError::NotFinite { site: locus.site });
-            }
-            Operation::Replace(Value::Array(array)) | Operation::Add(Value::Array(array)) => {
-                let numbers: usize = array.shape.iter().product();
-                if array.shape != shape || array.data.len() != numbers {
-                    let given = array.shape.clone();
-                    return Err(IrError::WrongShape { site: locus.site, given, expected: shape });
-                }
-            }
-            Operation::Replace(Value::Mean(sources)) | Operation::Add(Value::Mean(sources))
-                if sources.is_empty() =>
-            {
-                return Err(IrError::EmptyMean { site: locus.site });
-            }
-            _ => {}
-        }
         let check = |source| self.check_source(id, locus, source, &shape, architecture);
-        intervention.sources().iter().try_for_each(check)
+        match &intervention.operation {
+            Operation::Scale(factor) => check_finite(&[*factor], locus.site),
+            Operation::Replace(value) | Operation::Add(value) => match value {
+                Value::Constant(number) => check_finite(&[*number], locus.site),
+                Value::Array(array) => check_array(array, locus.site, shape),
+                Value::Mean(sources) if sources.is_empty() => {
+                    Err(IrError::EmptyMean { site: locus.site })
+                }
+                Value::Source(_) | Value::Mean(_) => value.sources().iter().try_for_each(check),
+            },
+        }
     }
 
     fn check_source(
@@ -154,11 +155,14 @@ impl Request {
         let at = source.locus.as_ref().unwrap_or(locus);
         let len = self.tokens(source.run)?.len();
         at.check(architecture, len)?;
+        if !same_axes(at.site.component, locus.site.component) {
+            return Err(IrError::WrongAxes { site: locus.site, given: at.site });
+        }
         let given = at.shape(architecture, len);
         if given == shape {
             return Ok(());
         }
-        Err(IrError::WrongShape { site: at.site, given, expected: shape.to_vec() })
+        Err(IrError::WrongShape { site: locus.site, given, expected: shape.to_vec() })
     }
 
     fn check_measure(
@@ -171,14 +175,48 @@ impl Request {
         if let Some(id) = measure.metric.tokens().into_iter().find(|id| *id as usize >= vocab) {
             return Err(IrError::UnknownToken { id, vocab });
         }
+        if let Metric::LogitDiff { answers, distractors } = &measure.metric
+            && (answers.is_empty() || distractors.is_empty())
+        {
+            return Err(IrError::EmptyLogitDiff);
+        }
         let lens = match measure.metric.clean() {
             Some(clean) => vec![len, self.tokens(clean)?.len()],
             None => vec![len],
         };
         match lens.into_iter().find(|len| Self::position(measure, *len) >= *len) {
-            Some(len) => Err(IrError::MeasureOutOfRange { position: Self::position(measure, len), len }),
+            Some(len) => {
+                Err(IrError::MeasureOutOfRange { position: Self::position(measure, len), len })
+            }
             None => Ok(()),
         }
+    }
+}
+
+/// Whether the values of two components have axes of the same kinds, and so the same layout; a
+/// query head may read a key/value head.
+fn same_axes(a: Component, b: Component) -> bool {
+    let kind = |axis: &Axis| if *axis == Axis::KvHead { Axis::Head } else { *axis };
+    a.axes().iter().map(kind).eq(b.axes().iter().map(kind))
+}
+
+fn check_array(array: &Array, site: Site, expected: Vec<usize>) -> Result<(), IrError> {
+    let (given, shape) = (array.data.len(), array.shape.clone());
+    if shape != expected {
+        return Err(IrError::WrongShape { site, given: shape, expected });
+    }
+    let places = shape.iter().product();
+    if given != places {
+        return Err(IrError::WrongCount { site, given, shape, expected: places });
+    }
+    check_finite(&array.data, site)
+}
+
+/// Activations are f32, in which large f64 numbers are infinite.
+fn check_finite(numbers: &[f64], site: Site) -> Result<(), IrError> {
+    match numbers.iter().find(|number| !(**number as f32).is_finite()) {
+        Some(number) => Err(IrError::NotFinite { site, value: format!("{number:?}") }),
+        None => Ok(()),
     }
 }
 

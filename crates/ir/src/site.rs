@@ -234,7 +234,7 @@ impl Site {
     pub fn order(self) -> (usize, Component) {
         let Self { layer, component } = self.place();
         let depth = match layer {
-            Some(layer) => layer + 1,
+            Some(layer) => layer.saturating_add(1),
             None if component < Component::ResidPre => 0,
             None => usize::MAX,
         };
@@ -256,11 +256,9 @@ impl Site {
 
     /// The names of the checkpoint's PyTorch modules whose output this site is.
     pub fn module_names(self, architecture: &Architecture) -> Vec<String> {
-        let names = |site: Self| -> Vec<String> {
-            let of_component = architecture.modules.iter().filter(|m| m.component == site.component);
-            of_component.map(|m| m.at(site.layer)).collect()
-        };
-        names(self.place())
+        let Self { component, layer } = self.place();
+        let modules = architecture.modules.iter().filter(|m| m.component == component);
+        modules.map(|m| m.at(layer)).collect()
     }
 
     /// Reads a site's name as a model knows it: TransformerLens' (`blocks.3.attn.hook_z`, `z3`
@@ -269,11 +267,12 @@ impl Site {
     ///
     /// # Errors
     ///
-    /// [`IrError::UnknownSite`] with the nearest names, [`IrError::MissingSite`] where the model
-    /// has no such component, [`IrError::LayerOutOfRange`].
+    /// [`IrError::UnknownSite`] with the nearest names, [`IrError::BadLayer`], and what
+    /// [`Site::check`] gives.
     pub fn parse(name: &str, architecture: &Architecture) -> Result<Self, IrError> {
-        let site = read_name(name, architecture)
-            .ok_or_else(|| IrError::unknown_site(name, &known_names(architecture)))?;
+        let unknown = || IrError::unknown_site(name, &known_names(architecture));
+        let site = read_short_name(name)
+            .unwrap_or_else(|| read_long_name(name, architecture).ok_or_else(unknown))?;
         site.check(architecture)?;
         Ok(site)
     }
@@ -282,11 +281,16 @@ impl Site {
     ///
     /// # Errors
     ///
-    /// [`IrError::MissingSite`] and [`IrError::LayerOutOfRange`].
+    /// [`IrError::MissingSite`], [`IrError::LayerOutOfRange`], [`IrError::NoLayer`] and
+    /// [`IrError::StrayLayer`].
     pub fn check(self, architecture: &Architecture) -> Result<(), IrError> {
         let Self { component, layer } = self;
         if let Some(reason) = architecture.lacks(component) {
-            return Err(IrError::MissingSite { site: self, family: architecture.family.clone(), reason });
+            return Err(IrError::MissingSite {
+                site: self,
+                family: architecture.family.clone(),
+                reason,
+            });
         }
         match layer {
             Some(layer) if layer >= architecture.n_layers => {
@@ -310,8 +314,8 @@ fn split_layer(name: &str) -> (String, Option<usize>) {
     let mut layer = None;
     let parts: Vec<&str> = name
         .split('.')
-        .map(|part| match part.parse() {
-            Ok(number) if layer.is_none() => {
+        .map(|part| match read_layer(part) {
+            Some(number) if layer.is_none() => {
                 layer = Some(number);
                 "{}"
             }
@@ -321,11 +325,21 @@ fn split_layer(name: &str) -> (String, Option<usize>) {
     (parts.join("."), layer)
 }
 
-fn read_name(name: &str, architecture: &Architecture) -> Option<Site> {
-    if let Some((component, layer)) = name.split_once('@') {
-        let component = Component::from_name(component)?;
-        return Some(Site::in_layer(component, layer.parse().ok()?));
-    }
+/// A layer's number: digits only, where `str::parse` would take `+3` as well.
+fn read_layer(digits: &str) -> Option<usize> {
+    let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+    digits.parse().ok().filter(|_| plain)
+}
+
+/// Reads `z@3`; `None` where the part before the `@` isn't a component's name.
+fn read_short_name(name: &str) -> Option<Result<Site, IrError>> {
+    let (component, given) = name.split_once('@')?;
+    let component = Component::from_name(component)?;
+    let bad = || IrError::BadLayer { component, given: given.to_owned() };
+    Some(read_layer(given).map(|layer| Site::in_layer(component, layer)).ok_or_else(bad))
+}
+
+fn read_long_name(name: &str, architecture: &Architecture) -> Option<Site> {
     if let Some(component) = Component::from_name(name) {
         return Some(Site { component, layer: None });
     }
@@ -347,7 +361,7 @@ fn module_matches(pattern: &str, given: &str) -> bool {
     given == pattern || given == tail || mlx().is_some_and(|mlx| given == mlx)
 }
 
-/// All names of all sites, for suggestions; layers are left as `{}`.
+/// All names of all sites; `{}` stands for the layer.
 fn known_names(architecture: &Architecture) -> Vec<String> {
     let has = |entry: &&Entry| architecture.lacks(entry.0).is_none();
     let ours = TABLE.iter().filter(has).flat_map(|entry| {
@@ -357,8 +371,10 @@ fn known_names(architecture: &Architecture) -> Vec<String> {
     ours.chain(architecture.modules.iter().map(|m| m.pattern.clone())).collect()
 }
 
-/// The parts of a site's name that a spelling mistake is looked for in.
-pub(crate) fn comparable(name: &str) -> String {
-    let name = name.split_once('@').map_or(name, |(component, _)| component);
-    split_layer(name).0
+/// The part of a site's name that a spelling mistake is looked for in, and its layer.
+pub(crate) fn comparable(name: &str) -> (String, Option<usize>) {
+    match name.split_once('@') {
+        Some((component, layer)) => (component.to_owned(), read_layer(layer)),
+        None => split_layer(name),
+    }
 }

@@ -14,6 +14,8 @@ pub struct Sweep {
     pub clean: Vec<RunId>,
     /// The corrupted runs, one for each noise sample.
     pub corrupted: Vec<RunId>,
+    /// The runs that the cells' variants come from, one for each noise sample.
+    pub bases: Vec<RunId>,
     /// Whether clean values go into the corrupted runs or the other way round.
     pub direction: Direction,
     /// The cells in the order of their axes, the last one fastest.

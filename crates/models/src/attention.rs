@@ -57,10 +57,12 @@ impl Decoder {
         let x: Tensor<4> = x.reshape([sequences, len, heads, d_head]).swap_dims(1, 2);
         match self.architecture.n_heads / heads {
             1 => x,
-            group => x
-                .unsqueeze_dim::<5>(2)
-                .repeat_dim(2, group)
-                .reshape([sequences, heads * group, len, d_head]),
+            group => x.unsqueeze_dim::<5>(2).repeat_dim(2, group).reshape([
+                sequences,
+                heads * group,
+                len,
+                d_head,
+            ]),
         }
     }
 }

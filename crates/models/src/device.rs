@@ -28,7 +28,8 @@ impl FromStr for DeviceName {
     type Err = ModelError;
 
     fn from_str(given: &str) -> Result<Self, ModelError> {
-        let unknown = || ModelError::UnknownDevice { given: given.to_owned(), known: KNOWN.to_vec() };
+        let unknown =
+            || ModelError::UnknownDevice { given: given.to_owned(), known: KNOWN.to_vec() };
         let (name, index) = match given.split_once(':') {
             Some((name, index)) => (name, Some(index.parse().map_err(|_| unknown())?)),
             None => (given, None),
@@ -89,7 +90,8 @@ impl DeviceName {
 
 fn tried(name: DeviceName, device: Device) -> Result<Device, ModelError> {
     let probe = device.clone();
-    let outcome = catch_unwind(move || Tensor::<2>::ones([2, 2], &probe).sum().try_into_data().map(|_| ()));
+    let outcome =
+        catch_unwind(move || Tensor::<2>::ones([2, 2], &probe).sum().try_into_data().map(|_| ()));
     let problem = match outcome {
         Ok(Ok(())) => return Ok(device),
         Ok(Err(error)) => error.to_string(),
@@ -135,11 +137,17 @@ mod tests {
     #[test]
     fn names_are_printed_as_they_are_read() {
         for name in ["cpu", "ndarray", "cuda:0", "vulkan:3"] {
-            assert_eq!(name.parse::<DeviceName>().map(|d| d.to_string()).ok().as_deref(), Some(name));
+            assert_eq!(
+                name.parse::<DeviceName>().map(|d| d.to_string()).ok().as_deref(),
+                Some(name)
+            );
         }
         assert_eq!("cuda".parse::<DeviceName>().ok(), Some(DeviceName::Cuda(0)));
         for name in ["gpu", "cpu:1", "cuda:x", ""] {
-            assert!(matches!(name.parse::<DeviceName>(), Err(ModelError::UnknownDevice { .. })), "{name}");
+            assert!(
+                matches!(name.parse::<DeviceName>(), Err(ModelError::UnknownDevice { .. })),
+                "{name}"
+            );
         }
     }
 
@@ -147,7 +155,8 @@ mod tests {
     fn a_device_that_is_not_built_says_how_to_build_it() {
         if !cfg!(feature = "cuda") {
             let message = DeviceName::Cuda(0).open().map_err(|e| e.to_string()).err();
-            let expected = "this program was built without device 'cuda:0': build it with --features cuda";
+            let expected =
+                "this program was built without device 'cuda:0': build it with --features cuda";
             assert_eq!(message.as_deref(), Some(expected));
         }
     }

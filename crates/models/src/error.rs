@@ -31,7 +31,9 @@ pub enum ModelError {
     #[error("{origin}: the weights don't fit config.json:\n  {}", problems.join("\n  "))]
     Mismatch { origin: String, problems: Vec<String> },
     /// A weight that is infinite or not a number.
-    #[error("{origin}: weight '{tensor}' holds {value} at index {index}: the file is damaged, or the model's training failed")]
+    #[error(
+        "{origin}: weight '{tensor}' holds {value} at index {index}: the file is damaged, or the model's training failed"
+    )]
     NotFinite { origin: String, tensor: String, index: usize, value: f32 },
     /// tokenizer.json can't be read.
     #[error("{origin}: tokenizer.json can't be used: {problem}")]
@@ -40,16 +42,25 @@ pub enum ModelError {
     #[error("the prompt is empty: give at least one word")]
     EmptyPrompt,
     /// A prompt longer than the model's context.
-    #[error("the prompt has {len} tokens, but the model's context is {context}: shorten the prompt")]
+    #[error(
+        "the prompt has {len} tokens, but the model's context is {context}: shorten the prompt"
+    )]
     PromptTooLong { len: usize, context: usize },
     /// A token that the model's embedding hasn't got.
-    #[error("the tokenizer gives token {id} ('{text}'), but the model's vocabulary has {vocab}: tokenizer.json belongs to another model")]
+    #[error(
+        "the tokenizer gives token {id} ('{text}'), but the model's vocabulary has {vocab}: tokenizer.json belongs to another model"
+    )]
     TokenOutsideVocab { id: u32, text: String, vocab: usize },
     /// An answer of several tokens.
     #[error("the answer '{answer}' is {} tokens here ({}), but a metric reads one: give a shorter answer, such as '{}'", texts.len(), texts.join("|"), texts.first().map_or("", |t| t))]
     LongAnswer { answer: String, texts: Vec<String> },
-    /// An answer that changes how the prompt is tokenised, or is empty.
-    #[error("'{answer}' doesn't continue the prompt as tokens of its own: add a space before it, or end the prompt at a word's end")]
+    /// An answer without text.
+    #[error("the answer is empty: give the text that should follow the prompt")]
+    EmptyAnswer,
+    /// An answer that changes how the prompt is tokenised.
+    #[error(
+        "'{answer}' doesn't continue the prompt as tokens of its own: add a space before it, or end the prompt at a word's end"
+    )]
     NoContinuation { answer: String },
     /// A device name that can't be read.
     #[error("there is no device '{given}': use {}", known.join(", "))]

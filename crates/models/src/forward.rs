@@ -81,7 +81,8 @@ impl<V: Visitor> Pass<'_, V> {
     }
 
     fn start(&mut self, ids: &[u32]) -> Result<Tensor<2>, V::Error> {
-        let positions: Vec<usize> = (0..self.batch.rows()).map(|row| row % self.batch.len).collect();
+        let positions: Vec<usize> =
+            (0..self.batch.rows()).map(|row| row % self.batch.len).collect();
         let mut resid = self.at(Site::outside(C::Embed), self.decoder.embed(ids))?;
         if let Some(learned) = self.decoder.pos_embed(&positions) {
             resid = resid + self.at(Site::outside(C::PosEmbed), learned)?;

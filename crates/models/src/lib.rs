@@ -25,6 +25,7 @@
 
 mod activation;
 mod attention;
+mod cache;
 mod decoder;
 mod device;
 mod error;
@@ -36,6 +37,7 @@ mod tensors;
 mod tokenizer;
 
 pub use attention::Batch;
+pub use cache::{Cached, cached};
 pub use decoder::{Decoder, Layer, Norm};
 pub use device::DeviceName;
 pub use error::ModelError;

@@ -41,7 +41,9 @@ pub(crate) fn decoder(
     };
     Ok(Decoder {
         pos_embed: names.pos_embed.map(|name| weights.matrix(name, None)).transpose()?,
-        layers: (0..architecture.n_layers).map(|i| weights.layer(i, architecture)).collect::<Result<_, _>>()?,
+        layers: (0..architecture.n_layers)
+            .map(|i| weights.layer(i, architecture))
+            .collect::<Result<_, _>>()?,
         ln_final: weights.norm(names.ln_final, None, architecture)?,
         architecture: architecture.clone(),
         device: device.clone(),
@@ -53,7 +55,7 @@ pub(crate) fn decoder(
 
 /// The prefix that this file's names have.
 fn prefix(file: &TensorFile, names: &Names) -> &'static str {
-    let prefixed = file.info(&format!("{}{}", names.optional_prefix, names.embed)).is_some();
+    let prefixed = file.names().iter().any(|name| name.starts_with(names.optional_prefix));
     if prefixed { names.optional_prefix } else { "" }
 }
 
@@ -106,10 +108,15 @@ impl Weights<'_> {
             Ok(if self.names.in_first { weight } else { weight.transpose() })
         };
         let weights: Vec<_> = names.iter().map(oriented).collect::<Result<_, _>>()?;
-        let biases: Vec<_> =
-            names.iter().map(|name| self.vector(&format!("{name}.bias"), layer)).collect::<Result<_, _>>()?;
+        let biases: Vec<_> = names
+            .iter()
+            .map(|name| self.vector(&format!("{name}.bias"), layer))
+            .collect::<Result<_, _>>()?;
         let biases: Option<Vec<_>> = biases.into_iter().collect();
-        Ok(Linear { weight: Tensor::cat(weights, 1), bias: biases.map(|biases| Tensor::cat(biases, 0)) })
+        Ok(Linear {
+            weight: Tensor::cat(weights, 1),
+            bias: biases.map(|biases| Tensor::cat(biases, 0)),
+        })
     }
 
     fn layer(&self, index: usize, architecture: &Architecture) -> Result<Layer, ModelError> {
@@ -128,7 +135,8 @@ impl Weights<'_> {
 
 /// Every tensor that the architecture promises, with its shape.
 fn promised(architecture: &Architecture, names: &Names) -> Vec<(&'static str, String, Vec<usize>)> {
-    let Architecture { d_model, n_heads, n_kv_heads, d_head, d_mlp, vocab, context, .. } = *architecture;
+    let Architecture { d_model, n_heads, n_kv_heads, d_head, d_mlp, vocab, context, .. } =
+        *architecture;
     let z = n_heads * d_head;
     let qkv = (z + 2 * n_kv_heads * d_head) / names.qkv.len();
     let mut promised = vec![(names.embed, String::new(), vec![vocab, d_model])];

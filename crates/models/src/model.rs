@@ -60,8 +60,7 @@ impl Checkpoint {
     ///
     /// None in a program whose tests have passed.
     pub fn built_in() -> Result<Self, ModelError> {
-        let (config, tokenizer) =
-            (built_in_file!("config.json"), built_in_file!("tokenizer.json"));
+        let (config, tokenizer) = (built_in_file!("config.json"), built_in_file!("tokenizer.json"));
         Self::new(BUILT_IN.to_owned(), Location::BuiltIn, config, tokenizer)
     }
 
@@ -80,9 +79,8 @@ impl Checkpoint {
             let found = path.is_file();
             found.then_some(path).ok_or(ModelError::NoFile { path: folder.to_owned(), file })
         };
-        let read = |path: PathBuf| {
-            fs::read(&path).map_err(|error| ModelError::Unreadable { path, error })
-        };
+        let read =
+            |path: PathBuf| fs::read(&path).map_err(|error| ModelError::Unreadable { path, error });
         let config = read(file("config.json")?)?;
         let tokenizer = read(file("tokenizer.json")?)?;
         let weights = Location::File(file("model.safetensors")?);

@@ -104,7 +104,9 @@ impl TensorFile {
             Dtype::F16 => numbers(bytes, |b| f16::from_le_bytes(b).to_f32()),
             Dtype::BF16 => numbers(bytes, |b| bf16::from_le_bytes(b).to_f32()),
             other => {
-                return Err(bad(format!("tensor '{name}' is stored as {other:?}; f32, f16 and bf16 can be read")));
+                return Err(bad(format!(
+                    "tensor '{name}' is stored as {other:?}; f32, f16 and bf16 can be read"
+                )));
             }
         };
         match values.iter().position(|value| !value.is_finite()) {

@@ -1,5 +1,9 @@
 //! A checkpoint's tokenizer.
 
+use std::panic::catch_unwind;
+
+use serde::Deserialize;
+use serde_json::Value;
 use tracewright_ir::Tokens;
 
 use crate::error::ModelError;
@@ -10,6 +14,24 @@ pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     vocab: usize,
     context: usize,
+}
+
+/// The sections of a `tokenizer.json` in which the tokenizers crate panics at broken JSON.
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "parsed only to see that they can be")]
+struct Fragile {
+    #[serde(default)]
+    decoder: Value,
+    #[serde(default)]
+    normalizer: Value,
+}
+
+/// Reads a `tokenizer.json` without panicking, whatever is in it.
+fn parse(bytes: &[u8]) -> tokenizers::Result<tokenizers::Tokenizer> {
+    serde_json::from_slice::<Fragile>(bytes)?;
+    // What is left are settings of a wrong type, such as those of a `Precompiled` normalizer.
+    catch_unwind(|| tokenizers::Tokenizer::from_bytes(bytes))
+        .unwrap_or_else(|_| Err("one of its settings has a wrong type".into()))
 }
 
 impl Tokenizer {
@@ -24,7 +46,7 @@ impl Tokenizer {
             origin: origin.to_owned(),
             problem: error.to_string(),
         };
-        let mut inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(bad)?;
+        let mut inner = parse(bytes).map_err(bad)?;
         // What a file says about cutting and padding is for training batches.
         inner.with_truncation(None).map_err(bad)?;
         inner.with_padding(None);
@@ -81,8 +103,8 @@ impl Tokenizer {
     ///
     /// # Errors
     ///
-    /// [`ModelError::LongAnswer`] where the answer is several tokens, and
-    /// [`ModelError::NoContinuation`] where it merges with the prompt's last token.
+    /// [`ModelError::EmptyAnswer`], [`ModelError::LongAnswer`] where the answer is several tokens,
+    /// and [`ModelError::NoContinuation`] where it merges with the prompt's last token.
     pub fn answer(&self, prompt: &str, answer: &str) -> Result<u32, ModelError> {
         let no_continuation = || ModelError::NoContinuation { answer: answer.to_owned() };
         let ends_in_word = prompt.ends_with(|c: char| !c.is_whitespace());
@@ -91,6 +113,7 @@ impl Tokenizer {
         let before = self.encode(prompt, true)?.ids;
         let whole = self.encode(&format!("{prompt}{space}{answer}"), true)?.ids;
         match whole.strip_prefix(before.as_slice()).ok_or_else(no_continuation)? {
+            [] if answer.is_empty() => Err(ModelError::EmptyAnswer),
             [] => Err(no_continuation()),
             [id] => Ok(*id),
             ids => {

@@ -39,6 +39,7 @@
 //! # Ok::<(), tracewright_report::ReportError>(())
 //! ```
 
+mod case;
 mod colormap;
 mod error;
 mod figure;
@@ -53,6 +54,7 @@ mod summary;
 mod terminal;
 mod ticks;
 
+pub use case::CaseReport;
 pub use colormap::{Colormap, Rgb};
 pub use error::ReportError;
 pub use figure::{draw_png, draw_svg, heading};

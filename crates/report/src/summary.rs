@@ -127,7 +127,7 @@ fn hidden(trace: &TraceResult, grid: &EffectGrid, layers: usize, total: f64) -> 
     }
 }
 
-/// The sentence on MLP and attention, and one that compares them.
+/// The sentence on MLP and attention.
 fn modules(trace: &TraceResult, peaks: &[(&EffectGrid, Peak)], total: f64) -> String {
     let part = |(grid, peak): &(&EffectGrid, Peak)| {
         let name = if grid.kind == RomeKind::Mlp { "the MLPs" } else { "attention" };
@@ -146,31 +146,29 @@ fn modules(trace: &TraceResult, peaks: &[(&EffectGrid, Peak)], total: f64) -> St
     let mut sentence = peaks.iter().map(part).collect::<Vec<_>>().join("; ");
     // Every part begins with the same small letter.
     sentence.replace_range(..1, "O");
-    format!("{sentence}.{}", comparison(trace, peaks, total))
+    format!("{sentence}{}.", comparison(trace, peaks, total))
 }
 
-/// How MLP and attention compare, where both were traced and both do something.
-fn comparison(trace: &TraceResult, peaks: &[(&EffectGrid, Peak)], total: f64) -> String {
+/// The paper's finding, where the peaks of MLP and attention show it.
+fn comparison(
+    trace: &TraceResult,
+    peaks: &[(&EffectGrid, Peak)],
+    total: f64,
+) -> &'static str {
     let find = |kind| peaks.iter().find(|(grid, _)| grid.kind == kind).map(|(_, peak)| peak);
     let (Some(mlp), Some(attn)) = (find(RomeKind::Mlp), find(RomeKind::Attn)) else {
-        return String::new();
+        return "";
     };
     if mlp.effect.min(attn.effect) < LEAST_SHARE * total {
-        return String::new();
+        return "";
     }
     let (early, late) = (role(trace, mlp), role(trace, attn));
-    if early == Role::LastSubject && late == Role::Last && mlp.layer < attn.layer {
-        return " So there is an early site of the MLPs at the subject's end and a late site of \
-                attention at the prompt's end."
-            .to_owned();
+    let sites = early == Role::LastSubject && late == Role::Last && mlp.layer < attn.layer;
+    if !sites {
+        return "";
     }
-    let at = if mlp.position == attn.position { "the same token" } else { "different tokens" };
-    let larger = match mlp.effect - attn.effect {
-        difference if difference.abs() < 0.01 => "with about the same effect",
-        difference if difference > 0.0 => "the MLPs with the larger effect",
-        _ => "attention with the larger effect",
-    };
-    format!(" The two peak at {at}, {larger}.")
+    "; so there is an early site of the MLPs at the subject's end and a late site of attention at \
+     the prompt's end"
 }
 
 /// What one patch of a grid restores.

@@ -70,7 +70,6 @@ fn a_real_case_is_told_with_its_strongest_cells() {
       at the last token those from layer 9 on restore at least half of the effect.
     Of the MLPs, the window of 10 layers around layer 1 restores most at a middle subject token (“son”): +28.4 points;
       of attention, the window of 10 layers around layer 7 restores most at the last token (“of”): +66.6 points.
-    The two peak at different tokens, attention with the larger effect.
     ");
 }
 
@@ -82,13 +81,13 @@ fn an_early_and_a_late_site_are_named_where_the_numbers_say_so() {
     Of the subject's hidden states, the one after layer 1 at the last subject token (“fel”) restores most: +60.0 points (s.d. 5.0, n = 10);
       at the last token none of the late ones restores at least half of the effect.
     Of the MLPs, the window of 3 layers around layer 0 restores most at the last subject token (“fel”): +60.0 points (s.d. 5.0, n = 10);
-      of attention, layer 2 restores most at the last token (“in”): +60.0 points (s.d. 5.0, n = 10).
-    So there is an early site of the MLPs at the subject's end and a late site of attention at the prompt's end.
+      of attention, layer 2 restores most at the last token (“in”): +60.0 points (s.d. 5.0, n = 10);
+      so there is an early site of the MLPs at the subject's end and a late site of attention at the prompt's end.
     ");
 }
 
 #[test]
-fn peaks_at_one_token_and_elsewhere_are_told_apart() {
+fn peaks_elsewhere_are_told_without_naming_sites() {
     insta::assert_snapshot!(told(&small(4, 11, 10)), @"
     The model gives “Paris” a probability of 90.0%;
       with the subject “Eiffel” corrupted it falls to 10.0%, which is a total effect of 80.0 points.
@@ -96,7 +95,6 @@ fn peaks_at_one_token_and_elsewhere_are_told_apart() {
       at the last token none of the late ones restores at least half of the effect.
     Of the MLPs, the window of 3 layers around layer 2 restores most at the last token (“in”): +60.0 points (s.d. 5.0, n = 10);
       of attention, layer 1 restores most at the last token (“in”): +60.0 points (s.d. 5.0, n = 10).
-    The two peak at the same token, with about the same effect.
     ");
     insta::assert_snapshot!(told(&small(11, 7, 3)), @"
     The model gives “Paris” a probability of 90.0%;
@@ -105,7 +103,6 @@ fn peaks_at_one_token_and_elsewhere_are_told_apart() {
       at the last token only the final layer's restores at least half of the effect.
     Of the MLPs, the window of 3 layers around layer 1 restores most at the first token after the subject (“is”): +60.0 points (s.d. 5.0, n = 10);
       of attention, layer 0 restores most at the last subject token (“fel”): +60.0 points (s.d. 5.0, n = 10).
-    The two peak at different tokens, with about the same effect.
     ");
 }
 
@@ -162,7 +159,6 @@ fn a_subject_at_the_end_of_the_prompt_has_no_trivial_peak() {
     Of the hidden states at the last token only the final layer's restores at least half of the effect.
     Of the MLPs, the window of 3 layers around layer 0 restores most at a token before the subject (“fel”): +60.0 points (s.d. 5.0, n = 10);
       of attention, layer 2 restores most at the last subject token (“in”): +60.0 points (s.d. 5.0, n = 10).
-    The two peak at different tokens, with about the same effect.
     ");
 }
 

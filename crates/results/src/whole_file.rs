@@ -14,13 +14,16 @@ pub const UNFINISHED: &str = ".tmp-tracewright";
 
 /// Writes `bytes` to `path`, whole or not at all, and durably.
 ///
-/// A file that already holds these bytes is left as it is.
+/// A file that already holds these bytes is left as it is; a folder that isn't there is made.
 ///
 /// # Errors
 ///
 /// [`ResultsError::DiskFull`], [`ResultsError::NotWritable`] or [`ResultsError::Write`]; what was
 /// at `path` before is still there then.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ResultsError> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(|source| ResultsError::writing(folder, source))?;
+    }
     if replace_with_bytes(path, bytes)? {
         sync_folder_of(path)?;
     }

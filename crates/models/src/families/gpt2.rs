@@ -1,7 +1,9 @@
 //! GPT-2 (`GPT2LMHeadModel` in transformers): learned positions, LayerNorm, one fused projection
 //! for q, k and v, weights stored `[in, out]`.
 
-use tracewright_ir::{Activation, Architecture, Component as C, ModuleName, Norm, Position, ScoreScale};
+use tracewright_ir::{
+    Activation, Architecture, Component as C, ModuleName, Norm, Position, ScoreScale,
+};
 
 use super::{Config, Family, Names};
 use crate::error::ModelError;

@@ -70,7 +70,11 @@ pub(crate) fn read(
         !family.known_fields.contains(&key.as_str()) && !COMMON_FIELDS.contains(&key.as_str())
     });
     let warnings = unknown
-        .map(|key| format!("{origin}: config.json has a field '{key}' that is not known here; it is ignored"))
+        .map(|key| {
+            format!(
+                "{origin}: config.json has a field '{key}' that is not known here; it is ignored"
+            )
+        })
         .collect();
     Ok((family, architecture, warnings))
 }

@@ -1,0 +1,102 @@
+//! The flags.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+
+use crate::session::Session;
+
+/// Activation patching and causal tracing for transformer language models.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) session: Session,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Traces where a model keeps a fact: ROME's causal tracing (noise on the subject, restore)
+    Trace(TraceArgs),
+    /// Shows the most likely next tokens of prompts, and the tokens as they were fed
+    Predict(PredictArgs),
+    /// Lists every site of a model, with all its names and shapes
+    Sites,
+    /// Lists the models at hand: the built-in one and those in the local hub cache
+    Models,
+    /// Shows devices, threads and memory, and tests each device
+    Doctor,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct OutputArgs {
+    /// Print one JSON document on standard output, everything else on standard error
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Print no progress, figures and explanations
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct TraceArgs {
+    /// The prompt, which the answer completes [default: a fact of the built-in model]
+    #[arg(long, requires = "subject")]
+    pub(crate) prompt: Option<String>,
+    /// What the prompt is about; a part of it
+    #[arg(long, requires = "prompt")]
+    pub(crate) subject: Option<String>,
+    /// The answer that is measured [default: what the model says]
+    #[arg(long, requires = "prompt")]
+    pub(crate) answer: Option<String>,
+    /// Trace the facts of a file in the format of ROME's known_1000.json; beside --prompt, only
+    /// the noise level is taken from its subjects
+    #[arg(long, value_name = "FILE")]
+    pub(crate) facts: Option<PathBuf>,
+    /// Only the facts with these ids
+    #[arg(long, value_delimiter = ',', requires = "facts", conflicts_with = "prompt")]
+    pub(crate) ids: Vec<u64>,
+    /// Only the first N facts
+    #[arg(long, value_name = "N", requires = "facts", conflicts_with_all = ["prompt", "ids"])]
+    pub(crate) limit: Option<usize>,
+    /// What is restored: hidden states, or a window of MLP or attention outputs
+    #[arg(long, value_delimiter = ',', default_value = "hidden,mlp,attn")]
+    pub(crate) kind: Vec<String>,
+    /// Layers that are restored together, for MLP and attention
+    #[arg(long, value_name = "LAYERS", default_value_t = 10)]
+    pub(crate) window: usize,
+    /// Corrupted runs, each with its own noise
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) samples: usize,
+    /// Noise: s<k> (k deviations of the subjects' embeddings), a number, u<x> (uniform),
+    /// m (normal with a text's moments) or t<v> (Student)
+    #[arg(long, value_name = "RULE", default_value = "s3")]
+    pub(crate) noise: String,
+    /// The text whose embeddings m and t take their statistics from
+    #[arg(long, value_name = "FILE")]
+    pub(crate) noise_text: Option<PathBuf>,
+    /// Let the noise replace the subject's embeddings instead of being added
+    #[arg(long)]
+    pub(crate) replace: bool,
+    /// The seed of the noise
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u32,
+    /// The results folder; the same command goes on where it was [default: runs/trace-…, named
+    /// after what is asked]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct PredictArgs {
+    /// The prompts
+    #[arg(required = true)]
+    pub(crate) prompts: Vec<String>,
+    /// How many tokens to show
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(crate) top_k: usize,
+}

@@ -1,0 +1,224 @@
+//! `tracewright trace`
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+use tracewright_models::Model;
+use tracewright_report::{CaseReport, draw_terminal, visible};
+use tracewright_results::{CaseRecord, Results, Row, load, write_whole};
+use tracewright_sweep::{Case, Done, Event, Facts, Job, Settings, resolve_noise};
+
+use crate::args::TraceArgs;
+use crate::console::Console;
+use crate::error::Failure;
+use crate::session::Session;
+
+/// The fact that is traced where none is asked for.
+const DEFAULT_PROMPT: &str = "The Space Needle is in downtown";
+const DEFAULT_SUBJECT: &str = "The Space Needle";
+
+pub(crate) fn run(
+    args: &TraceArgs,
+    session: &Session,
+    console: &Console,
+) -> Result<ExitCode, Failure> {
+    let settings = settings(args)?;
+    settings.check()?;
+    let facts = match &args.facts {
+        Some(path) => Facts::read(path)?,
+        None => Facts::built_in()?,
+    };
+    let cases = cases(args, &facts)?;
+    let model = session.load(console)?;
+    let started = Instant::now();
+    let text = args.noise_text.as_deref();
+    let noise = resolve_noise(&settings.noise, &model, &facts.subjects(), text)?;
+    let job = Job::new(&model, settings, noise, cases)?;
+    let folder = args.out.clone().unwrap_or_else(|| default_folder(args, &job.request()));
+    let done = compute(&job, &folder, session, &model, console)?;
+    let results = load(&folder)?;
+    let reports = reports(&results, &model)?;
+    let figures = draw(&folder, &reports)?;
+    let failed = results.failed();
+    for case in &failed {
+        console.warn(&format!("case {} failed: {}", case.case, case.reason));
+    }
+    show(&folder, &reports, &figures, started, console)?;
+    console.json(&document(&folder, &reports, &figures, &done, &results)?)?;
+    Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn settings(args: &TraceArgs) -> Result<Settings, Failure> {
+    Ok(Settings {
+        kinds: args.kind.iter().map(|kind| kind.parse()).collect::<Result<_, _>>()?,
+        window: args.window,
+        samples: args.samples,
+        noise: args.noise.parse().map_err(tracewright_sweep::SweepError::from)?,
+        replace: args.replace,
+        seed: args.seed,
+    })
+}
+
+fn cases(args: &TraceArgs, facts: &Facts) -> Result<Vec<Case>, Failure> {
+    let (prompt, subject) = match (&args.prompt, &args.subject) {
+        (Some(prompt), Some(subject)) => (prompt.as_str(), subject.as_str()),
+        _ if args.facts.is_some() => return Ok(facts.select(&args.ids, args.limit)?),
+        _ => (DEFAULT_PROMPT, DEFAULT_SUBJECT),
+    };
+    Ok(vec![Case {
+        name: "0".to_owned(),
+        prompt: prompt.to_owned(),
+        subject: subject.to_owned(),
+        expected: None,
+        answer: args.answer.clone(),
+    }])
+}
+
+/// A folder of its own for each request, so that the same command goes on where it was and
+/// another one is never refused.
+fn default_folder(args: &TraceArgs, request: &Value) -> PathBuf {
+    let what = match (&args.prompt, &args.facts) {
+        (Some(prompt), _) => prompt.as_str(),
+        (None, Some(facts)) => facts.file_stem().and_then(|stem| stem.to_str()).unwrap_or("facts"),
+        (None, None) => DEFAULT_PROMPT,
+    };
+    let word = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let slug: String = what.chars().take(40).map(word).collect();
+    let digest = request.to_string().bytes().fold(0xcbf2_9ce4_8422_2325, fnv1a);
+    PathBuf::from("runs").join(format!("trace-{}-{:08x}", slug.trim_matches('-'), digest as u32))
+}
+
+/// FNV-1a: any digest would do that stays the same from version to version.
+fn fnv1a(hash: u64, byte: u8) -> u64 {
+    (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+}
+
+fn compute(
+    job: &Job<'_>,
+    folder: &Path,
+    session: &Session,
+    model: &Model,
+    console: &Console,
+) -> Result<Done, Failure> {
+    let bar = console.progress(0);
+    let done = job.run(folder, &session.environment(model)?, &mut |event| {
+        match event {
+            Event::Case { name, .. } => bar.set_message(format!("case {name}")),
+            Event::Forwards { done, of } => {
+                bar.set_length(of as u64);
+                bar.set_position(done as u64);
+            }
+        }
+        ControlFlow::Continue(())
+    });
+    bar.finish_and_clear();
+    let done = done?;
+    for part in &done.damaged {
+        console.warn(&format!("'{}' was damaged; its case was computed again", part.display()));
+    }
+    if done.resumed > 0 {
+        console.explain(&format!(
+            "{} cases were finished already in {}",
+            done.resumed,
+            folder.display()
+        ))?;
+    }
+    Ok(done)
+}
+
+type Reports<'a> = Vec<(&'a CaseRecord, CaseReport)>;
+
+fn reports<'a>(results: &'a Results, model: &Model) -> Result<Reports<'a>, Failure> {
+    let mut rows: BTreeMap<&str, Vec<Row>> = BTreeMap::new();
+    for row in &results.rows {
+        rows.entry(&row.case).or_default().push(row.clone());
+    }
+    let model = model.name.rsplit('/').next().unwrap_or(&model.name);
+    let mut reports = Vec::new();
+    for case in results.cases.iter().filter(|case| case.failure.is_none()) {
+        let rows = rows.get(case.name.as_str()).map_or(&[][..], Vec::as_slice);
+        reports.push((case, CaseReport::new(case, rows, model)?));
+    }
+    Ok(reports)
+}
+
+/// Draws every traced case that hasn't been drawn, as PNG and SVG, and returns the PNGs' paths.
+fn draw(folder: &Path, reports: &Reports<'_>) -> Result<Vec<PathBuf>, Failure> {
+    let mut figures = Vec::new();
+    for (case, report) in reports.iter().filter(|(_, report)| !report.heatmaps.is_empty()) {
+        let figure =
+            |ending| folder.join("figures").join(format!("knowledge_{}.{ending}", case.name));
+        write_whole(&figure("svg"), report.svg()?.as_bytes())?;
+        write_whole(&figure("png"), &report.png()?)?;
+        figures.push(figure("png"));
+    }
+    Ok(figures)
+}
+
+/// One case is shown with its heatmaps, several with a line each.
+fn show(
+    folder: &Path,
+    reports: &Reports<'_>,
+    figures: &[PathBuf],
+    started: Instant,
+    console: &Console,
+) -> Result<(), Failure> {
+    if let [(_, report)] = reports.as_slice() {
+        for heatmap in &report.heatmaps {
+            console.explain(&draw_terminal(heatmap, console.columns(), console.colors())?)?;
+        }
+        console.answer(&report.summary()?)?;
+    } else {
+        for (case, report) in reports {
+            let prompt = visible(&case.prompt);
+            console.answer(&format!("{} {prompt}: {}", case.name, report.summary()?))?;
+        }
+    }
+    let drawn = match figures {
+        [] => "no figures".to_owned(),
+        [figure] => format!("figure {} (and .svg)", figure.display()),
+        [first, .., last] => format!("figures {} to {}", first.display(), last.display()),
+    };
+    console.explain(&format!(
+        "\nresults in {}: cells.parquet, cases/*.npz, run.json; {drawn}\n{:.1} s",
+        folder.display(),
+        started.elapsed().as_secs_f64()
+    ))
+}
+
+fn document(
+    folder: &Path,
+    reports: &Reports<'_>,
+    figures: &[PathBuf],
+    done: &Done,
+    results: &Results,
+) -> Result<Value, Failure> {
+    let mut cases = Vec::new();
+    for (case, report) in reports {
+        cases.push(json!({
+            "case": case.name,
+            "prompt": case.prompt,
+            "tokens": case.tokens,
+            "subject_range": case.subject_range,
+            "answer": case.answer,
+            "answer_id": case.answer_id,
+            "correct_prediction": case.correct_prediction,
+            "high_score": case.high_score,
+            "low_score": case.low_score,
+            "summary": report.summary()?,
+        }));
+    }
+    Ok(json!({
+        "out": folder,
+        "cases": cases,
+        "failed": results.failed(),
+        "files": done.files,
+        "figures": figures,
+        "resumed": done.resumed,
+        "cost": results.cost,
+    }))
+}

@@ -1,0 +1,95 @@
+//! Everything that is printed goes through here.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::Value;
+use tracewright_report::ColorDepth;
+
+use crate::args::OutputArgs;
+use crate::error::Failure;
+
+pub(crate) struct Console {
+    json: bool,
+    quiet: bool,
+}
+
+impl Console {
+    pub(crate) fn new(output: &OutputArgs) -> Self {
+        Self { json: output.json, quiet: output.quiet }
+    }
+
+    /// The answer for a person; left out where JSON is asked for.
+    pub(crate) fn answer(&self, text: &str) -> Result<(), Failure> {
+        if self.json { Ok(()) } else { Ok(writeln!(io::stdout(), "{text}")?) }
+    }
+
+    /// What explains the answer; left out with --quiet as well.
+    pub(crate) fn explain(&self, text: &str) -> Result<(), Failure> {
+        if self.quiet { Ok(()) } else { self.answer(text) }
+    }
+
+    /// The answer for a program.
+    pub(crate) fn json(&self, value: &Value) -> Result<(), Failure> {
+        if self.json { Ok(writeln!(io::stdout(), "{value:#}")?) } else { Ok(()) }
+    }
+
+    pub(crate) fn warn(&self, text: &str) {
+        // A message that can't be shown is no reason to stop.
+        let _ = writeln!(io::stderr(), "warning: {text}");
+    }
+
+    pub(crate) fn error(&self, error: &Failure) {
+        let _ = writeln!(io::stderr(), "error: {error}");
+    }
+
+    /// A bar on standard error for work of `total` steps; nothing where nobody watches.
+    pub(crate) fn progress(&self, total: usize) -> ProgressBar {
+        let target =
+            if self.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let bar = ProgressBar::with_draw_target(Some(total as u64), target);
+        let template =
+            "{msg} {bar:32} {percent:>3} % of {len} forward passes, {per_sec}, {eta} left";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(200));
+        bar
+    }
+
+    /// Columns of the terminal.
+    pub(crate) fn columns(&self) -> usize {
+        const WITHOUT_TERMINAL: usize = 100;
+        terminal_size::terminal_size().map_or(WITHOUT_TERMINAL, |(width, _)| width.0.into())
+    }
+
+    /// The colours that standard output can show; see <https://no-color.org>.
+    pub(crate) fn colors(&self) -> ColorDepth {
+        let var = |name| std::env::var(name).unwrap_or_default();
+        if !io::stdout().is_terminal() || !var("NO_COLOR").is_empty() || var("TERM") == "dumb" {
+            ColorDepth::None
+        } else if matches!(var("COLORTERM").as_str(), "truecolor" | "24bit") {
+            ColorDepth::True
+        } else {
+            ColorDepth::Ansi256
+        }
+    }
+}
+
+/// A table with aligned columns, two spaces between them.
+pub(crate) fn table(rows: &[Vec<String>]) -> String {
+    let width = |text: &str| text.chars().count();
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns)
+        .map(|c| {
+            rows.iter().filter_map(|row| row.get(c)).map(|cell| width(cell)).max().unwrap_or(0)
+        })
+        .collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths);
+        let padded = cells.map(|(cell, w)| format!("{cell}{}", " ".repeat(w - width(cell))));
+        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}

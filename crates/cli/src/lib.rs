@@ -1,0 +1,42 @@
+//! Activation patching and causal tracing for transformer language models.
+//!
+//! This crate is the program `tracewright` and, as a library, all its parts under one name:
+//!
+//! | module | what is there |
+//! | --- | --- |
+//! | [`ir`] | sites, loci, interventions, runs, sweeps, metrics as plain data |
+//! | [`corruption`] | NumPy's noise bit for bit, subject ranges |
+//! | [`models`] | checkpoints, tokenizers, the decoder |
+//! | [`metrics`] | numbers read from logits |
+//! | [`engine`] | executors |
+//! | [`results`] | results folders: npz, Parquet, JSON |
+//! | [`sweep`] | cases, protocols, jobs |
+//! | [`report`] | figures and summaries |
+//!
+//! A fact of the built-in model, traced as ROME does, and drawn:
+//!
+//! ```
+//! use tracewright::models::{Checkpoint, DeviceName};
+//! use tracewright::report::CaseReport;
+//! use tracewright::sweep::{Facts, Kind, Settings, resolve_noise, silent, trace};
+//!
+//! let model = Checkpoint::built_in()?.load(DeviceName::Cpu)?;
+//! let facts = Facts::built_in()?;
+//! let settings = Settings { kinds: vec![Kind::Mlp], samples: 3, ..Settings::default() };
+//! let noise = resolve_noise(&settings.noise, &model, &facts.subjects(), None)?;
+//! let fact = facts.select(&[1], None)?.remove(0).feed(&model.tokenizer)?;
+//! let (part, _) = trace(&fact, &model, &settings, &noise, &mut silent)?;
+//! let report = CaseReport::new(&part.cases[0], &part.rows, "facts-6m")?;
+//! assert!(report.png()?.starts_with(b"\x89PNG"));
+//! assert!(report.summary()?.contains("Apple"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub use tracewright_corruption as corruption;
+pub use tracewright_engine as engine;
+pub use tracewright_ir as ir;
+pub use tracewright_metrics as metrics;
+pub use tracewright_models as models;
+pub use tracewright_report as report;
+pub use tracewright_results as results;
+pub use tracewright_sweep as sweep;

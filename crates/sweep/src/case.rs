@@ -1,0 +1,58 @@
+//! Cases: a prompt with its subject and answer.
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+use tracewright_corruption::subject_range;
+use tracewright_ir::Tokens;
+use tracewright_models::Tokenizer;
+
+use crate::error::SweepError;
+
+/// A prompt to trace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Case {
+    /// Names the case's rows and files; a fact's id.
+    pub name: String,
+    /// The prompt, which the answer completes.
+    pub prompt: String,
+    /// What the prompt is about; noise goes to its tokens.
+    pub subject: String,
+    /// What the model should say; where it says something else, the case isn't traced.
+    pub expected: Option<String>,
+    /// What is measured, if not what the model says.
+    pub answer: Option<String>,
+}
+
+/// A case as one model's tokenizer sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fed {
+    /// The case.
+    pub case: Case,
+    /// The prompt's tokens.
+    pub tokens: Tokens,
+    /// The subject's tokens, half open.
+    pub subject: Range<usize>,
+    /// The token of [`Case::answer`].
+    pub answer: Option<u32>,
+}
+
+impl Case {
+    /// Finds the tokens of prompt, subject and answer.
+    ///
+    /// # Errors
+    ///
+    /// An empty or too long prompt, a subject that isn't in it, an answer of several tokens; each
+    /// names the case.
+    pub fn feed(self, tokenizer: &Tokenizer) -> Result<Fed, SweepError> {
+        let found = || -> Result<_, SweepError> {
+            let tokens = tokenizer.prompt(&self.prompt)?;
+            let subject = subject_range(&tokens, &self.prompt, &self.subject)?;
+            let answer =
+                self.answer.as_ref().map(|a| tokenizer.answer(&self.prompt, a)).transpose()?;
+            Ok((tokens, subject, answer))
+        };
+        let (tokens, subject, answer) = found().map_err(|error| error.in_case(&self.name))?;
+        Ok(Fed { case: self, tokens, subject, answer })
+    }
+}

@@ -1,0 +1,66 @@
+//! What can go wrong with a sweep, by blame.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+use tracewright_corruption::CorruptionError;
+use tracewright_engine::EngineError;
+use tracewright_ir::IrError;
+use tracewright_models::ModelError;
+use tracewright_results::ResultsError;
+
+/// Why a sweep can't start or go on.
+#[derive(Debug, Error)]
+#[expect(missing_docs, reason = "the fields are what the message shows")]
+pub enum SweepError {
+    /// The facts file can't be read.
+    #[error("can't read the facts file '{}': {error}", path.display())]
+    UnreadableFacts { path: PathBuf, error: io::Error },
+    /// The facts file isn't what it should be.
+    #[error("the facts file '{origin}' {problem}")]
+    BadFacts { origin: String, problem: String },
+    /// An id that no fact has.
+    #[error("there is no fact with id {id} in '{origin}': its ids go from {first} to {last}")]
+    NoSuchFact { id: u64, origin: String, first: u64, last: u64 },
+    /// A selection of facts that holds none.
+    #[error("no facts are selected: give a --limit of at least 1, or --ids that are in the file")]
+    NoFacts,
+    /// The text for a noise rule's statistics can't be read.
+    #[error("can't read the text '{}': {error}", path.display())]
+    UnreadableText { path: PathBuf, error: io::Error },
+    /// A rule that needs a text without one.
+    #[error("noise '{rule}' takes its statistics from a text: give one with --noise-text FILE")]
+    NoText { rule: String },
+    /// A window or a number of samples of zero.
+    #[error("{what} is 0: give at least 1")]
+    Zero { what: &'static str },
+    /// No kinds, or one twice.
+    #[error("give each kind once: hidden, mlp, attn")]
+    BadKinds,
+    /// A kind that isn't one.
+    #[error("there is no kind '{given}'; the nearest are {}; known: hidden, mlp, attn", nearest.join(", "))]
+    UnknownKind { given: String, nearest: Vec<String> },
+    /// Something that is wrong with one case.
+    #[error("case {case}: {error}")]
+    InCase { case: String, error: Box<SweepError> },
+    /// Two cases of one name, whose files would be the same.
+    #[error("two cases are called '{name}': their results would overwrite one another")]
+    SameName { name: String },
+    #[error(transparent)]
+    Corruption(#[from] CorruptionError),
+    #[error(transparent)]
+    Request(#[from] IrError),
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Results(#[from] ResultsError),
+}
+
+impl SweepError {
+    pub(crate) fn in_case(self, case: &str) -> Self {
+        Self::InCase { case: case.to_owned(), error: Box::new(self) }
+    }
+}

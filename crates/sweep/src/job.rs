@@ -1,0 +1,147 @@
+//! A trace of many cases into a results folder.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use serde_json::{Value, json};
+use tracewright_corruption::Noise;
+use tracewright_engine::{Cost, EngineError};
+use tracewright_models::Model;
+use tracewright_results::{CaseRecord, Part, ResultsFolder};
+
+use crate::case::{Case, Fed};
+use crate::error::SweepError;
+use crate::trace::{Settings, trace};
+
+/// A request to trace cases, checked and ready to run.
+///
+/// The cases are checked all before any is run, so that a mistake in the last one costs nothing.
+#[derive(Debug)]
+pub struct Job<'a> {
+    model: &'a Model,
+    settings: Settings,
+    noise: Noise,
+    cases: Vec<Fed>,
+}
+
+/// Told what a job does.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// A case begins or was finished by an earlier start.
+    Case {
+        /// Its name.
+        name: &'a str,
+        /// Its index.
+        index: usize,
+        /// True where its part is there already.
+        finished: bool,
+    },
+    /// Forward passes done and planned, over all cases.
+    Forwards {
+        /// Done, those of finished cases included.
+        done: usize,
+        /// Planned.
+        of: usize,
+    },
+}
+
+/// What became of a job.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// Parts of an earlier start that were damaged and made again.
+    pub damaged: Vec<PathBuf>,
+    /// Cases that an earlier start had finished.
+    pub resumed: usize,
+    /// The files that were written.
+    pub files: Vec<PathBuf>,
+}
+
+impl<'a> Job<'a> {
+    /// Checks settings and cases against the model.
+    ///
+    /// # Errors
+    ///
+    /// Settings with nothing to trace, two cases of one name, and what [`Case::feed`] gives.
+    pub fn new(
+        model: &'a Model,
+        settings: Settings,
+        noise: Noise,
+        cases: Vec<Case>,
+    ) -> Result<Self, SweepError> {
+        settings.check()?;
+        let mut names: Vec<&str> = cases.iter().map(|case| case.name.as_str()).collect();
+        names.sort_unstable();
+        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(SweepError::SameName { name: pair[0].to_owned() });
+        }
+        let cases = cases.into_iter().map(|case| case.feed(&model.tokenizer));
+        Ok(Self { model, settings, noise, cases: cases.collect::<Result<_, _>>()? })
+    }
+
+    /// What is asked for, as it stands in `run.json`; two folders with the same one hold the same
+    /// numbers.
+    pub fn request(&self) -> Value {
+        let cases: Vec<&Case> = self.cases.iter().map(|fed| &fed.case).collect();
+        json!({
+            "command": "trace",
+            "model": { "sha256": self.model.sha256 },
+            "settings": self.settings,
+            "cases": cases,
+        })
+    }
+
+    /// Runs every case that the folder hasn't got yet and makes the folder's tables from the
+    /// parts. A case that fails is recorded with its reason, and the others go on.
+    ///
+    /// # Errors
+    ///
+    /// A folder that can't be used (see [`ResultsFolder::open`]) or written, and
+    /// [`EngineError::Stopped`].
+    pub fn run(
+        &self,
+        folder: &Path,
+        environment: &Value,
+        events: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+    ) -> Result<Done, SweepError> {
+        let started = Instant::now();
+        let mut folder =
+            ResultsFolder::open(folder, &self.request(), environment, self.cases.len())?;
+        let resumed = folder.finished().len();
+        let n_layers = self.model.architecture().n_layers;
+        let planned = |fed: &Fed| self.settings.forwards(fed.tokens.len(), n_layers);
+        let of = self.cases.iter().map(planned).sum();
+        let (mut before, mut cost) = (0, Cost::default());
+        for (index, fed) in self.cases.iter().enumerate() {
+            let finished = folder.finished().contains(&index);
+            let _ = events(Event::Case { name: &fed.case.name, index, finished });
+            if !finished {
+                let progress = &mut |done, _| events(Event::Forwards { done: before + done, of });
+                let (part, took) = self.part(fed, progress)?;
+                folder.commit(index, &part)?;
+                cost += took;
+            }
+            before += planned(fed);
+            let _ = events(Event::Forwards { done: before, of });
+        }
+        let seconds = started.elapsed().as_secs_f64();
+        let cost = json!({ "forwards": cost.forwards, "rows": cost.rows, "seconds": seconds });
+        let written = folder.finish(&cost)?;
+        Ok(Done { damaged: folder.damaged().to_vec(), resumed, files: written.files })
+    }
+
+    /// One case's part; a case whose numbers overflow is a failed case, not a failed job.
+    fn part(
+        &self,
+        fed: &Fed,
+        progress: tracewright_engine::reference::Progress<'_>,
+    ) -> Result<(Part, Cost), SweepError> {
+        match trace(fed, self.model, &self.settings, &self.noise, progress) {
+            Err(SweepError::Engine(error @ EngineError::NotFinite { .. })) => {
+                let case = CaseRecord::failed(fed.case.name.clone(), error.to_string());
+                Ok((Part { cases: vec![case], rows: Vec::new() }, Cost::default()))
+            }
+            outcome => outcome,
+        }
+    }
+}

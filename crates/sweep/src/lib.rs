@@ -1,0 +1,47 @@
+//! Sweeps over cases: datasets, the protocols that make sweeps of them, and jobs that write
+//! results folders.
+//!
+//! Invariants:
+//!
+//! - What a job computes is a pure function of its request: two folders of one request are equal
+//!   byte for byte, apart from times in `run.json`.
+//! - A case that fails doesn't stop the others, and isn't silent.
+//! - A finished case is never computed again.
+//!
+//! Where does the built-in model keep the city of the Space Needle?
+//!
+//! ```
+//! use tracewright_corruption::NoiseRule;
+//! use tracewright_models::{Checkpoint, DeviceName};
+//! use tracewright_sweep::{Case, Facts, Kind, Settings, resolve_noise, silent, trace};
+//!
+//! let model = Checkpoint::built_in()?.load(DeviceName::Cpu)?;
+//! let settings = Settings { kinds: vec![Kind::Hidden], samples: 2, ..Settings::default() };
+//! let facts = Facts::built_in()?;
+//! let noise = resolve_noise(&settings.noise, &model, &facts.subjects(), None)?;
+//! let case = Case {
+//!     name: "needle".to_owned(),
+//!     prompt: "The Space Needle is in downtown".to_owned(),
+//!     subject: "The Space Needle".to_owned(),
+//!     ..Case::default()
+//! };
+//! let fed = case.feed(&model.tokenizer)?;
+//! let (part, _) = trace(&fed, &model, &settings, &noise, &mut silent)?;
+//! assert_eq!(part.cases[0].answer, " Seattle");
+//! assert_eq!(part.rows.len(), fed.tokens.len() * 12);
+//! # Ok::<(), tracewright_sweep::SweepError>(())
+//! ```
+
+mod case;
+mod error;
+mod facts;
+mod job;
+mod noise;
+mod trace;
+
+pub use case::{Case, Fed};
+pub use error::SweepError;
+pub use facts::{Fact, Facts};
+pub use job::{Done, Event, Job};
+pub use noise::resolve as resolve_noise;
+pub use trace::{Kind, Settings, silent, sweep as trace_sweep, trace};

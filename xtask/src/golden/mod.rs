@@ -1,0 +1,68 @@
+//! `cargo xtask golden`: our numbers beside PyTorch's.
+//!
+//! Each group of golden files under `fixtures/goldens` has its file here, which turns the files
+//! into requests for the reference executor and gives back [`Quantity`]s. What the golden files
+//! hold is told in `fixtures/README.md`.
+
+use std::ops::ControlFlow::Continue;
+
+use anyhow::Result;
+use tracewright_engine::{Outcome, reference};
+use tracewright_ir::Request;
+use tracewright_models::{Checkpoint, DeviceName, Model};
+
+mod file;
+mod interventions;
+mod pairs;
+mod quantity;
+mod regenerate;
+mod rome;
+mod sites;
+mod table;
+mod tiny;
+
+pub use interventions::interventions;
+pub use pairs::pairs;
+pub use quantity::Quantity;
+pub use regenerate::regenerate;
+pub use rome::{embedding_deviation, rome};
+pub use sites::sites;
+pub use table::table;
+pub use tiny::tiny;
+
+/// How many cells of the pairs' heatmaps are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cells {
+    /// Every one.
+    All,
+    /// Those whose number is divisible by seven: no axis of the heatmaps is, so that all layers,
+    /// heads and positions have their turn.
+    EverySeventh,
+}
+
+/// Compares everything.
+///
+/// # Errors
+///
+/// A golden file that is missing or damaged, and a request that can't be executed.
+pub fn compare(cells: Cells) -> Result<Vec<Quantity>> {
+    let model = facts()?;
+    let mut quantities = [tiny()?, sites(&model)?, interventions(&model)?].concat();
+    quantities.extend(pairs(&model, cells)?);
+    quantities.push(embedding_deviation(&model)?);
+    quantities.extend(rome(&model)?);
+    Ok(quantities)
+}
+
+/// The model that the golden files are of.
+///
+/// # Errors
+///
+/// None in a program whose tests have passed.
+pub fn facts() -> Result<Model> {
+    Ok(Checkpoint::built_in()?.load(DeviceName::Cpu)?)
+}
+
+fn execute(model: &Model, request: &Request) -> Result<Outcome> {
+    Ok(reference::execute(&model.decoder, request, &mut |_, _| Continue(()))?)
+}

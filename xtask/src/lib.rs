@@ -1,0 +1,13 @@
+//! Chores of the workspace, run as `cargo xtask …`.
+//!
+//! [`golden`] compares Tracewright's numbers with those that PyTorch gave.
+
+use std::path::{Path, PathBuf};
+
+pub mod golden;
+
+/// The root of the repository.
+pub fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_owned()
+}

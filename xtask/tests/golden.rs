@@ -1,0 +1,48 @@
+//! Tracewright's numbers are PyTorch's, within the bound that each group's file states.
+
+use xtask::golden::{self, Cells, Quantity};
+
+/// `names` and `numbers` are what the golden files hold at least, so that no group can pass
+/// because it compared nothing.
+fn check(quantities: &[Quantity], names: usize, numbers: usize) {
+    let table = golden::table(quantities);
+    assert!(quantities.iter().all(Quantity::is_ok), "\n{table}");
+    assert!(quantities.len() >= names, "{} quantities instead of {names}", quantities.len());
+    let compared: usize = quantities.iter().map(|quantity| quantity.compared).sum();
+    assert!(compared >= numbers, "{compared} numbers instead of {numbers}\n{table}");
+}
+
+#[test]
+fn tiny_checkpoints_have_the_logits_of_hugging_faces() {
+    // Ten rows of each vocabulary.
+    check(&golden::tiny().unwrap(), 3, 10 * (97 + 300 + 300));
+}
+
+#[test]
+fn every_site_has_the_value_that_pytorch_hooks_read() {
+    check(&golden::sites(&golden::facts().unwrap()).unwrap(), 26, 530_000);
+}
+
+#[test]
+fn single_interventions_move_the_logits_as_pytorch_hooks_do() {
+    // Thirty interventions and two runs without, logits and effects.
+    let quantities = golden::interventions(&golden::facts().unwrap()).unwrap();
+    check(&quantities, 2, 2 * 32 * 3072);
+}
+
+#[test]
+fn patching_between_prompts_gives_the_heatmaps_of_pytorch() {
+    let quantities = golden::pairs(&golden::facts().unwrap(), Cells::EverySeventh).unwrap();
+    check(&quantities, 3 * 5, 3 * 4 * 100);
+}
+
+#[test]
+fn subjects_have_the_embedding_deviation_that_rome_found() {
+    check(&[golden::embedding_deviation(&golden::facts().unwrap()).unwrap()], 1, 1);
+}
+
+#[test]
+fn causal_traces_are_romes() {
+    // A token has twelve scores, and most of the files have a dozen tokens.
+    check(&golden::rome(&golden::facts().unwrap()).unwrap(), 2, 3300);
+}
