@@ -74,7 +74,7 @@ pub(crate) struct TraceArgs {
     pub(crate) samples: usize,
     /// Noise: s<k> (k deviations of the subjects' embeddings), a number, u<x> (uniform),
     /// m (normal with a text's moments) or t<v> (Student)
-    #[arg(long, value_name = "RULE", default_value = "s3")]
+    #[arg(long, value_name = "RULE", default_value = "s3", allow_negative_numbers = true)]
     pub(crate) noise: String,
     /// The text whose embeddings m and t take their statistics from
     #[arg(long, value_name = "FILE")]

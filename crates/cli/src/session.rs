@@ -26,10 +26,11 @@ pub(crate) struct Session {
 impl Session {
     /// Sets up what holds for the whole process.
     pub(crate) fn start(&self) -> Result<(), Failure> {
-        if self.threads == Some(0) {
-            return Err(Failure::Usage("--threads is 0: give at least 1".to_owned()));
-        }
         let threads = self.threads.unwrap_or(0);
+        if self.threads == Some(0) || threads > MOST_THREADS {
+            let problem = format!("--threads is {threads}: give a number from 1 to {MOST_THREADS}");
+            return Err(Failure::Usage(problem));
+        }
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
         pool.map_err(|error| Failure::Usage(format!("can't start {threads} threads: {error}")))
     }
@@ -72,6 +73,9 @@ impl Session {
         }))
     }
 }
+
+/// More threads would only take the machine's last.
+const MOST_THREADS: usize = 1024;
 
 /// The version of Burn that the workspace depends on; a test compares it with Cargo.lock.
 pub(crate) const BURN: &str = "0.22.1";

@@ -38,7 +38,7 @@ impl Selection {
     /// Everything on an axis of length `len` that isn't selected.
     pub fn complement(&self, len: usize) -> Self {
         let selected = self.indices(len);
-        Self::Only((0..len).filter(|i| selected.binary_search(i).is_err()).collect())
+        Self::Only((0..len).filter(|i| !selected.contains(i)).collect())
     }
 
     fn check(&self, axis: Axis, len: usize, site: Site) -> Result<(), IrError> {

@@ -106,8 +106,7 @@ impl Metric {
         self.clean().is_some()
     }
 
-    /// How much of the clean run's value a patched run has got back, as `design` defines it:
-    /// (value − corrupted) / (clean − corrupted), for distances 1 − value / corrupted.
+    /// How much of the clean run's value a patched run has got back, (value − corrupted) / (clean − corrupted), for distances 1 − value / corrupted.
     ///
     /// `None` where the denominator is zero or not a number.
     pub fn recovery(&self, value: f64, clean: f64, corrupted: f64) -> Option<f64> {

@@ -49,7 +49,13 @@ impl Axis {
 
 /// A row of the table of components: its short name, further names, its TransformerLens name
 /// (`{}` stands for the layer) and the axes of its value.
-struct Entry(Component, &'static str, &'static [&'static str], &'static str, &'static [Axis]);
+struct Entry {
+    component: Component,
+    short: &'static str,
+    aliases: &'static [&'static str],
+    hook: &'static str,
+    axes: &'static [Axis],
+}
 
 macro_rules! components {
     ($( $(#[$doc:meta])* $name:ident = $short:literal, $aliases:expr, $hook:literal, $axes:expr; )*) => {
@@ -67,7 +73,13 @@ macro_rules! components {
         }
 
         const TABLE: [Entry; Component::ALL.len()] =
-            [$(Entry(Component::$name, $short, $aliases, $hook, $axes)),*];
+            [$(Entry {
+                component: Component::$name,
+                short: $short,
+                aliases: $aliases,
+                hook: $hook,
+                axes: $axes,
+            }),*];
     };
 }
 
@@ -90,7 +102,7 @@ components! {
     /// The normalised stream before gain and bias.
     Ln1Normalized = "ln1_normalized", &[], "blocks.{}.ln1.hook_normalized", STREAM;
     /// The output of the norm before attention, gain and bias applied.
-    Ln1 = "ln1", &["attn_in"], "blocks.{}.ln1.hook_out", STREAM;
+    Ln1 = "ln1", &[], "blocks.{}.ln1.hook_out", STREAM;
     /// Queries before a query norm and rotary positions.
     Q = "q", &[], "blocks.{}.attn.hook_q", HEADS;
     /// Keys before a key norm and rotary positions.
@@ -105,7 +117,8 @@ components! {
     RotQ = "rot_q", &[], "blocks.{}.attn.hook_rot_q", HEADS;
     /// Keys after rotary positions.
     RotK = "rot_k", &[], "blocks.{}.attn.hook_rot_k", KV_HEADS;
-    /// Attention scores: scaled, soft-capped and masked.
+    /// Attention scores: scaled, soft-capped and masked. Cells of later keys don't exist: nothing
+    /// changes them. A cell is knocked out by the constant −1e30, whose weight is exactly zero.
     Scores = "scores", &["attn_scores"], "blocks.{}.attn.hook_attn_scores", CELLS;
     /// The attention pattern; a patched one isn't normalised again.
     Pattern = "pattern", &[], "blocks.{}.attn.hook_pattern", CELLS;
@@ -122,7 +135,7 @@ components! {
     /// The normalised stream before the MLP's gain and bias.
     Ln2Normalized = "ln2_normalized", &[], "blocks.{}.ln2.hook_normalized", STREAM;
     /// The output of the norm before the MLP, gain and bias applied.
-    Ln2 = "ln2", &["mlp_in"], "blocks.{}.ln2.hook_out", STREAM;
+    Ln2 = "ln2", &[], "blocks.{}.ln2.hook_out", STREAM;
     /// The argument of the activation function.
     MlpPre = "mlp_pre", &["pre"], "blocks.{}.mlp.hook_pre", NEURONS;
     /// The other factor of a gated MLP.
@@ -140,7 +153,7 @@ components! {
     /// The output of the final norm, gain and bias applied.
     FinalNorm = "ln_final", &["final_norm"], "ln_final.hook_out", STREAM;
     /// The logits.
-    Logits = "logits", &["unembed"], "unembed.hook_out", &[Axis::Position, Axis::Vocab];
+    Logits = "logits", &["unembed", "hook_unembed"], "unembed.hook_out", &[Axis::Position, Axis::Vocab];
 }
 
 impl Component {
@@ -150,22 +163,22 @@ impl Component {
 
     /// The short name: `resid_post`.
     pub fn name(self) -> &'static str {
-        self.entry().1
+        self.entry().short
     }
 
     /// The other short names that are accepted.
     pub fn aliases(self) -> &'static [&'static str] {
-        self.entry().2
+        self.entry().aliases
     }
 
     /// The axes of its value, without a batch axis.
     pub fn axes(self) -> &'static [Axis] {
-        self.entry().4
+        self.entry().axes
     }
 
     /// True where each layer has one.
     pub fn in_layers(self) -> bool {
-        self.entry().3.contains("{}")
+        self.entry().hook.contains("{}")
     }
 
     fn has_axis(self, axis: Axis) -> bool {
@@ -243,7 +256,7 @@ impl Site {
 
     /// TransformerLens' name: `blocks.3.attn.hook_z`.
     pub fn hook_name(self) -> String {
-        fill(self.component.entry().3, self.layer)
+        fill(self.component.entry().hook, self.layer)
     }
 
     /// The short name with its layer: `z@3`.
@@ -344,7 +357,7 @@ fn read_long_name(name: &str, architecture: &Architecture) -> Option<Site> {
         return Some(Site { component, layer: None });
     }
     let (pattern, layer) = split_layer(name);
-    let by_hook = TABLE.iter().find(|entry| entry.3 == pattern).map(|entry| entry.0);
+    let by_hook = TABLE.iter().find(|entry| entry.hook == pattern).map(|entry| entry.component);
     let by_module = || {
         let matches = |m: &&crate::ModuleName| module_matches(&m.pattern, &pattern);
         architecture.modules.iter().find(matches).map(|m| m.component)
@@ -363,10 +376,10 @@ fn module_matches(pattern: &str, given: &str) -> bool {
 
 /// All names of all sites; `{}` stands for the layer.
 fn known_names(architecture: &Architecture) -> Vec<String> {
-    let has = |entry: &&Entry| architecture.lacks(entry.0).is_none();
+    let has = |entry: &&Entry| architecture.lacks(entry.component).is_none();
     let ours = TABLE.iter().filter(has).flat_map(|entry| {
-        let short = std::iter::once(entry.1).chain(entry.2.iter().copied());
-        short.map(str::to_owned).chain([entry.3.to_owned()])
+        let short = std::iter::once(entry.short).chain(entry.aliases.iter().copied());
+        short.map(str::to_owned).chain([entry.hook.to_owned()])
     });
     ours.chain(architecture.modules.iter().map(|m| m.pattern.clone())).collect()
 }

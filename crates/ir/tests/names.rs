@@ -214,7 +214,7 @@ fn suggestions_are_sites_that_the_model_has() {
 fn messages_say_what_was_given_and_what_would_do() {
     let wrong = |name, architecture| message(Site::parse(name, &architecture));
     assert_snapshot!(wrong("resid_pots@3", gpt2()), @"there is no site 'resid_pots@3'; the nearest names are resid_post, resid_pre, resid_mid");
-    assert_snapshot!(wrong("z3", gpt2()), @"there is no site 'z3'; the nearest names are z, attn, attn_in");
+    assert_snapshot!(wrong("z3", gpt2()), @"there is no site 'z3'; the nearest names are z, attn, attn_out");
     assert_snapshot!(wrong("blocks.3.attn.hook_zz", gpt2()), @"there is no site 'blocks.3.attn.hook_zz'; the nearest names are blocks.3.attn.hook_z, blocks.3.attn.hook_k, blocks.3.attn.hook_q");
     assert_snapshot!(wrong("z@x", gpt2()), @"'x' isn't a layer's number: write it as in 'z@0'");
     assert_snapshot!(wrong("resid_mid@3", parallel()), @"a gpt_neox model has no site 'resid_mid@3': attention and MLP read the same residual stream, so nothing lies between them");

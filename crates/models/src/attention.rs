@@ -29,9 +29,18 @@ impl Decoder {
         let q = self.by_head(batch, q);
         let k = self.by_head(batch, k);
         let scores = q.matmul(k.swap_dims(2, 3)) * factor;
+        let rows = sequences * architecture.n_heads * len;
+        self.mask_later(batch, scores.reshape([rows, len]), f32::NEG_INFINITY)
+    }
+
+    /// Fills the cells whose key comes after their query, which a causal model hasn't got:
+    /// `[sequences · n_heads · len, len]`.
+    pub fn mask_later(&self, batch: Batch, cells: Tensor<2>, value: f32) -> Tensor<2> {
+        let Batch { sequences, len } = batch;
         let later = Tensor::<2, Bool>::tril_mask([len, len], 0, &self.device).unsqueeze();
-        let masked = scores.mask_fill(later, f32::NEG_INFINITY);
-        masked.reshape([sequences * architecture.n_heads * len, len])
+        let shape = [sequences * self.architecture.n_heads, len, len];
+        let masked: Tensor<3> = cells.reshape(shape).mask_fill(later, value);
+        masked.reshape([shape[0] * len, len])
     }
 
     /// The pattern of the scores, of the same shape.

@@ -58,6 +58,11 @@ impl Decoder {
     /// # Errors
     ///
     /// What the visitor returns.
+    ///
+    /// # Panics
+    ///
+    /// Where `ids` aren't as many as the batch has rows, or aren't in the vocabulary:
+    /// [`Request::check`](tracewright_ir::Request::check) and the tokenizer see to both.
     pub fn forward<V: Visitor>(
         &self,
         ids: &[u32],
@@ -80,6 +85,16 @@ impl<V: Visitor> Pass<'_, V> {
         if self.visitor.wants(site) { self.visitor.visit(site, value) } else { Ok(value) }
     }
 
+    /// Like [`Pass::at`] for scores and patterns: whatever is written to the cells of later keys,
+    /// a position never sees them.
+    fn cells(&mut self, site: Site, value: Tensor<2>, masked: f32) -> Result<Tensor<2>, V::Error> {
+        if !self.visitor.wants(site) {
+            return Ok(value);
+        }
+        let visited = self.visitor.visit(site, value)?;
+        Ok(self.decoder.mask_later(self.batch, visited, masked))
+    }
+
     fn start(&mut self, ids: &[u32]) -> Result<Tensor<2>, V::Error> {
         let positions: Vec<usize> =
             (0..self.batch.rows()).map(|row| row % self.batch.len).collect();
@@ -100,8 +115,9 @@ impl<V: Visitor> Pass<'_, V> {
         let q = self.at(at(C::Q), q)?;
         let k = self.at(at(C::K), k)?;
         let v = self.at(at(C::V), v)?;
-        let scores = self.at(at(C::Scores), decoder.scores(layer, batch, q, k))?;
-        let pattern = self.at(at(C::Pattern), decoder.pattern(scores))?;
+        let scores = decoder.scores(layer, batch, q, k);
+        let scores = self.cells(at(C::Scores), scores, f32::NEG_INFINITY)?;
+        let pattern = self.cells(at(C::Pattern), decoder.pattern(scores), 0.0)?;
         let z = self.at(at(C::Z), decoder.z(batch, pattern, v))?;
         let out = if self.visitor.wants(at(C::Result)) {
             let result = self.visitor.visit(at(C::Result), decoder.result(layer, z))?;

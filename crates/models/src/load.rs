@@ -29,18 +29,19 @@ pub(crate) fn decoder(
     device: &Device,
     on_host: bool,
 ) -> Result<Decoder, ModelError> {
+    supported(architecture)?;
     check(file, architecture, &names)?;
     let prefix = prefix(file, &names);
     let weights = Weights { file, names, prefix, device };
     let names = &weights.names;
-    let embed = weights.matrix(names.embed, None)?;
+    let embed = weights.tensor::<2>(names.embed, None)?;
     let unembed = if architecture.tied_unembedding {
         embed.clone().transpose()
     } else {
-        weights.matrix(names.unembed, None)?.transpose()
+        weights.tensor::<2>(names.unembed, None)?.transpose()
     };
     Ok(Decoder {
-        pos_embed: names.pos_embed.map(|name| weights.matrix(name, None)).transpose()?,
+        pos_embed: names.pos_embed.map(|name| weights.tensor::<2>(name, None)).transpose()?,
         layers: (0..architecture.n_layers)
             .map(|i| weights.layer(i, architecture))
             .collect::<Result<_, _>>()?,
@@ -53,38 +54,38 @@ pub(crate) fn decoder(
     })
 }
 
+/// Refuses what an architecture can say and the decoder doesn't compute: it would give numbers all
+/// the same, and wrong ones.
+fn supported(architecture: &Architecture) -> Result<(), ModelError> {
+    let unsupported = [
+        (architecture.position == Position::Rotary, "rotary positions"),
+        (architecture.query_key_norm, "a norm of queries and keys"),
+        (architecture.gated_mlp, "a gated MLP"),
+        (architecture.parallel_residual, "a parallel residual"),
+    ];
+    match unsupported.into_iter().find(|(asked, _)| *asked) {
+        Some((_, what)) => Err(ModelError::NotYet { what: what.to_owned() }),
+        None => Ok(()),
+    }
+}
+
 /// The prefix that this file's names have.
 fn prefix(file: &TensorFile, names: &Names) -> &'static str {
     let prefixed = file.names().iter().any(|name| name.starts_with(names.optional_prefix));
     if prefixed { names.optional_prefix } else { "" }
 }
 
-fn in_layer(name: &str, layer: Option<usize>) -> String {
-    layer.map_or_else(|| name.to_owned(), |layer| name.replace("{}", &layer.to_string()))
-}
-
 impl Weights<'_> {
-    fn name(&self, name: &str, layer: Option<usize>) -> String {
-        full_name(self.prefix, &self.names, name, layer)
-    }
-
-    fn read(&self, name: &str) -> Result<(Vec<f32>, Vec<usize>), ModelError> {
-        let shape = self.file.info(name).map(|info| info.shape.clone()).unwrap_or_default();
-        Ok((self.file.read(name)?, shape))
-    }
-
-    fn matrix(&self, name: &str, layer: Option<usize>) -> Result<Tensor<2>, ModelError> {
-        let (values, shape) = self.read(&self.name(name, layer))?;
-        Ok(Tensor::from_data(TensorData::new(values, shape), self.device))
-    }
-
-    fn vector(&self, name: &str, layer: Option<usize>) -> Result<Option<Tensor<1>>, ModelError> {
-        let name = self.name(name, layer);
-        if self.file.info(&name).is_none() {
-            return Ok(None);
-        }
-        let (values, shape) = self.read(&name)?;
-        Ok(Some(Tensor::from_data(TensorData::new(values, shape), self.device)))
+    /// A tensor by the family's name for it, with its shape.
+    fn tensor<const D: usize>(
+        &self,
+        name: &str,
+        layer: Option<usize>,
+    ) -> Result<Tensor<D>, ModelError> {
+        let name = full_name(self.prefix, &self.names, name, layer);
+        let shape = self.file.info(&name).map(|info| info.shape.clone()).unwrap_or_default();
+        let data = TensorData::new(self.file.read(&name)?, shape);
+        Ok(Tensor::from_data(data, self.device))
     }
 
     fn norm(
@@ -93,30 +94,22 @@ impl Weights<'_> {
         layer: Option<usize>,
         architecture: &Architecture,
     ) -> Result<Norm, ModelError> {
-        let ones = || Tensor::ones([architecture.d_model], self.device);
         Ok(Norm {
             kind: architecture.norm,
-            gain: self.vector(&format!("{name}.weight"), layer)?.unwrap_or_else(ones),
-            bias: self.vector(&format!("{name}.bias"), layer)?,
+            gain: self.tensor(&format!("{name}.weight"), layer)?,
+            bias: Some(self.tensor(&format!("{name}.bias"), layer)?),
         })
     }
 
+    /// Projections side by side, as one.
     fn linear(&self, names: &[&str], layer: usize) -> Result<Linear, ModelError> {
-        let layer = Some(layer);
-        let oriented = |name: &&str| -> Result<Tensor<2>, ModelError> {
-            let weight = self.matrix(&format!("{name}.weight"), layer)?;
-            Ok(if self.names.in_first { weight } else { weight.transpose() })
-        };
-        let weights: Vec<_> = names.iter().map(oriented).collect::<Result<_, _>>()?;
-        let biases: Vec<_> = names
-            .iter()
-            .map(|name| self.vector(&format!("{name}.bias"), layer))
-            .collect::<Result<_, _>>()?;
-        let biases: Option<Vec<_>> = biases.into_iter().collect();
-        Ok(Linear {
-            weight: Tensor::cat(weights, 1),
-            bias: biases.map(|biases| Tensor::cat(biases, 0)),
-        })
+        let (mut weights, mut biases) = (Vec::new(), Vec::new());
+        for name in names {
+            let weight: Tensor<2> = self.tensor(&format!("{name}.weight"), Some(layer))?;
+            weights.push(if self.names.in_first { weight } else { weight.transpose() });
+            biases.push(self.tensor::<1>(&format!("{name}.bias"), Some(layer))?);
+        }
+        Ok(Linear { weight: Tensor::cat(weights, 1), bias: Some(Tensor::cat(biases, 0)) })
     }
 
     fn layer(&self, index: usize, architecture: &Architecture) -> Result<Layer, ModelError> {
@@ -165,7 +158,11 @@ fn promised(architecture: &Architecture, names: &Names) -> Vec<(&'static str, St
 fn full_name(prefix: &str, names: &Names, name: &str, layer: Option<usize>) -> String {
     // The unembedding stands beside the transformer, not inside it.
     let prefix = if name == names.unembed { "" } else { prefix };
-    format!("{prefix}{}", in_layer(name, layer))
+    let name = match layer {
+        Some(layer) => name.replace("{}", &layer.to_string()),
+        None => name.to_owned(),
+    };
+    format!("{prefix}{name}")
 }
 
 /// Compares the file's tensors with what the architecture promises.

@@ -64,6 +64,9 @@ impl TensorFile {
                  off, or the file is damaged; fetch it again",
                 bytes.as_slice().len()
             ))),
+            Err(_) if bytes.as_slice().starts_with(b"version https://git-lfs") => {
+                Err(bad("it is a pointer of Git LFS: run `git lfs pull` in its folder".to_owned()))
+            }
             Err(error) => Err(bad(format!(
                 "{error}: the file is damaged or isn't safetensors; fetch it again"
             ))),

@@ -107,9 +107,7 @@ impl Tokenizer {
     /// and [`ModelError::NoContinuation`] where it merges with the prompt's last token.
     pub fn answer(&self, prompt: &str, answer: &str) -> Result<u32, ModelError> {
         let no_continuation = || ModelError::NoContinuation { answer: answer.to_owned() };
-        let ends_in_word = prompt.ends_with(|c: char| !c.is_whitespace());
-        let starts_word = answer.starts_with(char::is_alphanumeric);
-        let space = if ends_in_word && starts_word { " " } else { "" };
+        let space = if needs_space(prompt, answer) { " " } else { "" };
         let before = self.encode(prompt, true)?.ids;
         let whole = self.encode(&format!("{prompt}{space}{answer}"), true)?.ids;
         match whole.strip_prefix(before.as_slice()).ok_or_else(no_continuation)? {
@@ -137,5 +135,32 @@ impl Tokenizer {
             offsets: encoding.get_offsets().iter().map(|&(start, end)| start..end).collect(),
             ids,
         })
+    }
+}
+
+/// Whether a text that ends in `prompt` goes on to `answer` with a space: after a word or a closing
+/// mark, before a word, in scripts that separate words.
+fn needs_space(prompt: &str, answer: &str) -> bool {
+    // From here on: Chinese, Japanese and Korean.
+    let unspaced = |c: char| c >= '\u{2e80}';
+    let ends_word = |c: char| c.is_alphanumeric() || ",.;:!?)]%”’".contains(c);
+    let before = prompt.chars().next_back().is_some_and(|c| ends_word(c) && !unspaced(c));
+    before && answer.starts_with(|c: char| c.is_alphanumeric() && !unspaced(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::needs_space;
+
+    #[test]
+    fn a_space_stands_where_the_text_goes_on_with_one() {
+        for (prompt, answer) in [("is in", "Paris"), ("Jackson.\nA:", "Isaac"), ("(so)", "x")] {
+            assert!(needs_space(prompt, answer), "{prompt:?} {answer:?}");
+        }
+        let without = [("is in ", "Paris"), ("is in", " Paris"), ("is", "."), ("“", "Paris")];
+        for (prompt, answer) in without.into_iter().chain([("東京は", "日本"), ("", "Paris")])
+        {
+            assert!(!needs_space(prompt, answer), "{prompt:?} {answer:?}");
+        }
     }
 }

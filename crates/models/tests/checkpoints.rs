@@ -51,7 +51,7 @@ fn a_damaged_weights_file_is_refused() {
     assert_snapshot!(damaged(|bytes| bytes[..8].copy_from_slice(&1_000_000_u64.to_le_bytes())), @"MODEL/model.safetensors: the weights can't be read: invalid header length: the file is damaged or isn't safetensors; fetch it again");
     assert_snapshot!(damaged(|bytes| bytes[..8].copy_from_slice(&(1_u64 << 63).to_le_bytes())), @"MODEL/model.safetensors: the weights can't be read: header too large: the file is damaged or isn't safetensors; fetch it again");
     assert_snapshot!(damaged(|bytes| bytes[8..12].fill(0xff)), @"MODEL/model.safetensors: the weights can't be read: invalid UTF-8 in header: invalid utf-8 sequence of 1 bytes from index 0: the file is damaged or isn't safetensors; fetch it again");
-    assert_snapshot!(damaged(|bytes| *bytes = b"version https://git-lfs.github.com/spec/v1".to_vec()), @"MODEL/model.safetensors: the weights can't be read: header too large: the file is damaged or isn't safetensors; fetch it again");
+    assert_snapshot!(damaged(|bytes| *bytes = b"version https://git-lfs.github.com/spec/v1".to_vec()), @"MODEL/model.safetensors: the weights can't be read: it is a pointer of Git LFS: run `git lfs pull` in its folder");
     assert_snapshot!(damaged(|bytes| *bytes = b"\x80\x02}q\x00(X\x01\x00\x00\x00aq".to_vec()), @"MODEL/model.safetensors: the weights can't be read: header too large: the file is damaged or isn't safetensors; fetch it again");
 }
 

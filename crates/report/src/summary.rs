@@ -150,11 +150,7 @@ fn modules(trace: &TraceResult, peaks: &[(&EffectGrid, Peak)], total: f64) -> St
 }
 
 /// The paper's finding, where the peaks of MLP and attention show it.
-fn comparison(
-    trace: &TraceResult,
-    peaks: &[(&EffectGrid, Peak)],
-    total: f64,
-) -> &'static str {
+fn comparison(trace: &TraceResult, peaks: &[(&EffectGrid, Peak)], total: f64) -> &'static str {
     let find = |kind| peaks.iter().find(|(grid, _)| grid.kind == kind).map(|(_, peak)| peak);
     let (Some(mlp), Some(attn)) = (find(RomeKind::Mlp), find(RomeKind::Attn)) else {
         return "";

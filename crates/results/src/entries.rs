@@ -48,6 +48,16 @@ pub(crate) fn lock(folder: &Path) -> Result<File, ResultsError> {
     }
 }
 
+/// Refuses a path at which, or above which, a file is.
+pub(crate) fn refuse_file(folder: &Path) -> Result<(), ResultsError> {
+    match folder.ancestors().find(|path| path.exists()) {
+        Some(file) if !file.is_dir() => {
+            Err(ResultsError::NotAFolder { path: folder.to_path_buf(), file: file.to_path_buf() })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Refuses a folder without `run.json` that holds anything but traces of ours.
 pub(crate) fn refuse_foreign_folder(folder: &Path) -> Result<(), ResultsError> {
     let path = || folder.to_path_buf();

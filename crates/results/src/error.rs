@@ -96,6 +96,17 @@ pub enum ResultsError {
         /// The results folder.
         path: PathBuf,
     },
+    /// A file is where the folder, or one above it, should be.
+    #[error(
+        "{} can't be the results folder, because {} is a file: choose another folder",
+        .path.display(), .file.display()
+    )]
+    NotAFolder {
+        /// The results folder.
+        path: PathBuf,
+        /// The file in its way.
+        file: PathBuf,
+    },
     /// The folder holds something else.
     #[error(
         "{} holds files but no run.json (for example {found}), so it isn't a results folder: \

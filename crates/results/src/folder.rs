@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::differences::differences;
-use crate::entries::{PARTS, list_parts, lock, part_path, refuse_foreign_folder};
+use crate::entries::{PARTS, list_parts, lock, part_path, refuse_file, refuse_foreign_folder};
 use crate::outputs::{Cases, Written, write_outputs};
 use crate::part::{Part, read_cases};
 use crate::run_file::{FORMAT, FailedCase, Progress, RUN_FILE, RunFile, as_read_back};
@@ -36,8 +36,8 @@ impl ResultsFolder {
     ///
     /// # Errors
     ///
-    /// [`ResultsError::InUse`] while another process has it open, [`ResultsError::NotOurs`] for
-    /// a folder of something else, [`ResultsError::DifferentRequest`] and
+    /// [`ResultsError::InUse`] while another process has it open, [`ResultsError::NotAFolder`]
+    /// for a file, [`ResultsError::NotOurs`] for a folder of something else, [`ResultsError::DifferentRequest`] and
     /// [`ResultsError::DifferentPasses`] for one that was started otherwise,
     /// [`ResultsError::Damaged`] for an unreadable `run.json`, and the errors of writing.
     pub fn open(
@@ -46,6 +46,7 @@ impl ResultsFolder {
         environment: &Value,
         passes: usize,
     ) -> Result<Self, ResultsError> {
+        refuse_file(dir)?;
         // Looked at before anything is written, so that a folder that isn't ours stays as it is.
         let recorded = RunFile::read(dir)?;
         if recorded.is_none() {

@@ -35,6 +35,14 @@ pub enum SweepError {
     /// A window or a number of samples of zero.
     #[error("{what} is 0: give at least 1")]
     Zero { what: &'static str },
+    /// A window wider than any model.
+    #[error("the window is {given} layers, more than any model has: give at most {most}")]
+    WindowTooWide { given: usize, most: usize },
+    /// A case that would take more forward passes than can be kept track of.
+    #[error(
+        "this trace takes {forwards} forward passes for one prompt ({samples} samples of every cell), and at most {most} are possible: give fewer samples or kinds"
+    )]
+    TooManyForwards { forwards: usize, samples: usize, most: usize },
     /// No kinds, or one twice.
     #[error("give each kind once: hidden, mlp, attn")]
     BadKinds,

@@ -14,6 +14,9 @@ use crate::case::{Case, Fed};
 use crate::error::SweepError;
 use crate::trace::{Settings, trace};
 
+/// A case's runs are all in memory, at about 2 kB each.
+const MOST_FORWARDS: usize = 1_000_000;
+
 /// A request to trace cases, checked and ready to run.
 ///
 /// The cases are checked all before any is run, so that a mistake in the last one costs nothing.
@@ -62,7 +65,8 @@ impl<'a> Job<'a> {
     ///
     /// # Errors
     ///
-    /// Settings with nothing to trace, two cases of one name, and what [`Case::feed`] gives.
+    /// Settings with nothing to trace or too much, two cases of one name, and what
+    /// [`Case::feed`] gives.
     pub fn new(
         model: &'a Model,
         settings: Settings,
@@ -76,7 +80,21 @@ impl<'a> Job<'a> {
             return Err(SweepError::SameName { name: pair[0].to_owned() });
         }
         let cases = cases.into_iter().map(|case| case.feed(&model.tokenizer));
-        Ok(Self { model, settings, noise, cases: cases.collect::<Result<_, _>>()? })
+        let job = Self { model, settings, noise, cases: cases.collect::<Result<_, _>>()? };
+        job.cases.iter().try_for_each(|fed| job.check_size(fed))?;
+        Ok(job)
+    }
+
+    /// Refuses a case whose runs wouldn't fit in memory.
+    fn check_size(&self, fed: &Fed) -> Result<(), SweepError> {
+        let forwards = self.settings.forwards(fed.tokens.len(), self.model.architecture().n_layers);
+        let (samples, most) = (self.settings.samples, MOST_FORWARDS);
+        match forwards <= most {
+            true => Ok(()),
+            false => {
+                Err(SweepError::TooManyForwards { forwards, samples, most }.in_case(&fed.case.name))
+            }
+        }
     }
 
     /// What is asked for, as it stands in `run.json`; two folders with the same one hold the same

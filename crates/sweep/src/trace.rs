@@ -69,6 +69,9 @@ impl FromStr for Kind {
     }
 }
 
+/// A window of more layers than any model has is a slip of the hand.
+const MOST_LAYERS: usize = 10_000;
+
 /// How to trace; the defaults are those of ROME's code.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
@@ -105,11 +108,15 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// A window or a number of samples of 0, no kinds or one of them twice.
+    /// A window or a number of samples of 0, a window wider than any model, no kinds or one of
+    /// them twice.
     pub fn check(&self) -> Result<(), SweepError> {
         let zero = [("the window", self.window), ("the number of samples", self.samples)];
         if let Some((what, _)) = zero.into_iter().find(|(_, number)| *number == 0) {
             return Err(SweepError::Zero { what });
+        }
+        if self.window > MOST_LAYERS {
+            return Err(SweepError::WindowTooWide { given: self.window, most: MOST_LAYERS });
         }
         let mut kinds = self.kinds.clone();
         kinds.sort_unstable();
@@ -130,8 +137,9 @@ impl Settings {
 
     /// Full forward passes that tracing a prompt takes: progress is counted in these.
     pub fn forwards(&self, tokens: usize, n_layers: usize) -> usize {
-        let corrupted = if self.replace { 2 * self.samples } else { self.samples };
-        1 + corrupted + self.kinds.len() * tokens * n_layers * self.samples
+        let corrupted = if self.replace { 2 } else { 1 };
+        let cells = self.kinds.len() * tokens * n_layers;
+        self.samples.saturating_mul(corrupted + cells).saturating_add(1)
     }
 }
 

@@ -1,0 +1,167 @@
+//! `predict`, `sites`, `models`, `doctor`, and what holds for every command.
+
+mod common;
+
+use std::process::{Command, Stdio};
+
+use common::{Place, fixture};
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+
+fn strings(value: &Value) -> Vec<&str> {
+    value.as_array().expect("a list").iter().filter_map(Value::as_str).collect()
+}
+
+#[test]
+fn predict_shows_the_tokens_as_fed_and_the_likeliest_next_ones() {
+    let out = Place::new().output(&["predict", "The capital of France is", "--top-k", "2"]);
+    assert_snapshot!(out, @"");
+}
+
+#[test]
+fn predict_takes_several_prompts_in_their_order() {
+    let place = Place::new();
+    let prompts = ["The capital of France is", "Apple was founded by"];
+    let document = place.json(&["predict", prompts[0], prompts[1], "--top-k", "3"]);
+    assert_eq!(document["model"], "facts-6m");
+    let predictions = document["predictions"].as_array().expect("predictions");
+    assert_eq!(predictions.iter().map(|p| &p["prompt"]).collect::<Vec<_>>(), prompts);
+    let top = predictions[0]["top"].as_array().expect("tokens");
+    assert_eq!((top.len(), &top[0]["token"]), (3, &json!(" Paris")));
+    let probs: Vec<f64> = top.iter().filter_map(|t| t["prob"].as_f64()).collect();
+    assert!(probs.is_sorted_by(|a, b| a >= b) && probs[0] < 1.0 && probs.len() == 3, "{probs:?}");
+    assert_eq!(strings(&predictions[1]["tokens"]["texts"]).concat(), prompts[1]);
+    let out = place.output(&["predict", prompts[0], prompts[1], "--quiet"]);
+    assert!(!out.contains("fed as"), "{out}");
+    assert_eq!(out.matches("probability").count(), 2, "{out}");
+}
+
+#[test]
+fn sites_shows_each_site_with_its_names_in_all_three_styles() {
+    let out = Place::new().output(&["sites"]);
+    assert_snapshot!(out, @"");
+}
+
+#[test]
+fn sites_as_json_lists_every_layer() {
+    let document = Place::new().json(&["sites"]);
+    let sites = document["sites"].as_array().expect("sites");
+    let in_layers = sites.iter().filter(|site| !site["layer"].is_null()).count();
+    assert_eq!(in_layers % 12, 0);
+    assert_eq!((sites.len(), in_layers / 12), (6 + 20 * 12, 20));
+    let site = sites.iter().find(|site| site["site"] == "mlp_out@7").expect("mlp_out@7");
+    assert_eq!(*site, json!({}));
+}
+
+#[test]
+fn sites_of_another_model_have_its_shapes() {
+    let document = Place::new().json(&["sites", "--model", &fixture("tiny/gpt2-inverse")]);
+    let sites = document["sites"].as_array().expect("sites");
+    let shape = |name| &sites.iter().find(|site| site["site"] == name).expect(name)["shape"];
+    assert_eq!(*shape("z@2"), json!(["position", "3", "8"]));
+    assert_eq!(*shape("mlp_post@0"), json!(["position", "40"]));
+    assert_eq!(*shape("logits"), json!(["position", "97"]));
+}
+
+#[test]
+fn models_lists_the_built_in_one_and_the_hub_cache_with_its_problems() {
+    let place = Place::new();
+    assert_snapshot!(place.output(&["models"]), @"");
+    place.copy_model("tiny/gpt2-relu-f16", "cache/hub/models--someone--tiny/snapshots/abc");
+    place.write("cache/hub/models--someone--broken/snapshots/def/config.json", "{}");
+    place.write("cache/hub/datasets--someone--facts/snapshots/def/config.json", "{}");
+    let run = |args: &[&str]| {
+        let output = place.tracewright(args).env("HF_HOME", place.path("cache")).output();
+        let output = output.expect("a run");
+        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        text.replace(&place.path("cache").display().to_string(), "CACHE")
+    };
+    assert_snapshot!(run(&["models"]), @"");
+    let document: Value = serde_json::from_str(&run(&["models", "--json"])).expect("JSON");
+    let models = document["models"].as_array().expect("models");
+    let names: Vec<_> = models.iter().map(|model| &model["model"]).collect();
+    assert_eq!(names, ["facts-6m", "someone/broken", "someone/tiny"]);
+    assert!(models[0]["problem"].is_null() && models[1]["problem"].is_string());
+    assert_eq!(models[2]["architecture"]["d_model"], 16);
+    // A cached model goes by its name.
+    let document: Value =
+        serde_json::from_str(&run(&["sites", "--model", "someone/tiny", "--json"])).expect("JSON");
+    assert!(document["sites"].is_array());
+}
+
+#[test]
+fn doctor_finds_the_cpu_well() {
+    let place = Place::new();
+    let document = place.json(&["doctor", "--threads", "1"]);
+    assert_eq!(document["devices"][0], json!({ "device": "cpu", "ok": true, "problem": null }));
+    assert_eq!((&document["threads"], &document["tracewright"]), (&json!(1), &json!("0.1.0")));
+    let out = place.output(&["doctor"]);
+    assert!(out.contains("cpu     ok: 'The capital of France is' → ' Paris' with p = 0."), "{out}");
+}
+
+#[test]
+fn version_and_help_are_printed() {
+    let place = Place::new();
+    assert_snapshot!(place.output(&["--version"]), @"");
+    let help = place.output(&["--help"]);
+    for word in [
+        "trace",
+        "predict",
+        "sites",
+        "models",
+        "doctor",
+        "--json",
+        "--quiet",
+        "--model",
+        "--device",
+        "--threads",
+    ] {
+        assert!(
+            help.contains(&format!(" {word} ")) || help.contains(&format!(" {word}\n")),
+            "'{word}' isn't in\n{help}"
+        );
+    }
+    let help = place.output(&["trace", "--help"]);
+    for flag in [
+        "prompt",
+        "subject",
+        "answer",
+        "facts",
+        "ids",
+        "limit",
+        "kind",
+        "window",
+        "samples",
+        "noise",
+        "noise-text",
+        "replace",
+        "seed",
+        "out",
+    ] {
+        assert!(help.contains(&format!("--{flag} ")), "'--{flag}' isn't in\n{help}");
+    }
+}
+
+/// Runs the program with a reader that is gone before anything is written.
+fn with_closed_pipe(args: &[&str]) {
+    let place = Place::new();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tracewright"));
+    command.current_dir(place.path("")).args(args);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a start");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("an end");
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), err.as_ref()), (Some(0), ""), "{args:?}");
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    with_closed_pipe(&["sites"]);
+    with_closed_pipe(&["sites", "--json"]);
+    with_closed_pipe(&["models"]);
+    with_closed_pipe(&["doctor"]);
+    with_closed_pipe(&["predict", "Hello"]);
+    with_closed_pipe(&["trace", "--samples", "1", "--kind", "hidden", "--out", "out"]);
+    with_closed_pipe(&["--help"]);
+}
