@@ -1,9 +1,9 @@
 //! `cargo xtask`: reads the flags and hands over to the library.
 
 use std::io::{self, Write};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use xtask::golden::{self, Cells};
 
@@ -26,6 +26,8 @@ enum Chore {
         #[arg(long)]
         regenerate: bool,
     },
+    /// Runs everything that CI runs: format, tests, clippy, docs, the README's main command.
+    Check,
 }
 
 fn main() -> Result<ExitCode> {
@@ -39,6 +41,11 @@ fn main() -> Result<ExitCode> {
             write!(io::stdout().lock(), "{}", golden::table(&quantities))?;
             let ok = quantities.iter().all(golden::Quantity::is_ok);
             Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Chore::Check => {
+            let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../.ci/run");
+            let ran = Command::new("bash").arg(script).status().context("bash can't be started")?;
+            Ok(if ran.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
     }
 }

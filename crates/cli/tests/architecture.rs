@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
+use serde_json::Value;
 
 /// Each crate with the highest of ours that it may depend on; what those depend on is allowed too.
 /// `None`: any.
@@ -32,17 +33,23 @@ fn top() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-fn metadata() -> Metadata {
-    let mut command = MetadataCommand::new();
-    command.manifest_path(top().join("Cargo.toml")).no_deps();
-    command.other_options(["--offline".to_owned()]);
-    command.exec().expect("cargo metadata")
+/// The workspace's packages, as `cargo metadata` prints them.
+fn packages() -> Vec<Value> {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["metadata", "--no-deps", "--offline", "--format-version=1"]).current_dir(top());
+    let output = cargo.output().expect("cargo metadata");
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    metadata["packages"].as_array().expect("packages").clone()
+}
+
+fn name(package: &Value) -> &str {
+    package["name"].as_str().expect("a name")
 }
 
 /// Names of a package's normal and build dependencies.
-fn dependencies(package: &Package) -> BTreeSet<&str> {
-    let shipped = package.dependencies.iter().filter(|d| d.kind != DependencyKind::Development);
-    shipped.map(|dependency| dependency.name.as_str()).collect()
+fn dependencies(package: &Value) -> BTreeSet<&str> {
+    let all = package["dependencies"].as_array().expect("dependencies");
+    all.iter().filter(|dependency| dependency["kind"] != "dev").map(name).collect()
 }
 
 /// Everything that a crate may depend on.
@@ -57,9 +64,9 @@ fn allowed(name: &str, layers: &BTreeMap<&str, Option<&[&'static str]>>) -> BTre
 
 #[test]
 fn every_crate_depends_on_lower_ones_only() {
-    let (metadata, layers) = (metadata(), BTreeMap::from(LAYERS));
-    for package in &metadata.packages {
-        let name = package.name.as_str();
+    let (packages, layers) = (packages(), BTreeMap::from(LAYERS));
+    for package in &packages {
+        let name = name(package);
         let Some(layer) = layers.get(name) else {
             panic!("{name} has no place among the layers: give it one in section 3 of the design");
         };
@@ -68,15 +75,15 @@ fn every_crate_depends_on_lower_ones_only() {
         let wrong: Vec<&str> = ours.filter(|ours| !allowed.contains(ours)).collect();
         assert!(layer.is_none() || wrong.is_empty(), "{name} may not depend on {wrong:?}");
     }
-    let found: BTreeSet<&str> = metadata.packages.iter().map(|p| p.name.as_str()).collect();
+    let found: BTreeSet<&str> = packages.iter().map(name).collect();
     let missing: Vec<_> = layers.keys().filter(|name| !found.contains(*name)).collect();
     assert!(missing.is_empty(), "these crates aren't in the workspace: {missing:?}");
 }
 
 #[test]
 fn only_models_metrics_and_engine_depend_on_burn() {
-    for package in &metadata().packages {
-        let name = package.name.as_str();
+    for package in &packages() {
+        let name = name(package);
         let excepted =
             WITH_TENSORS.contains(&name) || ["xtask", "tracewright-benches"].contains(&name);
         let tensors = |name: &&str| name.starts_with("burn") || name.starts_with("cubecl");
@@ -105,15 +112,12 @@ fn value<'a>(text: &'a str, start: &str) -> &'a str {
 fn only_the_program_prints_and_exits() {
     const FORBIDDEN: [&str; 7] =
         ["println!", "print!", "eprintln!", "eprint!", "dbg!", "process::exit", "io::stdout"];
-    let mut waiting: Vec<PathBuf> = metadata()
-        .packages
-        .iter()
-        .filter(|package| {
-            package.name.starts_with("tracewright-")
-                && package.name.as_str() != "tracewright-benches"
-        })
-        .map(|package| package.manifest_path.with_file_name("src").into_std_path_buf())
-        .collect();
+    let libraries = LAYERS
+        .map(|(name, _)| name)
+        .into_iter()
+        .filter_map(|name| name.strip_prefix("tracewright-").filter(|name| *name != "benches"));
+    let mut waiting: Vec<PathBuf> =
+        libraries.map(|name| top().join("crates").join(name).join("src")).collect();
     assert_eq!(waiting.len(), 8);
     let mut files = 0;
     while let Some(path) = waiting.pop() {

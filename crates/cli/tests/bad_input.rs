@@ -28,10 +28,10 @@ fn refused(args: &[&str]) -> String {
 
 #[test]
 fn a_model_that_is_not_there_is_named() {
-    assert_snapshot!(refused(&["--model", "nowhere"]), @"");
+    assert_snapshot!(refused(&["--model", "nowhere"]), @"error: there is no model folder 'nowhere': give a folder with config.json, tokenizer.json and model.safetensors, or leave --model out for the built-in model");
     let place = tiny();
     std::fs::remove_file(place.path("model/tokenizer.json")).expect("a file to remove");
-    assert_snapshot!(model_message(&place), @"");
+    assert_snapshot!(model_message(&place), @"error: the model folder 'model' has no tokenizer.json: a checkpoint in Hugging Face's layout has config.json, tokenizer.json and model.safetensors");
 }
 
 #[test]
@@ -42,18 +42,18 @@ fn damaged_weights_are_refused() {
         damage(&mut bytes);
         model_message(place.write("model/model.safetensors", bytes))
     };
-    assert_snapshot!(damaged(|bytes| bytes.truncate(bytes.len() / 2)), @"");
-    assert_snapshot!(damaged(|bytes| bytes.truncate(20)), @"");
-    assert_snapshot!(damaged(|bytes| bytes[..8].copy_from_slice(&(1_u64 << 40).to_le_bytes())), @"");
-    // A tensor of 4 EiB, in a header that is otherwise right.
+    assert_snapshot!(damaged(|bytes| bytes.truncate(bytes.len() / 2)), @"error: model/model.safetensors: the weights can't be read: its header claims another size than the file's 35004 bytes: the download was cut off, or the file is damaged; fetch it again");
+    assert_snapshot!(damaged(|bytes| bytes.truncate(20)), @"error: model/model.safetensors: the weights can't be read: invalid header length: the file is damaged or isn't safetensors; fetch it again");
+    assert_snapshot!(damaged(|bytes| bytes[..8].copy_from_slice(&(1_u64 << 40).to_le_bytes())), @"error: model/model.safetensors: the weights can't be read: header too large: the file is damaged or isn't safetensors; fetch it again");
+    // A tensor of 1 TiB, in a header that is otherwise right.
     assert_snapshot!(damaged(|bytes| {
-        let header = r#"{"wte.weight":{"dtype":"F32","shape":[1152921504606846976],"data_offsets":[0,4611686018427387904]}}"#;
+        let header = r#"{"wte.weight":{"dtype":"F32","shape":[274877906944],"data_offsets":[0,1099511627776]}}"#;
         *bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &[0; 64]].concat();
-    }), @"");
+    }), @"error: model/model.safetensors: the weights can't be read: its header claims another size than the file's 158 bytes: the download was cut off, or the file is damaged; fetch it again");
     assert_snapshot!(damaged(|bytes| {
         let end = bytes.len();
         bytes[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
-    }), @"");
+    }), @"error: model/model.safetensors: weight 'transformer.wte.weight' holds NaN at index 2327: the file is damaged, or the model's training failed");
 }
 
 #[test]
@@ -65,77 +65,129 @@ fn a_config_that_contradicts_the_weights_is_refused() {
         config[field] = value;
         model_message(place.write("model/config.json", config.to_string()))
     };
-    assert_snapshot!(changed("n_inner", json!(48)), @"");
-    assert_snapshot!(changed("n_layer", json!(100_000_000)), @"");
-    assert_snapshot!(changed("n_embd", json!(25)), @"");
-    assert_snapshot!(changed("model_type", json!("gpt3")), @"");
-    assert_snapshot!(changed("activation_function", json!("tanh")), @"");
+    assert_snapshot!(changed("n_inner", json!(48)), @r"
+    error: model/model.safetensors: the weights don't fit config.json:
+      'transformer.h.0.mlp.c_fc.weight' has shape [24, 40], expected [24, 48]
+      'transformer.h.1.mlp.c_fc.weight' has shape [24, 40], expected [24, 48]
+      'transformer.h.2.mlp.c_fc.weight' has shape [24, 40], expected [24, 48]
+      'transformer.h.0.mlp.c_fc.bias' has shape [40], expected [48]
+      'transformer.h.1.mlp.c_fc.bias' has shape [40], expected [48]
+      'transformer.h.2.mlp.c_fc.bias' has shape [40], expected [48]
+      'transformer.h.0.mlp.c_proj.weight' has shape [40, 24], expected [48, 24]
+      'transformer.h.1.mlp.c_proj.weight' has shape [40, 24], expected [48, 24]
+      'transformer.h.2.mlp.c_proj.weight' has shape [40, 24], expected [48, 24]
+    ");
+    assert_snapshot!(changed("n_layer", json!(100_000_000)), @r"
+    error: model/model.safetensors: the weights don't fit config.json:
+      'transformer.h.3.attn.c_attn.weight' is missing (shape [24, 72])
+      'transformer.h.4.attn.c_attn.weight' is missing (shape [24, 72])
+      'transformer.h.5.attn.c_attn.weight' is missing (shape [24, 72])
+      'transformer.h.6.attn.c_attn.weight' is missing (shape [24, 72])
+      'transformer.h.7.attn.c_attn.weight' is missing (shape [24, 72])
+      'transformer.h.8.attn.c_attn.weight' is missing (shape [24, 72])
+      'transformer.h.9.attn.c_attn.weight' is missing (shape [24, 72])
+      'transformer.h.10.attn.c_attn.weight' is missing (shape [24, 72])
+      'transformer.h.11.attn.c_attn.weight' is missing (shape [24, 72])
+      'transformer.h.12.attn.c_attn.weight' is missing (shape [24, 72])
+      'transformer.h.13.attn.c_attn.weight' is missing (shape [24, 72])
+      'transformer.h.14.attn.c_attn.weight' is missing (shape [24, 72])
+      and 444 more
+    ");
+    assert_snapshot!(changed("n_embd", json!(25)), @"error: model: config.json has n_embd 25, which can't be divided among n_head 3 heads");
+    assert_snapshot!(changed("model_type", json!("gpt3")), @"error: model: config.json has the model_type 'gpt3', which isn't supported; supported: gpt2");
+    assert_snapshot!(changed("activation_function", json!("tanh")), @"error: model: config.json has the activation_function 'tanh', which isn't supported; supported: gelu_new, gelu_pytorch_tanh, gelu, relu, silu");
 }
 
 #[test]
 fn prompts_subjects_and_answers_that_do_not_fit_are_refused() {
     let prompt = "The Space Needle is in downtown";
     let fact = |args: &[&str]| refused(&[&["--prompt", prompt], args].concat());
-    assert_snapshot!(fact(&["--subject", "Eiffel Tower"]), @"");
-    assert_snapshot!(fact(&["--subject", ""]), @"");
-    assert_snapshot!(fact(&[]), @"");
-    assert_snapshot!(refused(&["--prompt", "", "--subject", ""]), @"");
+    assert_snapshot!(fact(&["--subject", "Eiffel Tower"]), @"error: case 0: the subject 'Eiffel Tower' isn't in the prompt 'The Space Needle is in downtown'; give it exactly as it is written there");
+    assert_snapshot!(fact(&["--subject", ""]), @"error: case 0: the subject is empty, but it must be a part of the prompt 'The Space Needle is in downtown'; name the words to corrupt");
+    assert_snapshot!(fact(&[]), @r"
+    error: the following required arguments were not provided:
+      --subject <SUBJECT>
+
+    Usage: tracewright trace --prompt <PROMPT> --subject <SUBJECT> --out <DIR>
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(refused(&["--prompt", "", "--subject", ""]), @"error: case 0: the prompt is empty: give at least one word");
     let long = "word ".repeat(200);
-    assert_snapshot!(refused(&["--prompt", &long, "--subject", "word"]), @"");
+    assert_snapshot!(refused(&["--prompt", &long, "--subject", "word"]), @"error: case 0: the prompt has 401 tokens, but the model's context is 128: shorten the prompt");
     let answer = |answer| fact(&["--subject", "The Space Needle", "--answer", answer]);
-    assert_snapshot!(answer("San Francisco"), @"");
-    assert_snapshot!(answer(""), @"");
+    assert_snapshot!(answer("San Francisco"), @"error: case 0: the answer 'San Francisco' is 5 tokens here ( S|an| Franc|is|co), but a metric reads one: give a shorter answer, such as ' S'");
+    assert_snapshot!(answer(""), @"error: case 0: the answer is empty: give the text that should follow the prompt");
     let predict = |args: &[&str]| Place::new().message(&[&["predict"], args].concat());
-    assert_snapshot!(predict(&[""]), @"");
-    assert_snapshot!(predict(&["fine", &long]), @"");
-    assert_snapshot!(predict(&[]), @"");
+    assert_snapshot!(predict(&[""]), @"error: the prompt is empty: give at least one word");
+    assert_snapshot!(predict(&["fine", &long]), @"error: the prompt has 401 tokens, but the model's context is 128: shorten the prompt");
+    assert_snapshot!(predict(&[]), @r"
+    error: the following required arguments were not provided:
+      <PROMPTS>...
+
+    Usage: tracewright predict <PROMPTS>...
+
+    For more information, try '--help'.
+    ");
 }
 
 #[test]
 fn kinds_are_named_and_each_is_given_once() {
-    assert_snapshot!(refused(&["--kind", "hiden"]), @"");
-    assert_snapshot!(refused(&["--kind", "mlp,attention"]), @"");
-    assert_snapshot!(refused(&["--kind", ""]), @"");
-    assert_snapshot!(refused(&["--kind", "hidden,hidden"]), @"");
+    assert_snapshot!(refused(&["--kind", "hiden"]), @"error: there is no kind 'hiden'; the nearest are hidden, attn, mlp; known: hidden, mlp, attn");
+    assert_snapshot!(refused(&["--kind", "mlp,attention"]), @"error: there is no kind 'attention'; the nearest are attn, hidden, mlp; known: hidden, mlp, attn");
+    assert_snapshot!(refused(&["--kind", ""]), @"error: there is no kind ''; the nearest are attn, hidden, mlp; known: hidden, mlp, attn");
+    assert_snapshot!(refused(&["--kind", "hidden,hidden"]), @"error: give each kind once: hidden, mlp, attn");
 }
 
 #[test]
 fn noise_that_is_not_a_rule_is_refused() {
-    assert_snapshot!(refused(&["--noise", "q3"]), @"");
-    assert_snapshot!(refused(&["--noise", "-0.5"]), @"");
-    assert_snapshot!(refused(&["--noise", "t2"]), @"");
-    assert_snapshot!(refused(&["--noise", "m"]), @"");
-    assert_snapshot!(refused(&["--noise", "t3", "--noise-text", "nowhere.txt"]), @"");
+    assert_snapshot!(refused(&["--noise", "q3"]), @"error: the noise rule 'q3' isn't valid: it has no number where one is expected; give a deviation such as 0.1, or s<k> (s3: k deviations of the subjects' embeddings), u<x> (u0.3: uniform on (-x, x)), m (normal with the embeddings' mean and covariance) or t<v> (t3: Student's t with v > 2 degrees of freedom)");
+    assert_snapshot!(refused(&["--noise", "-0.5"]), @"error: the noise rule '-0.5' isn't valid: its number is negative; give a deviation such as 0.1, or s<k> (s3: k deviations of the subjects' embeddings), u<x> (u0.3: uniform on (-x, x)), m (normal with the embeddings' mean and covariance) or t<v> (t3: Student's t with v > 2 degrees of freedom)");
+    assert_snapshot!(refused(&["--noise", "t2"]), @"error: the noise rule 't2' isn't valid: t needs more than 2 degrees of freedom; give a deviation such as 0.1, or s<k> (s3: k deviations of the subjects' embeddings), u<x> (u0.3: uniform on (-x, x)), m (normal with the embeddings' mean and covariance) or t<v> (t3: Student's t with v > 2 degrees of freedom)");
+    assert_snapshot!(refused(&["--noise", "m"]), @"error: noise 'm' takes its statistics from a text: give one with --noise-text FILE");
+    assert_snapshot!(refused(&["--noise", "t3", "--noise-text", "nowhere.txt"]), @"error: can't read the text 'nowhere.txt': No such file or directory (os error 2)");
     let place = Place::new();
     place.write("empty.txt", "");
-    assert_snapshot!(place.trace_message(&["--noise", "m", "--noise-text", "empty.txt"]), @"");
+    assert_snapshot!(place.trace_message(&["--noise", "m", "--noise-text", "empty.txt"]), @"error: 0 tokens of text were given, but at least 2 are needed; give more text or subjects");
 }
 
 #[test]
 fn devices_that_are_unknown_or_not_built_are_refused() {
-    assert_snapshot!(refused(&["--device", "gpu"]), @"");
+    assert_snapshot!(refused(&["--device", "gpu"]), @"error: there is no device 'gpu': use cpu, ndarray, cuda[:i], vulkan[:i]");
     if !cfg!(feature = "vulkan") {
-        assert_snapshot!(refused(&["--device", "vulkan:1"]), @"");
+        assert_snapshot!(refused(&["--device", "vulkan:1"]), @"error: this program was built without device 'vulkan:1': build it with --features vulkan");
     }
 }
 
 #[test]
 fn numbers_of_zero_are_refused() {
-    assert_snapshot!(refused(&["--window", "0"]), @"");
-    assert_snapshot!(refused(&["--samples", "0"]), @"");
-    assert_snapshot!(refused(&["--threads", "0"]), @"");
-    assert_snapshot!(Place::new().message(&["predict", "Hello", "--top-k", "0"]), @"");
+    assert_snapshot!(refused(&["--window", "0"]), @"error: the window is 0: give at least 1");
+    assert_snapshot!(refused(&["--samples", "0"]), @"error: the number of samples is 0: give at least 1");
+    assert_snapshot!(refused(&["--threads", "0"]), @"error: --threads is 0: give a number from 1 to 1024");
+    assert_snapshot!(Place::new().message(&["predict", "Hello", "--top-k", "0"]), @"error: --top-k is 0: give at least 1");
 }
 
 #[test]
 fn huge_numbers_are_refused_before_anything_is_allocated() {
-    assert_snapshot!(refused(&["--window", "99999999999999"]), @"");
-    assert_snapshot!(refused(&["--samples", "18446744073709551615"]), @"");
-    assert_snapshot!(refused(&["--samples", "100000"]), @"");
-    assert_snapshot!(refused(&["--samples", "18446744073709551616"]), @"");
-    assert_snapshot!(refused(&["--seed", "4294967296"]), @"");
-    assert_snapshot!(refused(&["--threads", "18446744073709551615"]), @"");
-    assert_snapshot!(refused(&["--samples", "ten"]), @"");
+    assert_snapshot!(refused(&["--window", "99999999999999"]), @"error: the window is 99999999999999 layers, more than any model has: give at most 10000");
+    assert_snapshot!(refused(&["--samples", "18446744073709551615"]), @"error: case 0: this trace takes 18446744073709551615 forward passes for one prompt (18446744073709551615 samples of every cell), and at most 1000000 are possible: give fewer samples or kinds");
+    assert_snapshot!(refused(&["--samples", "100000"]), @"error: case 0: this trace takes 36100001 forward passes for one prompt (100000 samples of every cell), and at most 1000000 are possible: give fewer samples or kinds");
+    assert_snapshot!(refused(&["--samples", "18446744073709551616"]), @r"
+    error: invalid value '18446744073709551616' for '--samples <N>': number too large to fit in target type
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(refused(&["--seed", "4294967296"]), @r"
+    error: invalid value '4294967296' for '--seed <SEED>': 4294967296 is not in 0..=4294967295
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(refused(&["--threads", "18446744073709551615"]), @"error: --threads is 18446744073709551615: give a number from 1 to 1024");
+    assert_snapshot!(refused(&["--samples", "ten"]), @r"
+    error: invalid value 'ten' for '--samples <N>': invalid digit found in string
+
+    For more information, try '--help'.
+    ");
 }
 
 #[test]
@@ -149,17 +201,35 @@ fn all_tokens_are_shown_where_more_are_asked_for_than_there_are() {
 fn selections_that_no_fact_fits_are_refused() {
     let facts = fixture("known_1000.json");
     let of_facts = |args: &[&str]| refused(&[&["--facts", facts.as_str()], args].concat());
-    assert_snapshot!(of_facts(&["--ids", "3,5000"]), @"");
-    assert_snapshot!(of_facts(&["--ids", "29,29"]), @"");
-    assert_snapshot!(of_facts(&["--ids", "three"]), @"");
-    assert_snapshot!(of_facts(&["--limit", "0"]), @"");
-    assert_snapshot!(refused(&["--ids", "3"]), @"");
-    assert_snapshot!(refused(&["--limit", "3"]), @"");
+    assert_snapshot!(of_facts(&["--ids", "3,5000"]), @"error: there is no fact with id 5000 in 'FIXTURES/known_1000.json': its ids go from 0 to 1208");
+    assert_snapshot!(of_facts(&["--ids", "29,29"]), @"error: two cases are called '29': their results would overwrite one another");
+    assert_snapshot!(of_facts(&["--ids", "three"]), @r"
+    error: invalid value 'three' for '--ids <IDS>': invalid digit found in string
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(of_facts(&["--limit", "0"]), @"error: no facts are selected: give a --limit of at least 1, or --ids that are in the file");
+    assert_snapshot!(refused(&["--ids", "3"]), @r"
+    error: the following required arguments were not provided:
+      --facts <FILE>
+
+    Usage: tracewright trace --facts <FILE> --out <DIR> --ids <IDS>
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(refused(&["--limit", "3"]), @r"
+    error: the following required arguments were not provided:
+      --facts <FILE>
+
+    Usage: tracewright trace --facts <FILE> --out <DIR> --limit <N>
+
+    For more information, try '--help'.
+    ");
 }
 
 #[test]
 fn a_facts_file_that_is_not_one_is_refused() {
-    assert_snapshot!(refused(&["--facts", "nowhere.json"]), @"");
+    assert_snapshot!(refused(&["--facts", "nowhere.json"]), @"error: can't read the facts file 'nowhere.json': No such file or directory (os error 2)");
     let content = |content: &str| {
         let place = Place::new();
         place.write("facts.json", content).trace_message(&["--facts", "facts.json"])
@@ -170,16 +240,16 @@ fn a_facts_file_that_is_not_one_is_refused() {
         bad[field] = value;
         content(&json!([good(0), bad, good(2)]).to_string())
     };
-    assert_snapshot!(content("known_id,prompt\n1,Paris is in"), @"");
-    assert_snapshot!(content(""), @"");
-    assert_snapshot!(content("[]"), @"");
-    assert_snapshot!(content("{}"), @"");
-    assert_snapshot!(content(r#"[{"known_id": 0, "prompt": "Paris is in"}]"#), @"");
-    assert_snapshot!(with("subject", json!("London")), @"");
-    assert_snapshot!(with("subject", json!("")), @"");
-    assert_snapshot!(with("known_id", json!(-1)), @"");
-    assert_snapshot!(with("known_id", json!(0)), @"");
-    assert_snapshot!(with("attribute", json!(null)), @"");
+    assert_snapshot!(content("known_id,prompt\n1,Paris is in"), @"error: the facts file 'facts.json' isn't valid JSON: expected value at line 1 column 1");
+    assert_snapshot!(content(""), @"error: the facts file 'facts.json' isn't valid JSON: EOF while parsing a value at line 1 column 0");
+    assert_snapshot!(content("[]"), @"error: the facts file 'facts.json' holds no facts");
+    assert_snapshot!(content("{}"), @"error: the facts file 'facts.json' isn't a list of records: see ROME's known_1000.json");
+    assert_snapshot!(content(r#"[{"known_id": 0, "prompt": "Paris is in"}]"#), @"error: the facts file 'facts.json' has a bad record at index 0: 'subject' is missing");
+    assert_snapshot!(with("subject", json!("London")), @"error: the facts file 'facts.json' has a bad record at index 1: its subject 'London' isn't in its prompt 'Paris is in'");
+    assert_snapshot!(with("subject", json!("")), @"error: the facts file 'facts.json' has a bad record at index 1: 'subject' is empty");
+    assert_snapshot!(with("known_id", json!(-1)), @"error: the facts file 'facts.json' has a bad record at index 1: 'known_id' isn't a whole number");
+    assert_snapshot!(with("known_id", json!(0)), @"error: the facts file 'facts.json' has known_id 0 twice, at index 1 again");
+    assert_snapshot!(with("attribute", json!(null)), @"error: the facts file 'facts.json' has a bad record at index 1: 'attribute' isn't a text");
 }
 
 #[test]
@@ -189,28 +259,54 @@ fn a_folder_that_cannot_be_written_is_refused() {
     let before = (place.read("file"), place.files("mine"));
     let small = ["trace", "--kind", "hidden", "--samples", "1", "--out"];
     let out = |folder| place.message(&[&small[..], &[folder]].concat());
-    assert_snapshot!(out("file"), @"");
-    assert_snapshot!(out("file/below/it"), @"");
-    assert_snapshot!(out("mine"), @"");
+    assert_snapshot!(out("file"), @"error: file can't be the results folder, because file is a file: choose another folder");
+    assert_snapshot!(out("file/below/it"), @"error: file/below/it can't be the results folder, because file is a file: choose another folder");
+    assert_snapshot!(out("mine"), @"error: mine holds files but no run.json (for example thesis.tex), so it isn't a results folder: choose another folder, or an empty one");
     assert_eq!(before, (place.read("file"), place.files("mine")));
 }
 
 #[test]
 fn mistyped_commands_and_flags_are_answered_with_the_nearest() {
     let message = |args: &[&str]| Place::new().message(args);
-    assert_snapshot!(message(&["trase"]), @"");
-    assert_snapshot!(message(&["trace", "--sample", "3"]), @"");
+    assert_snapshot!(message(&["trase"]), @r"
+    error: unrecognized subcommand 'trase'
+
+      tip: a similar subcommand exists: 'trace'
+
+    Usage: tracewright [OPTIONS] <COMMAND>
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(message(&["trace", "--sample", "3"]), @r"
+    error: unexpected argument '--sample' found
+
+      tip: a similar argument exists: '--samples'
+
+    Usage: tracewright trace --samples <N>
+
+    For more information, try '--help'.
+    ");
 }
 
 #[test]
-fn a_model_whose_numbers_overflow_is_a_failed_case_and_not_a_wrong_request() {
+fn a_case_whose_numbers_overflow_has_failed_and_the_request_was_right() {
     let place = tiny();
-    let mut bytes = place.read("model/model.safetensors");
-    let end = bytes.len();
-    bytes[end - 4..].copy_from_slice(&f32::MAX.to_le_bytes());
+    // Gains near f32's largest number in the final norm make every logit overflow.
+    let header = place.read("model/model.safetensors");
+    let len = u64::from_le_bytes(header[..8].try_into().expect("eight bytes")) as usize;
+    let names: Value = serde_json::from_slice(&header[8..8 + len]).expect("a header");
+    let offsets = &names["transformer.ln_f.weight"]["data_offsets"];
+    let at = |index: usize| 8 + len + offsets[index].as_u64().expect("an offset") as usize;
+    let mut bytes = header.clone();
+    bytes[at(0)..at(1)]
+        .chunks_exact_mut(4)
+        .for_each(|b| b.copy_from_slice(&3e38_f32.to_le_bytes()));
     place.write("model/model.safetensors", bytes);
-    let args =
-        ["trace", "--model", "model", "--out", "out", "--prompt", "Paris is", "--subject", "Paris"];
-    let output = place.tracewright(&args).output().expect("a run");
-    eprintln!("{output:?}");
+    let args = ["trace", "--model", "model", "--out", "out", "--prompt", "Paris is", "--subject"];
+    let output = place.tracewright(&[&args[..], &["Paris"]].concat()).output().expect("a run");
+    let err = String::from_utf8(output.stderr).expect("UTF-8");
+    assert_eq!(output.status.code(), Some(1), "{err}");
+    assert_snapshot!(err, @"warning: case 0 failed: metric 'logit' of run 'Paris is' is NaN: the model's numbers overflow on this input");
+    let run: Value = serde_json::from_slice(&place.read("out/run.json")).expect("a run.json");
+    assert_eq!(run["failed"][0]["case"], "0");
 }

@@ -2,7 +2,8 @@
 
 mod common;
 
-use std::process::{Command, Stdio};
+use std::collections::BTreeSet;
+use std::process::Stdio;
 
 use common::{Place, fixture};
 use insta::assert_snapshot;
@@ -15,7 +16,12 @@ fn strings(value: &Value) -> Vec<&str> {
 #[test]
 fn predict_shows_the_tokens_as_fed_and_the_likeliest_next_ones() {
     let out = Place::new().output(&["predict", "The capital of France is", "--top-k", "2"]);
-    assert_snapshot!(out, @"");
+    assert_snapshot!(out, @r"
+    fed as 5 tokens: The| capital| of| France| is
+    token     id   probability  logit
+    ' Paris'  415  0.6297       15.376
+    ' the'    262  0.3597       14.816
+    ");
 }
 
 #[test]
@@ -39,18 +45,61 @@ fn predict_takes_several_prompts_in_their_order() {
 #[test]
 fn sites_shows_each_site_with_its_names_in_all_three_styles() {
     let out = Place::new().output(&["sites"]);
-    assert_snapshot!(out, @"");
+    assert_snapshot!(out, @r"
+    facts-6m: 12 layers, 6 heads, d_model 192; N is the layer, 0 to 11
+
+    site                           shape                        TransformerLens                 PyTorch
+    embed                          [position, 192]              hook_embed                      transformer.wte
+    pos_embed                      [position, 192]              hook_pos_embed                  transformer.wpe
+    resid_pre                      [position, 192]              blocks.N.hook_resid_pre
+    ln1_scale                      [position, 1]                blocks.N.ln1.hook_scale
+    ln1_normalized                 [position, 192]              blocks.N.ln1.hook_normalized
+    ln1                            [position, 192]              blocks.N.ln1.hook_out           transformer.h.N.ln_1
+    q                              [position, 6, 32]            blocks.N.attn.hook_q
+    k                              [position, 6, 32]            blocks.N.attn.hook_k
+    v                              [position, 6, 32]            blocks.N.attn.hook_v
+    scores, attn_scores            [6, position, src_position]  blocks.N.attn.hook_attn_scores
+    pattern                        [6, position, src_position]  blocks.N.attn.hook_pattern
+    z                              [position, 6, 32]            blocks.N.attn.hook_z
+    result                         [position, 6, 192]           blocks.N.attn.hook_result
+    attn_out, attn, self_attn      [position, 192]              blocks.N.hook_attn_out          transformer.h.N.attn, transformer.h.N.attn.c_proj
+    resid_mid                      [position, 192]              blocks.N.hook_resid_mid
+    ln2_scale                      [position, 1]                blocks.N.ln2.hook_scale
+    ln2_normalized                 [position, 192]              blocks.N.ln2.hook_normalized
+    ln2                            [position, 192]              blocks.N.ln2.hook_out           transformer.h.N.ln_2
+    mlp_pre, pre                   [position, 768]              blocks.N.mlp.hook_pre           transformer.h.N.mlp.c_fc
+    mlp_post, post, neurons        [position, 768]              blocks.N.mlp.hook_post          transformer.h.N.mlp.act
+    mlp_out, mlp                   [position, 192]              blocks.N.hook_mlp_out           transformer.h.N.mlp, transformer.h.N.mlp.c_proj
+    resid_post, output             [position, 192]              blocks.N.hook_resid_post        transformer.h.N
+    ln_final_scale                 [position, 1]                ln_final.hook_scale
+    ln_final_normalized            [position, 192]              ln_final.hook_normalized
+    ln_final, final_norm           [position, 192]              ln_final.hook_out               transformer.ln_f
+    logits, unembed, hook_unembed  [position, 3072]             unembed.hook_out                lm_head
+    ");
 }
 
 #[test]
 fn sites_as_json_lists_every_layer() {
     let document = Place::new().json(&["sites"]);
     let sites = document["sites"].as_array().expect("sites");
-    let in_layers = sites.iter().filter(|site| !site["layer"].is_null()).count();
-    assert_eq!(in_layers % 12, 0);
-    assert_eq!((sites.len(), in_layers / 12), (6 + 20 * 12, 20));
+    // Six outside the layers, nineteen in each, and resid_pre once: above, it is resid_post.
+    assert_eq!(sites.len(), 6 + 19 * 12 + 1);
+    let names: BTreeSet<&str> = sites.iter().filter_map(|site| site["site"].as_str()).collect();
+    assert_eq!(names.len(), sites.len());
     let site = sites.iter().find(|site| site["site"] == "mlp_out@7").expect("mlp_out@7");
-    assert_eq!(*site, json!({}));
+    assert_eq!(
+        *site,
+        json!({
+            "site": "mlp_out@7",
+            "component": "mlp_out",
+            "layer": 7,
+            "aliases": ["mlp"],
+            "transformer_lens": "blocks.7.hook_mlp_out",
+            "pytorch": ["transformer.h.7.mlp", "transformer.h.7.mlp.c_proj"],
+            "axes": ["position", "d_model"],
+            "shape": ["position", "192"],
+        })
+    );
 }
 
 #[test]
@@ -66,7 +115,10 @@ fn sites_of_another_model_have_its_shapes() {
 #[test]
 fn models_lists_the_built_in_one_and_the_hub_cache_with_its_problems() {
     let place = Place::new();
-    assert_snapshot!(place.output(&["models"]), @"");
+    assert_snapshot!(place.output(&["models"]), @r"
+    model     family  layers  d_model  where
+    facts-6m  gpt2    12      192      built in
+    ");
     place.copy_model("tiny/gpt2-relu-f16", "cache/hub/models--someone--tiny/snapshots/abc");
     place.write("cache/hub/models--someone--broken/snapshots/def/config.json", "{}");
     place.write("cache/hub/datasets--someone--facts/snapshots/def/config.json", "{}");
@@ -77,7 +129,12 @@ fn models_lists_the_built_in_one_and_the_hub_cache_with_its_problems() {
         let text = String::from_utf8(output.stdout).expect("UTF-8");
         text.replace(&place.path("cache").display().to_string(), "CACHE")
     };
-    assert_snapshot!(run(&["models"]), @"");
+    assert_snapshot!(run(&["models"]), @r"
+    model           family         layers  d_model  where
+    facts-6m        gpt2           12      192      built in
+    someone/broken  can't be used                   the model folder 'CACHE/hub/models--someone--broken/snapshots/def' has no tokenizer.json: a checkpoint in Hugging Face's layout has config.json, tokenizer.json and model.safetensors
+    someone/tiny    gpt2           2       16       CACHE/hub/models--someone--tiny/snapshots/abc
+    ");
     let document: Value = serde_json::from_str(&run(&["models", "--json"])).expect("JSON");
     let models = document["models"].as_array().expect("models");
     let names: Vec<_> = models.iter().map(|model| &model["model"]).collect();
@@ -95,7 +152,10 @@ fn doctor_finds_the_cpu_well() {
     let place = Place::new();
     let document = place.json(&["doctor", "--threads", "1"]);
     assert_eq!(document["devices"][0], json!({ "device": "cpu", "ok": true, "problem": null }));
-    assert_eq!((&document["threads"], &document["tracewright"]), (&json!(1), &json!("0.1.0")));
+    assert_eq!(
+        (&document["threads"], &document["tracewright"]),
+        (&json!(1), &json!(env!("CARGO_PKG_VERSION")))
+    );
     let out = place.output(&["doctor"]);
     assert!(out.contains("cpu     ok: 'The capital of France is' → ' Paris' with p = 0."), "{out}");
 }
@@ -103,7 +163,8 @@ fn doctor_finds_the_cpu_well() {
 #[test]
 fn version_and_help_are_printed() {
     let place = Place::new();
-    assert_snapshot!(place.output(&["--version"]), @"");
+    let version = concat!("tracewright ", env!("CARGO_PKG_VERSION"), "\n");
+    assert_eq!(place.output(&["--version"]), version);
     let help = place.output(&["--help"]);
     for word in [
         "trace",
@@ -146,8 +207,7 @@ fn version_and_help_are_printed() {
 /// Runs the program with a reader that is gone before anything is written.
 fn with_closed_pipe(args: &[&str]) {
     let place = Place::new();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tracewright"));
-    command.current_dir(place.path("")).args(args);
+    let mut command = place.tracewright(args);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a start");
     drop(child.stdout.take());
     let output = child.wait_with_output().expect("an end");

@@ -54,7 +54,11 @@ fn read(run: RunId, locus: Locus, state: State) -> Reading {
 fn a_run_patched_with_its_own_values_changes_nothing() {
     for component in [Component::ResidPost, Component::Z, Component::Pattern, Component::MlpPost] {
         let patched = logits(&request(|request, clean, _| {
-            request.push(Run::variant("same", clean, [Intervention::copy(site(component, 1), clean)]));
+            request.push(Run::variant(
+                "same",
+                clean,
+                [Intervention::copy(site(component, 1), clean)],
+            ));
         }));
         assert_eq!(patched[0].to_bits(), patched[2].to_bits(), "{component}");
     }
@@ -122,8 +126,7 @@ fn sources_of_other_layers_and_positions_are_read_whether_above_or_below() {
             request.push(Run::variant("reader", other, [Intervention { locus, operation }]));
         });
         let from = from.expect("both are given");
-        request.readings =
-            vec![read(RunId(0), from, State::Left), read(RunId(2), at, State::Left)];
+        request.readings = vec![read(RunId(0), from, State::Left), read(RunId(2), at, State::Left)];
         let outcome = execute(&request).expect("the request is answered");
         assert_eq!(outcome.readings[0], outcome.readings[1]);
     }
@@ -217,8 +220,7 @@ fn a_request_that_does_not_fit_and_a_stop_are_errors() {
     let message = execute(&wrong).map_err(|error| error.to_string()).err();
     let expected = "in run 'wrong': 'z@3' doesn't exist: the model has layers 0 to 2";
     assert_eq!(message.as_deref(), Some(expected));
-    let stopped =
-        reference::execute(&MODEL.decoder, &request(|_, _, _| {}), &mut |_, _| Break(()));
+    let stopped = reference::execute(&MODEL.decoder, &request(|_, _, _| {}), &mut |_, _| Break(()));
     assert!(matches!(stopped, Err(EngineError::Stopped)));
 }
 

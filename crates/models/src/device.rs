@@ -18,8 +18,8 @@ pub enum DeviceName {
     Ndarray,
     /// An NVIDIA GPU by its index (feature `cuda`).
     Cuda(usize),
-    /// A Vulkan GPU by its index (feature `vulkan`).
-    Vulkan(usize),
+    /// A discrete Vulkan GPU by its index, or the best Vulkan device (feature `vulkan`).
+    Vulkan(Option<usize>),
 }
 
 const KNOWN: [&str; 4] = ["cpu", "ndarray", "cuda[:i]", "vulkan[:i]"];
@@ -38,7 +38,7 @@ impl FromStr for DeviceName {
             ("cpu", None) => Ok(Self::Cpu),
             ("ndarray", None) => Ok(Self::Ndarray),
             ("cuda", index) => Ok(Self::Cuda(index.unwrap_or(0))),
-            ("vulkan", index) => Ok(Self::Vulkan(index.unwrap_or(0))),
+            ("vulkan", index) => Ok(Self::Vulkan(index)),
             _ => Err(unknown()),
         }
     }
@@ -50,22 +50,15 @@ impl fmt::Display for DeviceName {
             Self::Cpu => f.write_str("cpu"),
             Self::Ndarray => f.write_str("ndarray"),
             Self::Cuda(index) => write!(f, "cuda:{index}"),
-            Self::Vulkan(index) => write!(f, "vulkan:{index}"),
+            Self::Vulkan(Some(index)) => write!(f, "vulkan:{index}"),
+            Self::Vulkan(None) => f.write_str("vulkan"),
         }
     }
 }
 
 impl DeviceName {
-    /// The devices that this build has a backend for; the first one of each kind.
-    pub fn built() -> Vec<Self> {
-        let all = [
-            (true, Self::Cpu),
-            (cfg!(feature = "ndarray"), Self::Ndarray),
-            (cfg!(feature = "cuda"), Self::Cuda(0)),
-            (cfg!(feature = "vulkan"), Self::Vulkan(0)),
-        ];
-        all.into_iter().filter(|(built, _)| *built).map(|(_, name)| name).collect()
-    }
+    /// The first device of every kind, whether or not this build has a backend for it.
+    pub const KINDS: [Self; 4] = [Self::Cpu, Self::Ndarray, Self::Cuda(0), Self::Vulkan(None)];
 
     /// Opens the device.
     ///
@@ -101,6 +94,7 @@ fn tried(name: DeviceName, device: Device) -> Result<Device, ModelError> {
 }
 
 #[cfg(feature = "ndarray")]
+#[expect(deprecated, reason = "kept for comparisons until Burn removes it")]
 fn ndarray(_: String) -> Result<Device, ModelError> {
     Ok(Device::ndarray())
 }
@@ -121,12 +115,13 @@ fn cuda(device: String, _: usize) -> Result<Device, ModelError> {
 }
 
 #[cfg(feature = "vulkan")]
-fn vulkan(_: String, index: usize) -> Result<Device, ModelError> {
-    Ok(Device::vulkan(burn::tensor::DeviceKind::DiscreteGpu(index)))
+fn vulkan(_: String, index: Option<usize>) -> Result<Device, ModelError> {
+    use burn::tensor::DeviceKind;
+    Ok(Device::vulkan(index.map_or(DeviceKind::DefaultDevice, DeviceKind::DiscreteGpu)))
 }
 
 #[cfg(not(feature = "vulkan"))]
-fn vulkan(device: String, _: usize) -> Result<Device, ModelError> {
+fn vulkan(device: String, _: Option<usize>) -> Result<Device, ModelError> {
     Err(ModelError::DeviceNotBuilt { device, feature: "vulkan" })
 }
 
@@ -136,7 +131,7 @@ mod tests {
 
     #[test]
     fn names_are_printed_as_they_are_read() {
-        for name in ["cpu", "ndarray", "cuda:0", "vulkan:3"] {
+        for name in ["cpu", "ndarray", "cuda:0", "vulkan:3", "vulkan"] {
             assert_eq!(
                 name.parse::<DeviceName>().map(|d| d.to_string()).ok().as_deref(),
                 Some(name)

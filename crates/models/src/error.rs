@@ -10,7 +10,7 @@ use thiserror::Error;
 #[expect(missing_docs, reason = "the fields are what the message shows")]
 pub enum ModelError {
     /// The folder isn't there.
-    #[error("there is no model folder '{}': give a folder with config.json, tokenizer.json and model.safetensors, or leave --model out for the built-in model", path.display())]
+    #[error("there is no model folder '{}', and no model of this name in the local hub cache (`tracewright models` lists those): give a folder with config.json, tokenizer.json and model.safetensors, or leave --model out for the built-in model", path.display())]
     NoFolder { path: PathBuf },
     /// One of the folder's files isn't there.
     #[error("the model folder '{}' has no {file}: a checkpoint in Hugging Face's layout has config.json, tokenizer.json and model.safetensors", path.display())]

@@ -5,7 +5,7 @@ use tracewright_results::{CaseRecord, KindGrid, Row};
 use crate::error::ReportError;
 use crate::figure::{draw_png, draw_svg, heading};
 use crate::heatmap::{Heatmap, RomeGrid, RomeKind};
-use crate::peaks::EffectGrid;
+use crate::peaks::{EffectGrid, Peak};
 use crate::summary::{TraceResult, summary};
 
 /// What can be shown of a traced case.
@@ -72,6 +72,20 @@ impl CaseReport {
     /// [`ReportError::NoPanels`] for a case without any.
     pub fn svg(&self) -> Result<String, ReportError> {
         draw_svg(&self.heatmaps, &self.heading)
+    }
+
+    /// The strongest cell of each kind that was traced, anywhere in the prompt; a hidden state at
+    /// the last token restores everything in the last layers, so of those the subject's is named.
+    pub fn strongest(&self) -> Vec<(RomeKind, Peak)> {
+        let result = &self.result;
+        let tokens = result.tokens.len();
+        let peak = |grid: &EffectGrid| {
+            let among =
+                if grid.kind == RomeKind::Hidden { result.subject.clone() } else { 0..tokens };
+            let layers = grid.values.len() / tokens;
+            Some((grid.kind, grid.peak(among, layers, result.low_score)?))
+        };
+        result.grids.iter().filter_map(peak).collect()
     }
 
     /// What the case shows, in a few sentences.

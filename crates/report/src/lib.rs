@@ -60,6 +60,6 @@ pub use error::ReportError;
 pub use figure::{draw_png, draw_svg, heading};
 pub use heatmap::{Heatmap, RomeGrid, RomeKind};
 pub use label::visible;
-pub use peaks::EffectGrid;
+pub use peaks::{EffectGrid, Peak};
 pub use summary::{TraceResult, summary};
 pub use terminal::{ColorDepth, draw_terminal};

@@ -67,10 +67,24 @@ impl EffectGrid {
 
 /// The strongest cell of a grid.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Peak {
-    pub(crate) position: usize,
-    pub(crate) layer: usize,
-    pub(crate) effect: f64,
-    pub(crate) std: Option<f64>,
-    pub(crate) samples: u32,
+pub struct Peak {
+    /// Its token's position.
+    pub position: usize,
+    /// Its layer.
+    pub layer: usize,
+    /// How much of the answer's probability it restores.
+    pub effect: f64,
+    /// The standard deviation of the effect over noise samples; none for one sample.
+    pub std: Option<f64>,
+    /// The number of noise samples.
+    pub samples: u32,
+}
+
+impl Peak {
+    /// True where the mean effect over noise samples is more than two standard errors from zero;
+    /// one sample can't tell.
+    pub(crate) fn is_clear(&self) -> bool {
+        let error = self.std.map(|std| std / f64::from(self.samples).sqrt());
+        error.is_none_or(|error| self.effect > 2.0 * error)
+    }
 }

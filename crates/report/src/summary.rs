@@ -160,7 +160,7 @@ fn comparison(trace: &TraceResult, peaks: &[(&EffectGrid, Peak)], total: f64) ->
     }
     let (early, late) = (role(trace, mlp), role(trace, attn));
     let sites = early == Role::LastSubject && late == Role::Last && mlp.layer < attn.layer;
-    if !sites {
+    if !(sites && mlp.is_clear() && attn.is_clear()) {
         return "";
     }
     "; so there is an early site of the MLPs at the subject's end and a late site of attention at \

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tracewright_corruption::Noise;
 use tracewright_engine::{Cost, EngineError};
 use tracewright_models::Model;
-use tracewright_results::{CaseRecord, Part, ResultsFolder};
+use tracewright_results::{CaseRecord, Part, ResultsFolder, RunFile};
 
 use crate::case::{Case, Fed};
 use crate::error::SweepError;
@@ -126,6 +126,7 @@ impl<'a> Job<'a> {
         let mut folder =
             ResultsFolder::open(folder, &self.request(), environment, self.cases.len())?;
         let resumed = folder.finished().len();
+        let earlier = RunFile::read(folder.path())?.and_then(|run| run.cost);
         let n_layers = self.model.architecture().n_layers;
         let planned = |fed: &Fed| self.settings.forwards(fed.tokens.len(), n_layers);
         let of = self.cases.iter().map(planned).sum();
@@ -142,8 +143,14 @@ impl<'a> Job<'a> {
             before += planned(fed);
             let _ = events(Event::Forwards { done: before, of });
         }
-        let seconds = started.elapsed().as_secs_f64();
-        let cost = json!({ "forwards": cost.forwards, "rows": cost.rows, "seconds": seconds });
+        let cost = match earlier {
+            // Nothing was computed, so nothing changes.
+            Some(earlier) if resumed == self.cases.len() => earlier,
+            _ => {
+                let seconds = started.elapsed().as_secs_f64();
+                json!({ "forwards": cost.forwards, "rows": cost.rows, "seconds": seconds })
+            }
+        };
         let written = folder.finish(&cost)?;
         Ok(Done { damaged: folder.damaged().to_vec(), resumed, files: written.files })
     }

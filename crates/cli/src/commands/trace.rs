@@ -13,7 +13,7 @@ use tracewright_results::{CaseRecord, Results, Row, load, write_whole};
 use tracewright_sweep::{Case, Done, Event, Facts, Job, Settings, resolve_noise};
 
 use crate::args::TraceArgs;
-use crate::console::Console;
+use crate::console::{Console, table};
 use crate::error::Failure;
 use crate::session::Session;
 
@@ -173,21 +173,54 @@ fn show(
         }
         console.answer(&report.summary()?)?;
     } else {
-        for (case, report) in reports {
-            let prompt = visible(&case.prompt);
-            console.answer(&format!("{} {prompt}: {}", case.name, report.summary()?))?;
-        }
+        console.answer(&table(&overview(reports)))?;
+        let traced = reports.iter().filter(|(case, _)| case.correct_prediction).count();
+        console.answer(&format!(
+            "{traced} of {} cases traced; in {} the model doesn't give the expected answer",
+            reports.len(),
+            reports.len() - traced
+        ))?;
     }
     let drawn = match figures {
         [] => "no figures".to_owned(),
         [figure] => format!("figure {} (and .svg)", figure.display()),
-        [first, .., last] => format!("figures {} to {}", first.display(), last.display()),
+        [first, ..] => format!("{} figures, the first {}", figures.len(), first.display()),
     };
     console.explain(&format!(
         "\nresults in {}: cells.parquet, cases/*.npz, run.json; {drawn}\n{:.1} s",
         folder.display(),
         started.elapsed().as_secs_f64()
     ))
+}
+
+/// A line for each case: its scores, and the strongest cell of each kind.
+fn overview(reports: &Reports<'_>) -> Vec<Vec<String>> {
+    let head =
+        ["case", "subject", "answer", "clean", "corrupted", "strongest: kind token@layer +effect"];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    for (case, report) in reports {
+        let cells = report.strongest().into_iter().map(|(kind, peak)| {
+            let token = case.tokens.texts.get(peak.position).map_or("", String::as_str);
+            format!("{kind} {}@{} {:+.3}", visible(token.trim()), peak.layer, peak.effect)
+        });
+        let probability =
+            |p: f64| if case.correct_prediction { format!("{p:.3}") } else { String::new() };
+        let strongest = match &case.expected {
+            Some(expected) if !case.correct_prediction => {
+                format!("not traced: expected {expected}")
+            }
+            _ => cells.collect::<Vec<_>>().join(", "),
+        };
+        rows.push(vec![
+            case.name.clone(),
+            visible(case.subject.as_deref().unwrap_or_default()),
+            visible(case.answer.trim()),
+            probability(case.high_score),
+            probability(case.low_score),
+            strongest,
+        ]);
+    }
+    rows
 }
 
 fn document(

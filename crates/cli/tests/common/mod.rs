@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use assert_cmd::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -53,7 +53,7 @@ impl Place {
 
     /// The program, run here and without the user's hub cache.
     pub(crate) fn tracewright(&self, args: &[&str]) -> Command {
-        let mut command = Command::cargo_bin("tracewright").expect("the program");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tracewright"));
         command.current_dir(self.folder.path()).args(args);
         for name in ["HF_HUB_CACHE", "NO_COLOR", "COLORTERM", "RUST_BACKTRACE", "COLUMNS"] {
             command.env_remove(name);
