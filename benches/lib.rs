@@ -1,4 +1,4 @@
-//! Benchmarks by criterion: `cargo bench --package tracewright-benches`.
+//! Benchmarks by criterion: `cargo bench --package tracewright-benches --features criterion`.
 //!
 //! | bench | what it times |
 //! | --- | --- |

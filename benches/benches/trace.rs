@@ -2,7 +2,8 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use tracewright::corruption::{Noise, ROME_SEED};
-use tracewright::sweep::{Case, Kind, Settings, silent, trace};
+use tracewright::engine::silent;
+use tracewright::sweep::{Case, Kind, Settings, trace};
 use tracewright_benches::{PROMPT, model};
 
 fn traces(c: &mut Criterion) {

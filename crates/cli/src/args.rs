@@ -8,7 +8,7 @@ use crate::session::Session;
 
 /// Activation patching and causal tracing for transformer language models.
 #[derive(Debug, Parser)]
-#[command(version, propagate_version = true)]
+#[command(version)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -21,7 +21,7 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Traces where a model keeps a fact: ROME's causal tracing (noise on the subject, restore)
-    Trace(TraceArgs),
+    Trace(Box<TraceArgs>),
     /// Shows the most likely next tokens of prompts, and the tokens as they were fed
     Predict(PredictArgs),
     /// Lists every site of a model, with all its names and shapes
@@ -35,10 +35,10 @@ pub(crate) enum Command {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct OutputArgs {
     /// Print one JSON document on standard output, everything else on standard error
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Common options")]
     pub(crate) json: bool,
     /// Print no progress, figures and explanations
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, help_heading = "Common options")]
     pub(crate) quiet: bool,
 }
 

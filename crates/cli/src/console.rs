@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
-use tracewright_report::ColorDepth;
+use tracewright_report::{ColorDepth, visible};
 
 use crate::args::OutputArgs;
 use crate::error::Failure;
@@ -37,11 +37,11 @@ impl Console {
 
     pub(crate) fn warn(&self, text: &str) {
         // A message that can't be shown is no reason to stop.
-        let _ = writeln!(io::stderr(), "warning: {text}");
+        let _ = writeln!(io::stderr(), "warning: {}", tame(text));
     }
 
     pub(crate) fn error(&self, error: &Failure) {
-        let _ = writeln!(io::stderr(), "error: {error}");
+        let _ = writeln!(io::stderr(), "error: {}", tame(&error.to_string()));
     }
 
     /// A bar on standard error for work of `total` steps; nothing where nobody watches.
@@ -75,6 +75,12 @@ impl Console {
             ColorDepth::Ansi256
         }
     }
+}
+
+/// A message without what would act on a terminal: prompts and names in it are other people's.
+fn tame(text: &str) -> String {
+    let line = |line| if str::is_empty(line) { String::new() } else { visible(line) };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// A table with aligned columns, two spaces between them.

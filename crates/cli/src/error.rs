@@ -34,7 +34,9 @@ impl Failure {
     /// 2 where the request or its input was wrong, 1 where the machine failed while it ran.
     pub(crate) fn code(&self) -> ExitCode {
         let ran = match self {
-            Self::Sweep(SweepError::Results(error)) | Self::Results(error) => error.is_disk_full(),
+            Self::Sweep(SweepError::Results(error)) | Self::Results(error) => {
+                matches!(error, ResultsError::DiskFull { .. } | ResultsError::Write { .. })
+            }
             Self::Sweep(SweepError::Engine(error)) | Self::Engine(error) => {
                 !matches!(error, EngineError::Request(_))
             }

@@ -13,13 +13,13 @@ use crate::error::Failure;
 pub(crate) struct Session {
     /// A checkpoint's folder, or the name of one in the local hub cache [default: the built-in
     /// model]
-    #[arg(long, global = true, value_name = "PATH|ID")]
+    #[arg(long, global = true, help_heading = "Common options", value_name = "PATH|ID")]
     model: Option<String>,
     /// Where to compute: cpu, ndarray, cuda[:i], vulkan[:i]
-    #[arg(long, global = true, default_value = "cpu")]
+    #[arg(long, global = true, help_heading = "Common options", default_value = "cpu")]
     device: String,
     /// Threads to use [default: one for each core]
-    #[arg(long, global = true, value_name = "N")]
+    #[arg(long, global = true, help_heading = "Common options", value_name = "N")]
     threads: Option<usize>,
 }
 
@@ -31,6 +31,7 @@ impl Session {
             let problem = format!("--threads is {threads}: give a number from 1 to {MOST_THREADS}");
             return Err(Failure::Usage(problem));
         }
+        self.device()?;
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
         pool.map_err(|error| Failure::Usage(format!("can't start {threads} threads: {error}")))
     }

@@ -28,7 +28,7 @@ fn refused(args: &[&str]) -> String {
 
 #[test]
 fn a_model_that_is_not_there_is_named() {
-    assert_snapshot!(refused(&["--model", "nowhere"]), @"error: there is no model folder 'nowhere': give a folder with config.json, tokenizer.json and model.safetensors, or leave --model out for the built-in model");
+    assert_snapshot!(refused(&["--model", "nowhere"]), @"error: there is no model folder 'nowhere', and no model of this name in the local hub cache (`tracewright models` lists those): give a folder with config.json, tokenizer.json and model.safetensors, or leave --model out for the built-in model");
     let place = tiny();
     std::fs::remove_file(place.path("model/tokenizer.json")).expect("a file to remove");
     assert_snapshot!(model_message(&place), @"error: the model folder 'model' has no tokenizer.json: a checkpoint in Hugging Face's layout has config.json, tokenizer.json and model.safetensors");
@@ -102,8 +102,8 @@ fn a_config_that_contradicts_the_weights_is_refused() {
 fn prompts_subjects_and_answers_that_do_not_fit_are_refused() {
     let prompt = "The Space Needle is in downtown";
     let fact = |args: &[&str]| refused(&[&["--prompt", prompt], args].concat());
-    assert_snapshot!(fact(&["--subject", "Eiffel Tower"]), @"error: case 0: the subject 'Eiffel Tower' isn't in the prompt 'The Space Needle is in downtown'; give it exactly as it is written there");
-    assert_snapshot!(fact(&["--subject", ""]), @"error: case 0: the subject is empty, but it must be a part of the prompt 'The Space Needle is in downtown'; name the words to corrupt");
+    assert_snapshot!(fact(&["--subject", "Eiffel Tower"]), @"error: the subject 'Eiffel Tower' isn't in the prompt 'The Space Needle is in downtown'; give it exactly as it is written there");
+    assert_snapshot!(fact(&["--subject", ""]), @"error: the subject is empty, but it must be a part of the prompt 'The Space Needle is in downtown'; name the words to corrupt");
     assert_snapshot!(fact(&[]), @r"
     error: the following required arguments were not provided:
       --subject <SUBJECT>
@@ -112,12 +112,12 @@ fn prompts_subjects_and_answers_that_do_not_fit_are_refused() {
 
     For more information, try '--help'.
     ");
-    assert_snapshot!(refused(&["--prompt", "", "--subject", ""]), @"error: case 0: the prompt is empty: give at least one word");
+    assert_snapshot!(refused(&["--prompt", "", "--subject", ""]), @"error: the prompt is empty: give at least one word");
     let long = "word ".repeat(200);
-    assert_snapshot!(refused(&["--prompt", &long, "--subject", "word"]), @"error: case 0: the prompt has 401 tokens, but the model's context is 128: shorten the prompt");
+    assert_snapshot!(refused(&["--prompt", &long, "--subject", "word"]), @"error: the prompt has 401 tokens, but the model's context is 128: shorten the prompt");
     let answer = |answer| fact(&["--subject", "The Space Needle", "--answer", answer]);
-    assert_snapshot!(answer("San Francisco"), @"error: case 0: the answer 'San Francisco' is 5 tokens here ( S|an| Franc|is|co), but a metric reads one: give a shorter answer, such as ' S'");
-    assert_snapshot!(answer(""), @"error: case 0: the answer is empty: give the text that should follow the prompt");
+    assert_snapshot!(answer("San Francisco"), @"error: the answer 'San Francisco' is 5 tokens here ( S|an| Franc|is|co), but a metric reads one: give a shorter answer, such as ' S'");
+    assert_snapshot!(answer(""), @"error: the answer is empty: give the text that should follow the prompt");
     let predict = |args: &[&str]| Place::new().message(&[&["predict"], args].concat());
     assert_snapshot!(predict(&[""]), @"error: the prompt is empty: give at least one word");
     assert_snapshot!(predict(&["fine", &long]), @"error: the prompt has 401 tokens, but the model's context is 128: shorten the prompt");
@@ -170,8 +170,8 @@ fn numbers_of_zero_are_refused() {
 #[test]
 fn huge_numbers_are_refused_before_anything_is_allocated() {
     assert_snapshot!(refused(&["--window", "99999999999999"]), @"error: the window is 99999999999999 layers, more than any model has: give at most 10000");
-    assert_snapshot!(refused(&["--samples", "18446744073709551615"]), @"error: case 0: this trace takes 18446744073709551615 forward passes for one prompt (18446744073709551615 samples of every cell), and at most 1000000 are possible: give fewer samples or kinds");
-    assert_snapshot!(refused(&["--samples", "100000"]), @"error: case 0: this trace takes 36100001 forward passes for one prompt (100000 samples of every cell), and at most 1000000 are possible: give fewer samples or kinds");
+    assert_snapshot!(refused(&["--samples", "18446744073709551615"]), @"error: this trace takes 18446744073709551615 forward passes for one prompt (18446744073709551615 samples of every cell), and at most 1000000 are possible: give fewer samples or kinds");
+    assert_snapshot!(refused(&["--samples", "100000"]), @"error: this trace takes 36100001 forward passes for one prompt (100000 samples of every cell), and at most 1000000 are possible: give fewer samples or kinds");
     assert_snapshot!(refused(&["--samples", "18446744073709551616"]), @r"
     error: invalid value '18446744073709551616' for '--samples <N>': number too large to fit in target type
 

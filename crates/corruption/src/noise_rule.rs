@@ -88,6 +88,11 @@ pub enum NoiseRule {
 }
 
 impl NoiseRule {
+    /// True for the rules that take their statistics from a text.
+    pub fn reads_text(&self) -> bool {
+        matches!(self, Self::Multivariate | Self::Student(_))
+    }
+
     /// Looks up the statistics that this rule needs, and no others.
     ///
     /// `subject_std` gives the standard deviation of the subjects' embeddings, `moments` the

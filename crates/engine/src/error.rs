@@ -10,10 +10,8 @@ pub enum EngineError {
     /// The request itself is wrong.
     #[error(transparent)]
     Request(#[from] IrError),
-    /// A metric that is infinite or not a number.
-    #[error(
-        "metric '{metric}' of run '{run}' is {value}: the model's numbers overflow on this input"
-    )]
+    /// A metric or a reading that is infinite or not a number.
+    #[error("'{metric}' of run '{run}' is {value}: the model's numbers overflow on this input")]
     NotFinite { run: String, metric: &'static str, value: f64 },
     /// A device failed while its values were read.
     #[error("the device failed: {problem}")]

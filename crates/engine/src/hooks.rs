@@ -94,7 +94,8 @@ impl Visitor for Hooks<'_> {
             let first_row = index * rows_of_run;
             let run = self.changes[index].0;
             self.keep(run, site, State::Computed, &value, first_row);
-            for intervention in self.changes[index].1.clone() {
+            for change in 0..self.changes[index].1.len() {
+                let intervention = self.changes[index].1[change];
                 if intervention.locus.site.place() == site {
                     value = self.change(intervention, value, first_row)?;
                 }

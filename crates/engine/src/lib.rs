@@ -9,14 +9,13 @@
 //! - An executor takes every request that fits the model; what doesn't fit is an error before
 //!   anything is computed.
 //! - A source is read as its run left it (or as it was computed, where the request says so).
-//! - A number that is infinite or not a number is an error, never a result.
+//! - A metric that is infinite or not a number is an error, never a result; so is such a reading, but
+//!   for the masked cells of scores.
 //!
 //! How much of France's capital comes back when one MLP is restored:
 //!
 //! ```
-//! use std::ops::ControlFlow::Continue;
-//!
-//! use tracewright_engine::reference;
+//! use tracewright_engine::{reference, silent};
 //! use tracewright_ir::{Component, Intervention, Locus, Measure, Metric, Request, Run, Site};
 //! use tracewright_models::{Checkpoint, DeviceName};
 //!
@@ -32,7 +31,7 @@
 //! request.measures.push(Measure::at_last(Metric::Prob { answer }));
 //! request.measured = vec![clean, corrupted, patched];
 //!
-//! let outcome = reference::execute(&model.decoder, &request, &mut |_, _| Continue(()))?;
+//! let outcome = reference::execute(&model.decoder, &request, &mut silent)?;
 //! let [clean, corrupted, patched] = outcome.values[0][..] else { unreachable!() };
 //! assert!(corrupted < 0.01 && clean > 0.6 && patched > 0.5);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -47,5 +46,5 @@ pub mod reference;
 mod schedule;
 
 pub use error::EngineError;
-pub use outcome::{Cost, Outcome};
+pub use outcome::{Cost, Outcome, Progress, silent};
 pub use predict::{Candidate, predict};

@@ -1,4 +1,6 @@
-//! What an executor gives back.
+//! What an executor gives back, and whom it tells meanwhile.
+
+use std::ops::ControlFlow;
 
 use serde::{Deserialize, Serialize};
 use tracewright_ir::Array;
@@ -28,4 +30,12 @@ impl std::ops::AddAssign for Cost {
         self.forwards += other.forwards;
         self.rows += other.rows;
     }
+}
+
+/// Told now and then how many forward passes are done, of how many; may stop the execution.
+pub type Progress<'a> = &'a mut dyn FnMut(usize, usize) -> ControlFlow<()>;
+
+/// Watches nothing and never stops: for callers that don't show progress.
+pub fn silent(_: usize, _: usize) -> ControlFlow<()> {
+    ControlFlow::Continue(())
 }

@@ -10,15 +10,12 @@ use tracewright_models::{Batch, Decoder};
 
 use crate::error::EngineError;
 use crate::hooks::{Hooks, Kept, Shared};
-use crate::outcome::{Cost, Outcome};
+use crate::outcome::{Cost, Outcome, Progress};
 use crate::schedule::{Schedule, clean_runs, needed, wanted};
 
 /// Sequences that go through the model together: enough for large matrix products, few enough
 /// for their rows to stay in the processor's cache.
 const BATCH: usize = 16;
-
-/// Told after every batch how many forward passes are done, of how many; may stop the execution.
-pub type Progress<'a> = &'a mut dyn FnMut(usize, usize) -> ControlFlow<()>;
 
 /// Executes a request by one full forward pass for each run that it asks about.
 ///
@@ -55,6 +52,9 @@ pub fn execute(
 
 struct Execution<'a> {
     shared: Shared<'a>,
+    measured: BTreeSet<RunId>,
+    /// The runs that metrics compare with.
+    clean_runs: BTreeSet<RunId>,
     kept: Kept,
     /// The logits that metrics compare with, `[1, vocab]` by run and position.
     clean: BTreeMap<(RunId, usize), Tensor<2>>,
@@ -63,7 +63,7 @@ struct Execution<'a> {
     cost: Cost,
 }
 
-/// The logits of a batch at the positions that measures read.
+/// The logits of those runs of a batch that metrics read, at the positions that they read.
 struct BatchLogits {
     runs: Vec<RunId>,
     len: usize,
@@ -74,14 +74,16 @@ struct BatchLogits {
 
 impl<'a> Execution<'a> {
     fn new(decoder: &'a Decoder, request: &'a Request) -> Self {
-        let wanted = wanted(request);
         let runs = needed(request);
+        let wanted = wanted(request, &runs);
         let changes = runs.iter().flat_map(|run| request.interventions(*run));
         let changed = changes.map(|intervention| intervention.locus.site.place());
         let read = wanted.values().flatten().map(|(locus, _)| locus.site.place());
         let places = changed.chain(read).collect();
         Self {
             shared: Shared { decoder, request, wanted, places },
+            measured: request.measured.iter().copied().collect(),
+            clean_runs: clean_runs(request).collect(),
             kept: Kept::new(),
             clean: BTreeMap::new(),
             values: BTreeMap::new(),
@@ -104,26 +106,38 @@ impl<'a> Execution<'a> {
             ids.extend_from_slice(request.tokens(*run)?);
         }
         let batch = Batch { sequences: runs.len(), len: ids.len() / runs.len() };
+        let read: Vec<usize> = (0..runs.len()).filter(|index| self.is_read(runs[*index])).collect();
         let positions: BTreeSet<usize> =
             request.measures.iter().map(|m| Request::position(m, batch.len)).collect();
-        let rows: Vec<usize> = (0..runs.len())
+        let mut rows: Vec<usize> = read
+            .iter()
             .flat_map(|sequence| positions.iter().map(move |p| sequence * batch.len + p))
             .collect();
+        if rows.is_empty() {
+            // Not every backend takes an empty matrix.
+            rows.push(0);
+        }
         let mut hooks = Hooks::new(&self.shared, &self.kept, runs, batch.len);
         let logits = self.shared.decoder.forward(&ids, batch, &rows, &mut hooks)?;
         let kept = hooks.kept;
         self.kept.extend(kept);
         self.cost += Cost { forwards: batch.sequences, rows: batch.rows() };
+        let runs = read.into_iter().map(|index| runs[index]).collect();
         let positions = positions.into_iter().collect();
-        let logits = BatchLogits { runs: runs.to_vec(), len: batch.len, positions, logits };
+        let logits = BatchLogits { runs, len: batch.len, positions, logits };
         self.keep_clean(&logits);
         Ok(logits)
     }
 
+    /// Whether the logits of a run are read, by a metric of its own or as the clean ones.
+    fn is_read(&self, run: RunId) -> bool {
+        self.measured.contains(&run) || self.clean_runs.contains(&run)
+    }
+
     fn keep_clean(&mut self, batch: &BatchLogits) {
-        let clean: BTreeSet<RunId> = clean_runs(self.shared.request).collect();
         let per_run = batch.positions.len();
-        for (index, run) in batch.runs.iter().enumerate().filter(|(_, run)| clean.contains(run)) {
+        let is_clean = |(_, run): &(usize, &RunId)| self.clean_runs.contains(run);
+        for (index, run) in batch.runs.iter().enumerate().filter(is_clean) {
             for (offset, position) in batch.positions.iter().enumerate() {
                 let row = batch.logits.clone().narrow(0, index * per_run + offset, 1);
                 self.clean.insert((*run, *position), row);
@@ -134,9 +148,9 @@ impl<'a> Execution<'a> {
     /// Reads every metric of the batch's measured runs, in one transfer from the device.
     fn measure(&mut self, batch: &BatchLogits) -> Result<(), EngineError> {
         let request = self.shared.request;
-        let measured: BTreeSet<RunId> = request.measured.iter().copied().collect();
-        let here: Vec<usize> =
-            (0..batch.runs.len()).filter(|index| measured.contains(&batch.runs[*index])).collect();
+        let here: Vec<usize> = (0..batch.runs.len())
+            .filter(|index| self.measured.contains(&batch.runs[*index]))
+            .collect();
         if here.is_empty() || request.measures.is_empty() {
             return Ok(());
         }
@@ -188,11 +202,15 @@ impl<'a> Execution<'a> {
 
     fn finish(self) -> Result<Outcome, EngineError> {
         let request = self.shared.request;
-        let value = |measure: usize| {
-            let of_run = |run: &RunId| self.values.get(run).and_then(|values| values.get(measure));
-            request.measured.iter().filter_map(of_run).copied().collect()
+        let site = Site::outside(Component::Logits);
+        let column = |measure: usize| -> Result<Vec<f64>, EngineError> {
+            let of_run = |run: &RunId| {
+                let value = self.values.get(run).and_then(|values| values.get(measure));
+                value.copied().ok_or(EngineError::NotKept { run: *run, site })
+            };
+            request.measured.iter().map(of_run).collect()
         };
-        let values = (0..request.measures.len()).map(value).collect();
+        let values = (0..request.measures.len()).map(column).collect::<Result<_, _>>()?;
         let readings =
             request.readings.iter().map(|r| self.reading(r)).collect::<Result<_, _>>()?;
         Ok(Outcome { values, readings, cost: self.cost })
@@ -203,6 +221,13 @@ impl<'a> Execution<'a> {
         let site = reading.locus.site;
         let kept = self.kept.get(&key).ok_or(EngineError::NotKept { run: reading.run, site })?;
         let data = kept.clone().try_into_vec_as::<f32>().map_err(EngineError::device)?;
+        // Masked scores are −inf by definition.
+        let sound = |x: &f32| x.is_finite() || (site.component == Component::Scores && !x.is_nan());
+        if let Some(value) = data.iter().find(|value| !sound(value)) {
+            let run = self.shared.request.runs[reading.run.0].name.clone();
+            let value = f64::from(*value);
+            return Err(EngineError::NotFinite { run, metric: site.component.name(), value });
+        }
         let len = self.shared.request.tokens(reading.run)?.len();
         let shape = reading.locus.shape(self.shared.decoder.architecture(), len);
         Ok(Array { shape, data: data.into_iter().map(f64::from).collect() })

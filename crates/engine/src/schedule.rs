@@ -1,6 +1,6 @@
 //! Which runs a request needs, and in which order.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use tracewright_ir::{Intervention, IrError, Locus, Request, RunId, Source, State};
 
@@ -43,17 +43,16 @@ impl Schedule {
 }
 
 /// What other runs and readings read of each run.
-pub(crate) fn wanted(request: &Request) -> Wanted {
+pub(crate) fn wanted(request: &Request, needed: &BTreeSet<RunId>) -> Wanted {
     let mut wanted = Wanted::new();
+    let mut known = HashSet::new();
     let mut want = |run: RunId, locus: &Locus, state: State| {
-        let of_run = wanted.entry(run).or_default();
-        let entry = (locus.clone(), state);
-        if !of_run.contains(&entry) {
-            of_run.push(entry);
+        if known.insert((run, locus.clone(), state)) {
+            wanted.entry(run).or_default().push((locus.clone(), state));
         }
     };
-    for run in needed(request) {
-        for intervention in request.interventions(run) {
+    for run in needed {
+        for intervention in request.interventions(*run) {
             for source in intervention.sources() {
                 want(source.run, source_locus(source, intervention), source.state);
             }

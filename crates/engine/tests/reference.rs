@@ -213,6 +213,45 @@ fn every_measure_is_read_at_its_own_position() {
 }
 
 #[test]
+fn a_measure_reads_no_position_of_a_run_that_is_too_short_for_it() {
+    let mut request = Request::default();
+    let short = request.push(Run::of_tokens("short", &CLEAN[..3]));
+    let long = request.push(Run::of_tokens("long", &OTHER));
+    let source = Source {
+        run: short,
+        locus: Some(site(Component::ResidPost, 1).positions([2])),
+        state: State::Left,
+    };
+    let locus = site(Component::ResidPost, 1).positions([4]);
+    let operation = Operation::Replace(Value::Source(source));
+    let patched = Run::variant("patched", long, [Intervention { locus, operation }]);
+    let patched = request.push(patched);
+    request.measures =
+        vec![Measure { metric: Metric::Logit { answer: ANSWER }, position: Some(5) }];
+    request.measured = vec![long, patched];
+    let outcome = execute(&request).expect("the request is answered");
+    assert_ne!(outcome.values[0][0], outcome.values[0][1]);
+    request.measured.push(short);
+    assert!(execute(&request).is_err(), "the short run has no position 5");
+}
+
+#[test]
+fn a_reading_that_overflows_is_an_error_but_masked_scores_are_not() {
+    let mut request = request(|_, _, _| {});
+    request.readings = vec![read(RunId(0), site(Component::Scores, 0), State::Left)];
+    let outcome = execute(&request).expect("masked scores are read");
+    assert_eq!(outcome.readings[0].data[1], f64::NEG_INFINITY);
+    let huge = Operation::Scale(f64::from(f32::MAX));
+    let locus = site(Component::ResidPost, 1);
+    let huge = Run::variant("huge", RunId(0), [Intervention { locus, operation: huge }]);
+    let huge = request.push(huge);
+    request.measured.clear();
+    request.readings = vec![read(huge, site(Component::ResidPost, 2), State::Left)];
+    let message = execute(&request).map_err(|error| error.to_string()).err().unwrap_or_default();
+    assert!(message.starts_with("'resid_post' of run 'huge' is"), "{message}");
+}
+
+#[test]
 fn a_request_that_does_not_fit_and_a_stop_are_errors() {
     let wrong = request(|request, clean, _| {
         request.push(Run::variant("wrong", clean, [Intervention::zero(site(Component::Z, 3))]));
@@ -232,7 +271,7 @@ fn numbers_that_overflow_are_errors_and_name_their_run() {
         request.push(Run::variant("huge", clean, [Intervention { locus, operation: huge }]));
     });
     let message = execute(&request).map_err(|error| error.to_string()).err().unwrap_or_default();
-    assert!(message.starts_with("metric 'logit' of run 'huge' is"), "{message}");
+    assert!(message.starts_with("'logit' of run 'huge' is"), "{message}");
 }
 
 proptest! {

@@ -55,7 +55,8 @@ impl fmt::Display for Intervention {
 pub enum Operation {
     /// They become the given value.
     Replace(Value),
-    /// The given value is added, summed in f64 and rounded once, as NumPy noise is in ROME's code.
+    /// The given value is added. An array is summed in f64 and rounded once, as NumPy's noise is in
+    /// ROME's code; what the model computed is f32 on both sides anyway.
     Add(Value),
     /// They are multiplied.
     Scale(f64),

@@ -16,6 +16,8 @@ pub struct Sweep {
     pub corrupted: Vec<RunId>,
     /// The runs that the cells' variants come from, one for each noise sample.
     pub bases: Vec<RunId>,
+    /// The runs that the cells' patches read: the clean ones, or the corrupted ones for noising.
+    pub sources: Vec<RunId>,
     /// Whether clean values go into the corrupted runs or the other way round.
     pub direction: Direction,
     /// The cells in the order of their axes, the last one fastest.

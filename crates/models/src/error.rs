@@ -52,7 +52,12 @@ pub enum ModelError {
     )]
     TokenOutsideVocab { id: u32, text: String, vocab: usize },
     /// An answer of several tokens.
-    #[error("the answer '{answer}' is {} tokens here ({}), but a metric reads one: give a shorter answer, such as '{}'", texts.len(), texts.join("|"), texts.first().map_or("", |t| t))]
+    #[error(
+        "the answer '{answer}' is {} tokens here ({}), but a metric reads one: give an answer of one \
+         token, or a beginning that is one",
+        texts.len(),
+        texts.join("|")
+    )]
     LongAnswer { answer: String, texts: Vec<String> },
     /// An answer without text.
     #[error("the answer is empty: give the text that should follow the prompt")]

@@ -74,18 +74,20 @@ impl CaseReport {
         draw_svg(&self.heatmaps, &self.heading)
     }
 
-    /// The strongest cell of each kind that was traced, anywhere in the prompt; a hidden state at
-    /// the last token restores everything in the last layers, so of those the subject's is named.
+    /// The strongest cell of each kind that was traced, as [`CaseReport::summary`] names it; none
+    /// where the corruption has no effect.
     pub fn strongest(&self) -> Vec<(RomeKind, Peak)> {
         let result = &self.result;
         let tokens = result.tokens.len();
         let peak = |grid: &EffectGrid| {
-            let among =
-                if grid.kind == RomeKind::Hidden { result.subject.clone() } else { 0..tokens };
-            let layers = grid.values.len() / tokens;
-            Some((grid.kind, grid.peak(among, layers, result.low_score)?))
+            let layers = grid.check(tokens).ok()?;
+            let peak = match grid.kind {
+                RomeKind::Hidden => result.hidden_peak(grid, layers),
+                RomeKind::Mlp | RomeKind::Attn => grid.peak(0..tokens, layers, result.low_score),
+            };
+            Some((grid.kind, peak?))
         };
-        result.grids.iter().filter_map(peak).collect()
+        result.grids.iter().filter(|_| result.has_effect()).filter_map(peak).collect()
     }
 
     /// What the case shows, in a few sentences.

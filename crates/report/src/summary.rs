@@ -36,6 +36,22 @@ pub struct TraceResult {
     pub grids: Vec<EffectGrid>,
 }
 
+impl TraceResult {
+    /// Whether corrupting the subject lowers the answer's probability noticeably.
+    pub(crate) fn has_effect(&self) -> bool {
+        let total = self.high_score - self.low_score;
+        // Written so that NaN counts as no effect.
+        total >= LEAST_EFFECT && total >= LEAST_SHARE * self.high_score
+    }
+
+    /// The strongest hidden state of the subject. A subject at the prompt's end has the trivial
+    /// cells of the last token among its own; those don't count.
+    pub(crate) fn hidden_peak(&self, grid: &EffectGrid, layers: usize) -> Option<Peak> {
+        let last = self.tokens.len().saturating_sub(1);
+        grid.peak(self.subject.start..self.subject.end.min(last), layers, self.low_score)
+    }
+}
+
 /// Says in a few sentences what a trace found: the effect of the corruption, where each kind is
 /// strongest, and how the kinds compare.
 ///
@@ -50,11 +66,10 @@ pub fn summary(trace: &TraceResult) -> Result<String, ReportError> {
     if subject.is_empty() || subject.end > tokens {
         return Err(ReportError::Subject { start: subject.start, end: subject.end, tokens });
     }
-    let total = trace.high_score - trace.low_score;
-    // Written so that NaN counts as no effect.
-    if !(total >= LEAST_EFFECT && total >= LEAST_SHARE * trace.high_score) {
+    if !trace.has_effect() {
         return Ok(no_effect(trace));
     }
+    let total = trace.high_score - trace.low_score;
     let mut sentences = vec![format!(
         "The model gives {} a probability of {}; with the subject {} corrupted it falls to {}, \
          which is a total effect of {} points.",
@@ -111,9 +126,7 @@ fn hidden(trace: &TraceResult, grid: &EffectGrid, layers: usize, total: f64) -> 
         None => "none of the late ones restores".to_owned(),
     };
     let late = format!("at the last token {late} at least half of the effect");
-    // A subject at the prompt's end has the trivial cells of the last token among its own.
-    let subject = trace.subject.start..trace.subject.end.min(last);
-    match grid.peak(subject, layers, low) {
+    match trace.hidden_peak(grid, layers) {
         Some(peak) if peak.effect < LEAST_SHARE * total => {
             format!("Of the subject's hidden states none restores 5% of the effect; {late}.")
         }

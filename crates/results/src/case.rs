@@ -43,6 +43,9 @@ pub struct CaseRecord {
     /// The grids that become `.npz` files in ROME's format.
     #[serde(default)]
     pub grids: Vec<KindGrid>,
+    /// What it took to compute the case, in numbers that don't depend on the clock.
+    #[serde(default)]
+    pub cost: Value,
     /// Why the case failed.
     #[serde(default)]
     pub failure: Option<String>,

@@ -12,6 +12,8 @@ use crate::whole_file::is_unfinished;
 const LOCK: &str = ".lock";
 /// The folder of the parts.
 pub(crate) const PARTS: &str = "parts";
+/// The folder of the figures.
+pub(crate) const FIGURES: &str = "figures";
 
 /// The part of a pass.
 pub(crate) fn part_path(folder: &Path, pass: usize) -> PathBuf {
@@ -75,7 +77,7 @@ pub(crate) fn refuse_foreign_folder(folder: &Path) -> Result<(), ResultsError> {
 /// The lock, figures, and what a start that was killed early leaves.
 fn is_trace_of_ours(name: &str) -> bool {
     let figure = [".png", ".svg", ".html"].iter().any(|ending| name.ends_with(ending));
-    matches!(name, LOCK | PARTS | "figures") || figure || is_unfinished(name)
+    matches!(name, LOCK | PARTS | FIGURES) || figure || is_unfinished(name)
 }
 
 /// The names in a folder, sorted; none if it doesn't exist.

@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::case::CaseRecord;
 use crate::differences::differences;
-use crate::entries::{PARTS, list_parts, lock, part_path, refuse_file, refuse_foreign_folder};
+use crate::entries::{
+    FIGURES, PARTS, list_parts, lock, part_path, refuse_file, refuse_foreign_folder,
+};
 use crate::outputs::{Cases, Written, write_outputs};
 use crate::part::{Part, read_cases};
 use crate::run_file::{FORMAT, FailedCase, Progress, RUN_FILE, RunFile, as_read_back};
@@ -52,7 +55,8 @@ impl ResultsFolder {
         if recorded.is_none() {
             refuse_foreign_folder(dir)?;
         }
-        fs::create_dir_all(dir).map_err(|source| ResultsError::writing(dir, source))?;
+        fs::create_dir_all(dir)
+            .map_err(|source| ResultsError::NotWritable { path: dir.to_path_buf(), source })?;
         let lock = lock(dir)?;
         // Another process may have started the sweep between the first look and the lock.
         let recorded = RunFile::read(dir)?;
@@ -125,11 +129,25 @@ impl ResultsFolder {
         Ok(written)
     }
 
+    /// The cases of the finished passes, without their rows.
+    ///
+    /// # Errors
+    ///
+    /// As for [`ResultsFolder::finish`].
+    pub fn cases(&self) -> Result<Vec<CaseRecord>, ResultsError> {
+        Ok(Cases::of_parts(&self.path, &self.parts())?.records)
+    }
+
     fn parts(&self) -> Vec<(usize, PathBuf)> {
         self.finished.iter().map(|&pass| (pass, part_path(&self.path, pass))).collect()
     }
 
+    /// As long as no pass is finished nothing is lost with the old request, and the new one takes
+    /// its place.
     fn refuse_different_request(&self, recorded: &RunFile) -> Result<(), ResultsError> {
+        if list_parts(&self.path)?.is_empty() {
+            return Ok(());
+        }
         let differences = differences(&recorded.request, &self.request);
         match differences.is_empty() {
             true => Ok(()),
@@ -140,7 +158,7 @@ impl ResultsFolder {
     fn tidy(&self) -> Result<(), ResultsError> {
         let parts = self.path.join(PARTS);
         fs::create_dir_all(&parts).map_err(|source| ResultsError::writing(&parts, source))?;
-        for folder in [&self.path, &parts, &self.path.join(rome::CASES)] {
+        for folder in [&self.path, &parts, &self.path.join(rome::CASES), &self.path.join(FIGURES)] {
             remove_leftovers(folder)?;
         }
         Ok(())

@@ -42,17 +42,11 @@ impl Case {
     ///
     /// # Errors
     ///
-    /// An empty or too long prompt, a subject that isn't in it, an answer of several tokens; each
-    /// names the case.
+    /// An empty or too long prompt, a subject that isn't in it, an answer of several tokens.
     pub fn feed(self, tokenizer: &Tokenizer) -> Result<Fed, SweepError> {
-        let found = || -> Result<_, SweepError> {
-            let tokens = tokenizer.prompt(&self.prompt)?;
-            let subject = subject_range(&tokens, &self.prompt, &self.subject)?;
-            let answer =
-                self.answer.as_ref().map(|a| tokenizer.answer(&self.prompt, a)).transpose()?;
-            Ok((tokens, subject, answer))
-        };
-        let (tokens, subject, answer) = found().map_err(|error| error.in_case(&self.name))?;
+        let tokens = tokenizer.prompt(&self.prompt)?;
+        let subject = subject_range(&tokens, &self.prompt, &self.subject)?;
+        let answer = self.answer.as_ref().map(|a| tokenizer.answer(&self.prompt, a)).transpose()?;
         Ok(Fed { case: self, tokens, subject, answer })
     }
 }

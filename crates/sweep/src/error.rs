@@ -32,6 +32,9 @@ pub enum SweepError {
     /// A rule that needs a text without one.
     #[error("noise '{rule}' takes its statistics from a text: give one with --noise-text FILE")]
     NoText { rule: String },
+    /// Noise that is infinite in f32.
+    #[error("noise '{rule}' draws numbers that are infinite in f32: give a lower level")]
+    NoiseTooLarge { rule: String },
     /// A window or a number of samples of zero.
     #[error("{what} is 0: give at least 1")]
     Zero { what: &'static str },

@@ -4,18 +4,20 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tracewright_corruption::Noise;
-use tracewright_engine::{Cost, EngineError};
+use tracewright_engine::{Cost, EngineError, Progress};
 use tracewright_models::Model;
 use tracewright_results::{CaseRecord, Part, ResultsFolder, RunFile};
 
 use crate::case::{Case, Fed};
 use crate::error::SweepError;
-use crate::trace::{Settings, trace};
+use crate::settings::Settings;
+use crate::trace::{draw, trace};
 
 /// A case's runs are all in memory, at about 2 kB each.
-const MOST_FORWARDS: usize = 1_000_000;
+const MOST_FORWARDS: usize = 200_000;
 
 /// A request to trace cases, checked and ready to run.
 ///
@@ -56,6 +58,8 @@ pub struct Done {
     pub damaged: Vec<PathBuf>,
     /// Cases that an earlier start had finished.
     pub resumed: usize,
+    /// The environment on record: that of the start which computed the first case.
+    pub environment: Value,
     /// The files that were written.
     pub files: Vec<PathBuf>,
 }
@@ -65,8 +69,8 @@ impl<'a> Job<'a> {
     ///
     /// # Errors
     ///
-    /// Settings with nothing to trace or too much, two cases of one name, and what
-    /// [`Case::feed`] gives.
+    /// Settings with nothing to trace or too much, noise that can't be drawn, two cases of one
+    /// name, and what [`Case::feed`] gives.
     pub fn new(
         model: &'a Model,
         settings: Settings,
@@ -79,9 +83,21 @@ impl<'a> Job<'a> {
         if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
             return Err(SweepError::SameName { name: pair[0].to_owned() });
         }
-        let cases = cases.into_iter().map(|case| case.feed(&model.tokenizer));
-        let job = Self { model, settings, noise, cases: cases.collect::<Result<_, _>>()? };
+        // The only case needs no name to be found.
+        let several = cases.len() > 1;
+        let feed = |case: Case| {
+            let name = case.name.clone();
+            let named = |error: SweepError| if several { error.in_case(&name) } else { error };
+            case.feed(&model.tokenizer).map_err(named)
+        };
+        let cases = cases.into_iter().map(feed).collect::<Result<_, _>>()?;
+        let job = Self { model, settings, noise, cases };
         job.cases.iter().try_for_each(|fed| job.check_size(fed))?;
+        // The longest subject's noise begins with that of all others.
+        if let Some(longest) = job.cases.iter().max_by_key(|fed| fed.subject.len()) {
+            draw(longest, model, &job.settings, &job.noise)
+                .map_err(|error| if several { error.in_case(&longest.case.name) } else { error })?;
+        }
         Ok(job)
     }
 
@@ -130,15 +146,13 @@ impl<'a> Job<'a> {
         let n_layers = self.model.architecture().n_layers;
         let planned = |fed: &Fed| self.settings.forwards(fed.tokens.len(), n_layers);
         let of = self.cases.iter().map(planned).sum();
-        let (mut before, mut cost) = (0, Cost::default());
+        let mut before = 0;
         for (index, fed) in self.cases.iter().enumerate() {
             let finished = folder.finished().contains(&index);
             let _ = events(Event::Case { name: &fed.case.name, index, finished });
             if !finished {
                 let progress = &mut |done, _| events(Event::Forwards { done: before + done, of });
-                let (part, took) = self.part(fed, progress)?;
-                folder.commit(index, &part)?;
-                cost += took;
+                folder.commit(index, &self.part(fed, progress)?)?;
             }
             before += planned(fed);
             let _ = events(Event::Forwards { done: before, of });
@@ -147,26 +161,37 @@ impl<'a> Job<'a> {
             // Nothing was computed, so nothing changes.
             Some(earlier) if resumed == self.cases.len() => earlier,
             _ => {
+                let Cost { forwards, rows } = total(&folder.cases()?);
                 let seconds = started.elapsed().as_secs_f64();
-                json!({ "forwards": cost.forwards, "rows": cost.rows, "seconds": seconds })
+                json!({ "forwards": forwards, "rows": rows, "seconds": seconds })
             }
         };
         let written = folder.finish(&cost)?;
-        Ok(Done { damaged: folder.damaged().to_vec(), resumed, files: written.files })
+        Ok(Done {
+            damaged: folder.damaged().to_vec(),
+            resumed,
+            environment: folder.environment().clone(),
+            files: written.files,
+        })
     }
 
     /// One case's part; a case whose numbers overflow is a failed case, not a failed job.
-    fn part(
-        &self,
-        fed: &Fed,
-        progress: tracewright_engine::reference::Progress<'_>,
-    ) -> Result<(Part, Cost), SweepError> {
+    fn part(&self, fed: &Fed, progress: Progress<'_>) -> Result<Part, SweepError> {
         match trace(fed, self.model, &self.settings, &self.noise, progress) {
             Err(SweepError::Engine(error @ EngineError::NotFinite { .. })) => {
                 let case = CaseRecord::failed(fed.case.name.clone(), error.to_string());
-                Ok((Part { cases: vec![case], rows: Vec::new() }, Cost::default()))
+                Ok(Part { cases: vec![case], rows: Vec::new() })
             }
             outcome => outcome,
         }
     }
+}
+
+/// What all cases took together, whichever start computed them.
+fn total(cases: &[CaseRecord]) -> Cost {
+    let mut total = Cost::default();
+    for cost in cases.iter().filter_map(|case| Cost::deserialize(&case.cost).ok()) {
+        total += cost;
+    }
+    total
 }

@@ -12,8 +12,9 @@
 //!
 //! ```
 //! use tracewright_corruption::NoiseRule;
+//! use tracewright_engine::silent;
 //! use tracewright_models::{Checkpoint, DeviceName};
-//! use tracewright_sweep::{Case, Facts, Kind, Settings, resolve_noise, silent, trace};
+//! use tracewright_sweep::{Case, Facts, Kind, Settings, resolve_noise, trace};
 //!
 //! let model = Checkpoint::built_in()?.load(DeviceName::Cpu)?;
 //! let settings = Settings { kinds: vec![Kind::Hidden], samples: 2, ..Settings::default() };
@@ -26,7 +27,7 @@
 //!     ..Case::default()
 //! };
 //! let fed = case.feed(&model.tokenizer)?;
-//! let (part, _) = trace(&fed, &model, &settings, &noise, &mut silent)?;
+//! let part = trace(&fed, &model, &settings, &noise, &mut silent)?;
 //! assert_eq!(part.cases[0].answer, " Seattle");
 //! assert_eq!(part.rows.len(), fed.tokens.len() * 12);
 //! # Ok::<(), tracewright_sweep::SweepError>(())
@@ -37,6 +38,8 @@ mod error;
 mod facts;
 mod job;
 mod noise;
+mod scores;
+mod settings;
 mod trace;
 
 pub use case::{Case, Fed};
@@ -44,4 +47,5 @@ pub use error::SweepError;
 pub use facts::{Fact, Facts};
 pub use job::{Done, Event, Job};
 pub use noise::resolve as resolve_noise;
-pub use trace::{Kind, Settings, silent, sweep as trace_sweep, trace};
+pub use settings::{Kind, Settings};
+pub use trace::{sweep as trace_sweep, trace};

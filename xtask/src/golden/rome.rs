@@ -5,10 +5,11 @@ use std::fs;
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use tracewright_corruption::{Noise, NoiseRule};
+use tracewright_engine::silent;
 use tracewright_ir::Array;
 use tracewright_models::Model;
 use tracewright_results::{Data, NamedArrays, Scores, npz_arrays};
-use tracewright_sweep::{Facts, Kind, Settings, resolve_noise, silent, trace};
+use tracewright_sweep::{Facts, Kind, Settings, resolve_noise, trace};
 
 use super::file::{GoldenFile, fixture};
 use super::quantity::Quantity;
@@ -58,7 +59,7 @@ fn arrays(model: &Model, facts: &Facts, name: &str) -> Result<NamedArrays> {
     let noise = resolve_noise(&settings.noise, model, &facts.subjects(), None)?;
     let case = facts.select(&[id.parse()?], None)?.pop().context("there is no such fact")?;
     let fed = case.feed(&model.tokenizer)?;
-    let (part, _) = trace(&fed, model, &settings, &noise, &mut silent)?;
+    let part = trace(&fed, model, &settings, &noise, &mut silent)?;
     let case = part.cases.first().context("the trace has no case")?;
     let mut scores = Scores::new(case, case.grids.first().context("the trace has no grid")?);
     part.rows.iter().for_each(|row| scores.take(row));

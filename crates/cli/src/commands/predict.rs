@@ -20,8 +20,11 @@ pub(crate) fn run(
         return Err(Failure::Usage("--top-k is 0: give at least 1".to_owned()));
     }
     let model = session.load(console)?;
-    let fed = args.prompts.iter().map(|prompt| model.tokenizer.prompt(prompt));
-    let fed = fed.collect::<Result<Vec<_>, _>>()?;
+    let feed = |prompt: &String| {
+        let named = |error| Failure::Usage(format!("prompt '{}': {error}", visible(prompt)));
+        model.tokenizer.prompt(prompt).map_err(named)
+    };
+    let fed = args.prompts.iter().map(feed).collect::<Result<Vec<_>, _>>()?;
     let mut documents = Vec::new();
     for (prompt, tokens) in args.prompts.iter().zip(fed) {
         let candidates = predict(&model.decoder, &tokens, args.top_k)?;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use serde_json::json;
-use tracewright_ir::{Architecture, Axis, Site};
+use tracewright_ir::{Architecture, Axis, Component, Site};
 
 use crate::console::{Console, table};
 use crate::error::Failure;
@@ -27,11 +27,12 @@ pub(crate) fn run(session: &Session, console: &Console) -> Result<ExitCode, Fail
     let documents = architecture.sites().into_iter().map(|site| {
         json!({
             "site": site.short_name(),
-            "component": site.component,
+            "component": site.component.name(),
             "layer": site.layer,
             "aliases": site.component.aliases(),
             "transformer_lens": site.hook_name(),
             "pytorch": site.module_names(architecture),
+            "same_place": same_place(site, architecture).map(Site::hook_name),
             "axes": site.component.axes().iter().map(|axis| axis.name()).collect::<Vec<_>>(),
             "shape": shape(site, architecture),
         })
@@ -48,6 +49,13 @@ fn shape(site: Site, architecture: &Architecture) -> Vec<String> {
         axis => architecture.axis_len(*axis, 0).to_string(),
     };
     site.component.axes().iter().map(length).collect()
+}
+
+/// The stream after a layer is the stream before the next one.
+fn same_place(site: Site, architecture: &Architecture) -> Option<Site> {
+    let next = site.layer? + 1;
+    let found = site.component == Component::ResidPost && next < architecture.n_layers;
+    found.then(|| Site::in_layer(Component::ResidPre, next))
 }
 
 fn row(site: Site, architecture: &Architecture) -> Vec<String> {

@@ -7,10 +7,12 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tracewright_corruption::NoiseRule;
 use tracewright_models::Model;
 use tracewright_report::{CaseReport, draw_terminal, visible};
-use tracewright_results::{CaseRecord, Results, Row, load, write_whole};
-use tracewright_sweep::{Case, Done, Event, Facts, Job, Settings, resolve_noise};
+use tracewright_results::{CaseRecord, Results, Row, load, npz_path, write_whole};
+use tracewright_sweep::{Case, Done, Event, Facts, Job, Kind, Settings, SweepError, resolve_noise};
 
 use crate::args::TraceArgs;
 use crate::console::{Console, table};
@@ -53,11 +55,17 @@ pub(crate) fn run(
 }
 
 fn settings(args: &TraceArgs) -> Result<Settings, Failure> {
+    let noise: NoiseRule = args.noise.parse().map_err(SweepError::from)?;
+    if args.noise_text.is_some() && !noise.reads_text() {
+        return Err(Failure::Usage(format!(
+            "--noise-text is for the noise rules m and t; --noise is {noise}"
+        )));
+    }
     Ok(Settings {
         kinds: args.kind.iter().map(|kind| kind.parse()).collect::<Result<_, _>>()?,
         window: args.window,
         samples: args.samples,
-        noise: args.noise.parse().map_err(tracewright_sweep::SweepError::from)?,
+        noise,
         replace: args.replace,
         seed: args.seed,
     })
@@ -88,13 +96,9 @@ fn default_folder(args: &TraceArgs, request: &Value) -> PathBuf {
     };
     let word = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
     let slug: String = what.chars().take(40).map(word).collect();
-    let digest = request.to_string().bytes().fold(0xcbf2_9ce4_8422_2325, fnv1a);
-    PathBuf::from("runs").join(format!("trace-{}-{:08x}", slug.trim_matches('-'), digest as u32))
-}
-
-/// FNV-1a: any digest would do that stays the same from version to version.
-fn fnv1a(hash: u64, byte: u8) -> u64 {
-    (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    let digest = Sha256::digest(request.to_string());
+    let digest: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    PathBuf::from("runs").join(format!("trace-{}-{digest}", slug.trim_matches('-')))
 }
 
 fn compute(
@@ -105,7 +109,8 @@ fn compute(
     console: &Console,
 ) -> Result<Done, Failure> {
     let bar = console.progress(0);
-    let done = job.run(folder, &session.environment(model)?, &mut |event| {
+    let environment = session.environment(model)?;
+    let done = job.run(folder, &environment, &mut |event| {
         match event {
             Event::Case { name, .. } => bar.set_message(format!("case {name}")),
             Event::Forwards { done, of } => {
@@ -120,9 +125,16 @@ fn compute(
     for part in &done.damaged {
         console.warn(&format!("'{}' was damaged; its case was computed again", part.display()));
     }
+    if done.environment != environment {
+        console.warn(&format!(
+            "{} was started in another environment, which stays on record: {}",
+            folder.display(),
+            done.environment
+        ));
+    }
     if done.resumed > 0 {
         console.explain(&format!(
-            "{} cases were finished already in {}",
+            "{} of the cases finished already in {}",
             done.resumed,
             folder.display()
         ))?;
@@ -150,13 +162,25 @@ fn reports<'a>(results: &'a Results, model: &Model) -> Result<Reports<'a>, Failu
 fn draw(folder: &Path, reports: &Reports<'_>) -> Result<Vec<PathBuf>, Failure> {
     let mut figures = Vec::new();
     for (case, report) in reports.iter().filter(|(_, report)| !report.heatmaps.is_empty()) {
-        let figure =
-            |ending| folder.join("figures").join(format!("knowledge_{}.{ending}", case.name));
-        write_whole(&figure("svg"), report.svg()?.as_bytes())?;
-        write_whole(&figure("png"), &report.png()?)?;
-        figures.push(figure("png"));
+        let name = figure_name(case);
+        let [png, svg] =
+            ["png", "svg"].map(|end| folder.join("figures").join(format!("{name}.{end}")));
+        if !svg.exists() {
+            write_whole(&svg, report.svg()?.as_bytes())?;
+        }
+        if !png.exists() {
+            write_whole(&png, &report.png()?)?;
+        }
+        figures.push(png);
     }
     Ok(figures)
+}
+
+/// A figure is called like its case's first npz file.
+fn figure_name(case: &CaseRecord) -> String {
+    let npz = npz_path(case, Kind::Hidden.name());
+    let stem = Path::new(&npz).file_stem().unwrap_or_default();
+    stem.to_string_lossy().into_owned()
 }
 
 /// One case is shown with its heatmaps, several with a line each.

@@ -69,7 +69,13 @@ pub(crate) fn read(
     let unknown = fields.keys().filter(|key| {
         !family.known_fields.contains(&key.as_str()) && !COMMON_FIELDS.contains(&key.as_str())
     });
+    let unknown: Vec<&String> = unknown.collect();
+    let changes_numbers = |key: &str| REFUSED_FIELDS.iter().any(|start| key.starts_with(start));
+    if let Some(key) = unknown.iter().find(|key| changes_numbers(key)) {
+        return Err(bad(format!("has a field '{key}', which isn't supported for {given}")));
+    }
     let warnings = unknown
+        .into_iter()
         .map(|key| {
             format!(
                 "{origin}: config.json has a field '{key}' that is not known here; it is ignored"
@@ -78,6 +84,9 @@ pub(crate) fn read(
         .collect();
     Ok((family, architecture, warnings))
 }
+
+/// How fields begin that change every number and that only a family which reads them may have.
+const REFUSED_FIELDS: &[&str] = &["rope_", "rotary", "quantization_config"];
 
 /// Fields of any Hugging Face config that change no number of a forward pass in f32.
 const COMMON_FIELDS: &[&str] = &[
@@ -138,8 +147,10 @@ impl Config<'_> {
     }
 
     fn number(&self, key: &str, default: f64) -> Result<f64, ModelError> {
-        let positive = |v: &Value| v.as_f64().filter(|n| n.is_finite() && *n > 0.0);
-        Ok(self.read(key, "a positive number", positive)?.unwrap_or(default))
+        // Computed in f32: what is infinite or zero there isn't the number that was meant.
+        let positive =
+            |v: &Value| v.as_f64().filter(|n| (*n as f32).is_finite() && *n as f32 > 0.0);
+        Ok(self.read(key, "a positive number that f32 can hold", positive)?.unwrap_or(default))
     }
 
     fn size(&self, key: &str) -> Result<Option<usize>, ModelError> {

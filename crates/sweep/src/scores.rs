@@ -1,0 +1,96 @@
+//! From the metric of every run to the rows of the table: averages over noise samples.
+
+use tracewright_engine::Outcome;
+use tracewright_ir::{Cell, Metric, Role, RunId, Sweep, effect};
+use tracewright_results::Row;
+
+use crate::case::Fed;
+
+/// An average over noise samples.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Average {
+    pub(crate) mean: f64,
+    /// With n − 1; none for a single sample.
+    pub(crate) std: Option<f64>,
+    pub(crate) n: usize,
+}
+
+impl Average {
+    fn of(values: &[f64]) -> Self {
+        let n = values.len();
+        let mean = values.iter().sum::<f64>() / n as f64;
+        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+        Self { mean, std: (n > 1).then(|| (squares / (n as f64 - 1.0)).sqrt()), n }
+    }
+}
+
+/// The metric of every run, and the averages that cells are compared with.
+pub(crate) struct Scores<'a> {
+    values: &'a [f64],
+    metric: &'a Metric,
+    pub(crate) clean: Average,
+    pub(crate) corrupted: Average,
+    base: Average,
+    source: Average,
+}
+
+impl<'a> Scores<'a> {
+    pub(crate) fn new(sweep: &'a Sweep, outcome: &'a Outcome) -> Self {
+        let values = &outcome.values[0];
+        let average = |runs: &[RunId]| average(values, runs);
+        Self {
+            values,
+            metric: &sweep.request.measures[0].metric,
+            clean: average(&sweep.clean),
+            corrupted: average(&sweep.corrupted),
+            base: average(&sweep.bases),
+            source: average(&sweep.sources),
+        }
+    }
+
+    pub(crate) fn row(&self, cell: &Cell, fed: &Fed) -> Row {
+        let Average { mean: value, std, n } = average(self.values, &cell.runs);
+        let (clean, corrupted) = (self.clean.mean, self.corrupted.mean);
+        let (base, source) = (self.base.mean, self.source.mean);
+        let position = cell.at.position.unwrap_or_default();
+        Row {
+            case: fed.case.name.clone(),
+            kind: cell.at.kind.clone(),
+            site: cell.at.site.clone(),
+            layer: cell.at.layer.map(|layer| layer as u32),
+            position: Some(position as u32),
+            token: fed.tokens.texts.get(position).cloned(),
+            role: Some(Role::of(position, &fed.subject, fed.tokens.len()).name().to_owned()),
+            metric: self.metric.name().to_owned(),
+            value: Some(value),
+            clean: Some(clean),
+            corrupted: Some(corrupted),
+            base: Some(base),
+            source: Some(source),
+            recovery: self.metric.recovery(value, clean, corrupted),
+            effect: effect(value, base, source),
+            std,
+            n: n as u32,
+            ..Row::default()
+        }
+    }
+}
+
+fn average(values: &[f64], runs: &[RunId]) -> Average {
+    // Every run is measured, in the order of the ids.
+    let values: Vec<f64> = runs.iter().map(|run| values[run.0]).collect();
+    Average::of(&values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_deviation_over_samples_has_n_minus_1() {
+        let average = Average::of(&[1.0, 2.0, 3.0, 4.0]);
+        assert_eq!((average.mean, average.n), (2.5, 4));
+        assert!((average.std.unwrap_or_default() - (5.0_f64 / 3.0).sqrt()).abs() < 1e-15);
+        assert_eq!(Average::of(&[7.0]), Average { mean: 7.0, std: None, n: 1 });
+    }
+}

@@ -1,0 +1,150 @@
+//! How to trace.
+
+use std::ops::Range;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use tracewright_corruption::NoiseRule;
+use tracewright_ir::{Component, nearest, window};
+
+use crate::error::SweepError;
+
+/// What a trace restores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// The residual stream after one layer.
+    Hidden,
+    /// The MLPs' outputs in a window of layers.
+    Mlp,
+    /// The attentions' outputs in a window of layers.
+    Attn,
+}
+
+impl Kind {
+    /// Every kind, in the order of the paper's figure.
+    pub const ALL: [Self; 3] = [Self::Hidden, Self::Mlp, Self::Attn];
+
+    /// The word for it in flags and tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hidden => "hidden",
+            Self::Mlp => "mlp",
+            Self::Attn => "attn",
+        }
+    }
+
+    /// The component that is restored.
+    pub fn component(self) -> Component {
+        match self {
+            Self::Hidden => Component::ResidPost,
+            Self::Mlp => Component::MlpOut,
+            Self::Attn => Component::AttnOut,
+        }
+    }
+}
+
+impl FromStr for Kind {
+    type Err = SweepError;
+
+    fn from_str(given: &str) -> Result<Self, SweepError> {
+        let names = Self::ALL.map(Self::name);
+        let unknown =
+            || SweepError::UnknownKind { given: given.to_owned(), nearest: nearest(given, names) };
+        Self::ALL.into_iter().find(|kind| kind.name() == given).ok_or_else(unknown)
+    }
+}
+
+/// A window of more layers than any model has is a slip of the hand.
+const MOST_LAYERS: usize = 10_000;
+
+/// How to trace; the defaults are those of ROME's code.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// What is restored, in this order.
+    pub kinds: Vec<Kind>,
+    /// Layers that are restored together for MLPs and attention.
+    pub window: usize,
+    /// Corrupted runs, each with its own noise.
+    pub samples: usize,
+    /// The noise on the subject's embeddings.
+    pub noise: NoiseRule,
+    /// The noise replaces the embeddings instead of being added. As in ROME's code the corrupted
+    /// score is measured with added noise all the same.
+    pub replace: bool,
+    /// The seed of the noise.
+    pub seed: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            kinds: Kind::ALL.to_vec(),
+            window: 10,
+            samples: 10,
+            noise: NoiseRule::SubjectDeviations(3.0),
+            replace: false,
+            seed: tracewright_corruption::ROME_SEED,
+        }
+    }
+}
+
+impl Settings {
+    /// Fails where there is nothing to trace.
+    ///
+    /// # Errors
+    ///
+    /// A window or a number of samples of 0, a window wider than any model, no kinds or one of
+    /// them twice.
+    pub fn check(&self) -> Result<(), SweepError> {
+        let zero = [("the window", self.window), ("the number of samples", self.samples)];
+        if let Some((what, _)) = zero.into_iter().find(|(_, number)| *number == 0) {
+            return Err(SweepError::Zero { what });
+        }
+        if self.window > MOST_LAYERS {
+            return Err(SweepError::WindowTooWide { given: self.window, most: MOST_LAYERS });
+        }
+        let mut kinds = self.kinds.clone();
+        kinds.sort_unstable();
+        kinds.dedup();
+        match kinds.len() {
+            n if n > 0 && n == self.kinds.len() => Ok(()),
+            _ => Err(SweepError::BadKinds),
+        }
+    }
+
+    /// The layers that a kind restores around a centre.
+    pub(crate) fn layers(&self, kind: Kind, centre: usize, n_layers: usize) -> Range<usize> {
+        match kind {
+            Kind::Hidden => centre..centre + 1,
+            Kind::Mlp | Kind::Attn => window(centre, self.window, n_layers),
+        }
+    }
+
+    /// Full forward passes that tracing a prompt takes: progress is counted in these.
+    pub fn forwards(&self, tokens: usize, n_layers: usize) -> usize {
+        let corrupted = if self.replace { 2 } else { 1 };
+        let cells = self.kinds.len() * tokens * n_layers;
+        self.samples.saturating_mul(corrupted + cells).saturating_add(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_without_anything_to_trace_are_refused() {
+        let message = |settings: Settings| settings.check().map_err(|e| e.to_string()).err();
+        let default = Settings::default;
+        assert_eq!(message(default()), None);
+        let none = "give each kind once: hidden, mlp, attn";
+        assert_eq!(message(Settings { kinds: vec![], ..default() }).as_deref(), Some(none));
+        let twice = vec![Kind::Mlp, Kind::Mlp];
+        assert_eq!(message(Settings { kinds: twice, ..default() }).as_deref(), Some(none));
+        let zero = "the window is 0: give at least 1";
+        assert_eq!(message(Settings { window: 0, ..default() }).as_deref(), Some(zero));
+        let zero = "the number of samples is 0: give at least 1";
+        assert_eq!(message(Settings { samples: 0, ..default() }).as_deref(), Some(zero));
+    }
+}
