@@ -116,11 +116,11 @@ fn prompts_subjects_and_answers_that_do_not_fit_are_refused() {
     let long = "word ".repeat(200);
     assert_snapshot!(refused(&["--prompt", &long, "--subject", "word"]), @"error: the prompt has 401 tokens, but the model's context is 128: shorten the prompt");
     let answer = |answer| fact(&["--subject", "The Space Needle", "--answer", answer]);
-    assert_snapshot!(answer("San Francisco"), @"error: the answer 'San Francisco' is 5 tokens here ( S|an| Franc|is|co), but a metric reads one: give a shorter answer, such as ' S'");
+    assert_snapshot!(answer("San Francisco"), @"error: the answer 'San Francisco' is 5 tokens here ( S|an| Franc|is|co), but a metric reads one: give an answer of one token, or a beginning that is one");
     assert_snapshot!(answer(""), @"error: the answer is empty: give the text that should follow the prompt");
     let predict = |args: &[&str]| Place::new().message(&[&["predict"], args].concat());
     assert_snapshot!(predict(&[""]), @"error: the prompt is empty: give at least one word");
-    assert_snapshot!(predict(&["fine", &long]), @"error: the prompt has 401 tokens, but the model's context is 128: shorten the prompt");
+    assert_snapshot!(predict(&["fine", &long]), @"error: prompt 2: the prompt has 401 tokens, but the model's context is 128: shorten the prompt");
     assert_snapshot!(predict(&[]), @r"
     error: the following required arguments were not provided:
       <PROMPTS>...
@@ -170,8 +170,8 @@ fn numbers_of_zero_are_refused() {
 #[test]
 fn huge_numbers_are_refused_before_anything_is_allocated() {
     assert_snapshot!(refused(&["--window", "99999999999999"]), @"error: the window is 99999999999999 layers, more than any model has: give at most 10000");
-    assert_snapshot!(refused(&["--samples", "18446744073709551615"]), @"error: this trace takes 18446744073709551615 forward passes for one prompt (18446744073709551615 samples of every cell), and at most 1000000 are possible: give fewer samples or kinds");
-    assert_snapshot!(refused(&["--samples", "100000"]), @"error: this trace takes 36100001 forward passes for one prompt (100000 samples of every cell), and at most 1000000 are possible: give fewer samples or kinds");
+    assert_snapshot!(refused(&["--samples", "18446744073709551615"]), @"error: this trace takes 18446744073709551615 forward passes for one prompt (18446744073709551615 samples of every cell), and at most 200000 are possible: give fewer samples or kinds");
+    assert_snapshot!(refused(&["--samples", "100000"]), @"error: this trace takes 36100001 forward passes for one prompt (100000 samples of every cell), and at most 200000 are possible: give fewer samples or kinds");
     assert_snapshot!(refused(&["--samples", "18446744073709551616"]), @r"
     error: invalid value '18446744073709551616' for '--samples <N>': number too large to fit in target type
 
@@ -306,7 +306,7 @@ fn a_case_whose_numbers_overflow_has_failed_and_the_request_was_right() {
     let output = place.tracewright(&[&args[..], &["Paris"]].concat()).output().expect("a run");
     let err = String::from_utf8(output.stderr).expect("UTF-8");
     assert_eq!(output.status.code(), Some(1), "{err}");
-    assert_snapshot!(err, @"warning: case 0 failed: metric 'logit' of run 'Paris is' is NaN: the model's numbers overflow on this input");
+    assert_snapshot!(err, @"warning: case 0 failed: 'logit' of run 'Paris is' is NaN: the model's numbers overflow on this input");
     let run: Value = serde_json::from_slice(&place.read("out/run.json")).expect("a run.json");
     assert_eq!(run["failed"][0]["case"], "0");
 }

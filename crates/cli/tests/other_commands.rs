@@ -96,6 +96,7 @@ fn sites_as_json_lists_every_layer() {
             "aliases": ["mlp"],
             "transformer_lens": "blocks.7.hook_mlp_out",
             "pytorch": ["transformer.h.7.mlp", "transformer.h.7.mlp.c_proj"],
+            "same_place": null,
             "axes": ["position", "d_model"],
             "shape": ["position", "192"],
         })
@@ -151,13 +152,17 @@ fn models_lists_the_built_in_one_and_the_hub_cache_with_its_problems() {
 fn doctor_finds_the_cpu_well() {
     let place = Place::new();
     let document = place.json(&["doctor", "--threads", "1"]);
-    assert_eq!(document["devices"][0], json!({ "device": "cpu", "ok": true, "problem": null }));
+    let cpu = json!({ "device": "cpu", "built": true, "ok": true, "problem": null });
+    assert_eq!(document["devices"][0], cpu);
     assert_eq!(
         (&document["threads"], &document["tracewright"]),
         (&json!(1), &json!(env!("CARGO_PKG_VERSION")))
     );
     let out = place.output(&["doctor"]);
-    assert!(out.contains("cpu     ok: 'The capital of France is' → ' Paris' with p = 0."), "{out}");
+    assert!(
+        out.contains("cpu      ok: 'The capital of France is' → ' Paris' with p = 0."),
+        "{out}"
+    );
 }
 
 #[test]

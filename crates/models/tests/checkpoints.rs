@@ -107,8 +107,8 @@ fn a_size_in_the_config_must_be_one() {
     assert_snapshot!(set("vocab_size", json!(-1)), @"MODEL: config.json has -1 for 'vocab_size', which should be a whole number from 1 to 2^28");
     assert_snapshot!(set("n_positions", json!(null)), @"MODEL: config.json lacks 'n_positions'");
     assert_snapshot!(set("n_inner", json!({})), @"MODEL: config.json has {} for 'n_inner', which should be a whole number from 1 to 2^28");
-    assert_snapshot!(set("layer_norm_epsilon", json!(0)), @"MODEL: config.json has 0 for 'layer_norm_epsilon', which should be a positive number");
-    assert_snapshot!(set("layer_norm_epsilon", json!("1e-5")), @r#"MODEL: config.json has "1e-5" for 'layer_norm_epsilon', which should be a positive number"#);
+    assert_snapshot!(set("layer_norm_epsilon", json!(0)), @"MODEL: config.json has 0 for 'layer_norm_epsilon', which should be a positive number that f32 can hold");
+    assert_snapshot!(set("layer_norm_epsilon", json!("1e-5")), @r#"MODEL: config.json has "1e-5" for 'layer_norm_epsilon', which should be a positive number that f32 can hold"#);
     assert_snapshot!(set("scale_attn_weights", json!(1)), @"MODEL: config.json has 1 for 'scale_attn_weights', which should be true or false");
 }
 

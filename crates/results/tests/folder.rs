@@ -332,11 +332,13 @@ fn no_name_of_a_case_leads_out_of_the_folder_or_meets_another() {
 #[test]
 fn another_request_is_refused_and_the_difference_is_shown() {
     let dir = tempfile::tempdir().unwrap();
-    drop(open(dir.path(), 1).unwrap());
     let mut other = request();
     other["samples"] = json!(5);
     other["model"]["sha256"] = json!("cd");
     other["replace"] = json!(true);
+    // Nothing is lost as long as no pass is finished.
+    drop(ResultsFolder::open(dir.path(), &other, &json!({}), 1).unwrap());
+    open(dir.path(), 1).unwrap().commit(0, &part("0")).unwrap();
     let error = ResultsFolder::open(dir.path(), &other, &json!({}), 1).unwrap_err();
     let message = error.to_string().replace(dir.path().to_str().unwrap(), "DIR");
     insta::assert_snapshot!(message, @r#"

@@ -85,18 +85,22 @@ impl<'a> Job<'a> {
         }
         // The only case needs no name to be found.
         let several = cases.len() > 1;
+        let in_case = |name: &str, error: SweepError| {
+            if several { error.in_case(name) } else { error }
+        };
         let feed = |case: Case| {
             let name = case.name.clone();
-            let named = |error: SweepError| if several { error.in_case(&name) } else { error };
-            case.feed(&model.tokenizer).map_err(named)
+            case.feed(&model.tokenizer).map_err(|error| in_case(&name, error))
         };
         let cases = cases.into_iter().map(feed).collect::<Result<_, _>>()?;
         let job = Self { model, settings, noise, cases };
-        job.cases.iter().try_for_each(|fed| job.check_size(fed))?;
+        for fed in &job.cases {
+            job.check_size(fed).map_err(|error| in_case(&fed.case.name, error))?;
+        }
         // The longest subject's noise begins with that of all others.
-        if let Some(longest) = job.cases.iter().max_by_key(|fed| fed.subject.len()) {
-            draw(longest, model, &job.settings, &job.noise)
-                .map_err(|error| if several { error.in_case(&longest.case.name) } else { error })?;
+        if let Some(fed) = job.cases.iter().max_by_key(|fed| fed.subject.len()) {
+            let drawn = draw(fed, model, &job.settings, &job.noise);
+            drawn.map_err(|error| in_case(&fed.case.name, error))?;
         }
         Ok(job)
     }
@@ -107,9 +111,7 @@ impl<'a> Job<'a> {
         let (samples, most) = (self.settings.samples, MOST_FORWARDS);
         match forwards <= most {
             true => Ok(()),
-            false => {
-                Err(SweepError::TooManyForwards { forwards, samples, most }.in_case(&fed.case.name))
-            }
+            false => Err(SweepError::TooManyForwards { forwards, samples, most }),
         }
     }
 

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 use tracewright_engine::predict;
+use tracewright_models::ModelError;
 use tracewright_report::visible;
 
 use crate::args::PredictArgs;
@@ -20,11 +21,14 @@ pub(crate) fn run(
         return Err(Failure::Usage("--top-k is 0: give at least 1".to_owned()));
     }
     let model = session.load(console)?;
-    let feed = |prompt: &String| {
-        let named = |error| Failure::Usage(format!("prompt '{}': {error}", visible(prompt)));
-        model.tokenizer.prompt(prompt).map_err(named)
-    };
-    let fed = args.prompts.iter().map(feed).collect::<Result<Vec<_>, _>>()?;
+    let mut fed = Vec::new();
+    for (index, prompt) in args.prompts.iter().enumerate() {
+        let named = |error: ModelError| match args.prompts.len() {
+            1 => Failure::Model(error),
+            _ => Failure::Usage(format!("prompt {}: {error}", index + 1)),
+        };
+        fed.push(model.tokenizer.prompt(prompt).map_err(named)?);
+    }
     let mut documents = Vec::new();
     for (prompt, tokens) in args.prompts.iter().zip(fed) {
         let candidates = predict(&model.decoder, &tokens, args.top_k)?;
