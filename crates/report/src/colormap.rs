@@ -6,7 +6,7 @@ pub type Rgb = (u8, u8, u8);
 /// How a heatmap's values become colours, from its lowest value to its highest.
 ///
 /// `Purples`, `Greens` and `Reds` are ColorBrewer's (by Cynthia Brewer, Apache-2.0), which ROME's
-/// figures use; `Viridis` can also be told apart by colour-blind readers and in greyscale print.
+/// figures use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Colormap {
     /// White to purple: hidden states.
@@ -15,8 +15,6 @@ pub enum Colormap {
     Greens,
     /// White to red: attention.
     Reds,
-    /// Dark blue over green to yellow.
-    Viridis,
 }
 
 impl Colormap {
@@ -43,7 +41,6 @@ impl Colormap {
             Self::Purples => &PURPLES,
             Self::Greens => &GREENS,
             Self::Reds => &REDS,
-            Self::Viridis => &VIRIDIS,
         }
     }
 }
@@ -82,27 +79,6 @@ const REDS: [Rgb; 9] = [
     (203, 24, 29),
     (165, 15, 21),
     (103, 0, 13),
-];
-
-/// Every sixteenth colour of matplotlib's table; between them it is at most 6 of 255 off.
-const VIRIDIS: [Rgb; 17] = [
-    (68, 1, 84),
-    (72, 24, 106),
-    (71, 45, 123),
-    (66, 64, 134),
-    (59, 82, 139),
-    (51, 99, 141),
-    (44, 114, 142),
-    (38, 130, 142),
-    (33, 145, 140),
-    (31, 159, 136),
-    (39, 173, 129),
-    (61, 188, 116),
-    (92, 200, 99),
-    (129, 211, 77),
-    (170, 220, 50),
-    (213, 226, 26),
-    (253, 231, 37),
 ];
 
 #[cfg(test)]
@@ -161,6 +137,6 @@ mod tests {
     #[test]
     fn fractions_outside_the_scale_get_its_end_colours() {
         assert_eq!(Colormap::Reds.rgb(-3.0), Colormap::Reds.rgb(0.0));
-        assert_eq!(Colormap::Viridis.rgb(7.0), (253, 231, 37));
+        assert_eq!(Colormap::Reds.rgb(7.0), Colormap::Reds.rgb(1.0));
     }
 }

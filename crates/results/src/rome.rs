@@ -6,7 +6,7 @@
 
 use crate::array::Array;
 use crate::case::{CaseRecord, KindGrid};
-use crate::{ResultsError, Row};
+use crate::Row;
 
 /// The folder of these files in a results folder.
 pub(crate) const CASES: &str = "cases";
@@ -102,26 +102,6 @@ pub fn npz_arrays(case: &CaseRecord, scores: &Scores) -> Option<NamedArrays> {
         ("kind", Array::text(kind)),
     ]);
     Some(arrays)
-}
-
-/// Writes the `.npz` file of one grid of a case below `folder`, from the case's rows, and
-/// returns its path; `None` if a cell is missing or the case failed.
-///
-/// # Errors
-///
-/// As [`write_npz`](crate::write_npz).
-pub fn write_rome_npz(
-    folder: &std::path::Path,
-    case: &CaseRecord,
-    grid: &KindGrid,
-    rows: &[Row],
-) -> Result<Option<std::path::PathBuf>, ResultsError> {
-    let mut scores = Scores::new(case, grid);
-    rows.iter().filter(|row| row.case == case.name).for_each(|row| scores.take(row));
-    let Some(arrays) = npz_arrays(case, &scores) else { return Ok(None) };
-    let path = folder.join(npz_path(case, &grid.kind));
-    crate::write_npz(&path, &arrays)?;
-    Ok(Some(path))
 }
 
 /// The module of a severed kind.

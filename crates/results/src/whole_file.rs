@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::ResultsError;
 
 /// What the names of unfinished files end with.
-pub const UNFINISHED: &str = ".tmp-tracewright";
+pub(crate) const UNFINISHED: &str = ".tmp-tracewright";
 
 /// Writes `bytes` to `path`, whole or not at all, and durably.
 ///
@@ -85,7 +85,7 @@ pub(crate) fn sync_folder_of(path: &Path) -> Result<(), ResultsError> {
 ///
 /// [`ResultsError::Read`] if the folder can't be listed, [`ResultsError::NotWritable`] if a file
 /// can't be removed.
-pub fn remove_leftovers(folder: &Path) -> Result<Vec<PathBuf>, ResultsError> {
+pub(crate) fn remove_leftovers(folder: &Path) -> Result<Vec<PathBuf>, ResultsError> {
     let reading = |source| ResultsError::reading(folder, source);
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

@@ -6,8 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use tracewright_ir::Tokens;
 use tracewright_results::{
-    Array, CaseRecord, KindGrid, Part, ResultsError, ResultsFolder, Row, load, read_npz,
-    read_table, write_rome_npz,
+    Array, CaseRecord, KindGrid, Part, ResultsError, ResultsFolder, Row, load, read_npz, read_table,
 };
 
 const KINDS: [(&str, &str); 4] = [
@@ -220,11 +219,11 @@ fn a_golden_made_again_from_rows_is_the_golden() {
         concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/goldens/rome/knowledge_0_mlp.npz");
     let theirs = read_npz(Path::new(golden)).unwrap();
     let dir = tempfile::tempdir().unwrap();
-    fs::create_dir(dir.path().join("cases")).unwrap();
     let (case, rows) = from_golden(&theirs);
-    let path = write_rome_npz(dir.path(), &case, &case.grids[0], &rows).unwrap().unwrap();
-    assert_eq!(path, dir.path().join("cases/knowledge_0_mlp.npz"));
-    assert_eq!(read_npz(&path).unwrap(), theirs);
+    let mut folder = open(dir.path(), 1).unwrap();
+    folder.commit(0, &Part { cases: vec![case], rows }).unwrap();
+    folder.finish(&json!(null)).unwrap();
+    assert_eq!(read_npz(&dir.path().join("cases/knowledge_0_mlp.npz")).unwrap(), theirs);
 }
 
 /// A case and rows that say what a file of ROME says.
