@@ -85,6 +85,13 @@ pub(crate) struct TraceArgs {
     /// The seed of the noise
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u32,
+    /// Also sever MLPs or attention: restore each layer's state at the last subject token while all
+    /// outputs of the module there are held at their corrupted values
+    #[arg(long, value_name = "mlp|attn", value_delimiter = ',')]
+    pub(crate) sever: Vec<String>,
+    /// Noise of the severed runs: that of the run whose values are held, or ROME's next draw
+    #[arg(long, value_name = "same|rome", default_value = "same", requires = "sever")]
+    pub(crate) sever_noise: String,
     /// The results folder; the same command goes on where it was [default: runs/trace-…, named
     /// after what is asked]
     #[arg(long, value_name = "DIR")]

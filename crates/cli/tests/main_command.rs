@@ -96,7 +96,7 @@ fn without_flags_a_fact_of_the_built_in_model_is_traced_and_drawn_and_explained(
         run["request"]["settings"],
         json!({
             "kinds": ["hidden", "mlp", "attn"], "window": 10, "samples": 10, "noise": "s3",
-            "replace": false, "seed": 1,
+            "replace": false, "seed": 1, "sever": [], "sever_noise": "same",
         })
     );
     // One clean run and one for the answer, ten corrupted ones, ten for each of 360 cells.
@@ -286,4 +286,22 @@ fn a_model_folder_gives_the_numbers_of_the_same_model_built_in() {
     let request =
         |files: &BTreeMap<String, Vec<u8>>| without_cost(&files["run.json"])["request"].clone();
     assert_eq!(request(&built_in), request(&folder));
+}
+
+#[test]
+fn severed_paths_have_files_and_a_sentence_of_their_own() {
+    let place = Place::new();
+    let args = ["--kind", "hidden", "--samples", "2", "--sever", "mlp,attn"];
+    let out = place.output(&trace("same", &[&args]));
+    assert!(
+        out.contains("with its MLPs severed") && out.contains("with its attention severed"),
+        "{out}"
+    );
+    place.output(&trace("rome", &[&args, &["--sever-noise", "rome"]]));
+    let (same, rome) = (place.files("same"), place.files("rome"));
+    for name in ["cases/severed_mlp_0.npz", "cases/severed_attn_0.npz"] {
+        assert_ne!(same[name], rome[name], "{name}: ROME's severed runs have noise of their own");
+    }
+    let hidden = "cases/knowledge_0.npz";
+    assert_eq!(same[hidden], rome[hidden]);
 }

@@ -1,7 +1,7 @@
 //! Executors: they take a [`Request`](tracewright_ir::Request) as it is and give back its metrics
 //! and readings.
 //!
-//! The [reference executor](reference) makes one full forward pass for every run. It is plain on
+//! The [reference executor](mod@reference) makes one full forward pass for every run. It is plain on
 //! purpose: whatever is faster has to agree with it.
 //!
 //! Invariants:

@@ -61,6 +61,14 @@ impl Request {
         }
     }
 
+    /// The run that a variant comes from; none for a run of tokens.
+    pub fn base(&self, run: RunId) -> Option<RunId> {
+        match self.runs.get(run.0)?.origin {
+            Origin::Base(base) => Some(base),
+            Origin::Tokens(_) => None,
+        }
+    }
+
     /// Every intervention of a run, those of its bases first.
     pub fn interventions(&self, run: RunId) -> Vec<&Intervention> {
         let mut chain = vec![];

@@ -14,8 +14,6 @@ pub struct Sweep {
     pub clean: Vec<RunId>,
     /// The corrupted runs, one for each noise sample.
     pub corrupted: Vec<RunId>,
-    /// The runs that the cells' variants come from, one for each noise sample.
-    pub bases: Vec<RunId>,
     /// The runs that the cells' patches read: the clean ones, or the corrupted ones for noising.
     pub sources: Vec<RunId>,
     /// Whether clean values go into the corrupted runs or the other way round.

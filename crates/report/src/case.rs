@@ -6,7 +6,7 @@ use crate::error::ReportError;
 use crate::figure::{draw_png, draw_svg, heading};
 use crate::heatmap::{Heatmap, RomeGrid, RomeKind};
 use crate::peaks::{EffectGrid, Peak};
-use crate::summary::{TraceResult, summary};
+use crate::summary::{Severed, TraceResult, summary};
 
 /// What can be shown of a traced case.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,6 +52,7 @@ impl CaseReport {
                 tokens: case.tokens.texts.clone(),
                 subject,
                 grids,
+                severed: case.grids.iter().filter_map(|grid| severed(grid, rows)).collect(),
             },
         })
     }
@@ -100,6 +101,17 @@ impl CaseReport {
     }
 }
 
+/// A severed trace, in the order of layers.
+fn severed(grid: &KindGrid, rows: &[Row]) -> Option<Severed> {
+    let module = match grid.kind.as_str() {
+        "severed_mlp" => RomeKind::Mlp,
+        "severed_attn" => RomeKind::Attn,
+        _ => return None,
+    };
+    let values = of_grid(grid, rows).iter().map(|row| row.value.unwrap_or(f64::NAN)).collect();
+    Some(Severed { module, values })
+}
+
 /// The grid of one kind, in the order of positions and layers.
 fn effects(case: &CaseRecord, grid: &KindGrid, rows: &[Row]) -> Option<EffectGrid> {
     let kind = match grid.kind.as_str() {
@@ -108,13 +120,7 @@ fn effects(case: &CaseRecord, grid: &KindGrid, rows: &[Row]) -> Option<EffectGri
         "attn" => RomeKind::Attn,
         _ => return None,
     };
-    let of_grid = |row: &&Row| {
-        row.kind.as_deref() == Some(&grid.kind)
-            && row.site == grid.site
-            && row.metric == grid.metric
-    };
-    let mut rows: Vec<&Row> = rows.iter().filter(of_grid).collect();
-    rows.sort_by_key(|row| (row.position, row.layer));
+    let rows = of_grid(grid, rows);
     let std: Option<Vec<f64>> = rows.iter().map(|row| row.std).collect();
     Some(EffectGrid {
         kind,
@@ -123,4 +129,16 @@ fn effects(case: &CaseRecord, grid: &KindGrid, rows: &[Row]) -> Option<EffectGri
         std,
         samples: case.samples as u32,
     })
+}
+
+/// A grid's rows in the order of positions and layers.
+fn of_grid<'a>(grid: &KindGrid, rows: &'a [Row]) -> Vec<&'a Row> {
+    let ours = |row: &&Row| {
+        row.kind.as_deref() == Some(&grid.kind)
+            && row.site == grid.site
+            && row.metric == grid.metric
+    };
+    let mut rows: Vec<&Row> = rows.iter().filter(ours).collect();
+    rows.sort_by_key(|row| (row.position, row.layer));
+    rows
 }

@@ -61,5 +61,5 @@ pub use figure::{draw_png, draw_svg, heading};
 pub use heatmap::{Heatmap, RomeGrid, RomeKind};
 pub use label::visible;
 pub use peaks::{EffectGrid, Peak};
-pub use summary::{TraceResult, summary};
+pub use summary::{Severed, TraceResult, summary};
 pub use terminal::{ColorDepth, draw_terminal};

@@ -34,6 +34,18 @@ pub struct TraceResult {
     pub subject: Range<usize>,
     /// What was traced; empty where the model was wrong.
     pub grids: Vec<EffectGrid>,
+    /// The severed traces.
+    pub severed: Vec<Severed>,
+}
+
+/// A severed trace: hidden states restored at the last subject token while a module's outputs are
+/// held there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Severed {
+    /// The module that is held.
+    pub module: RomeKind,
+    /// The answer's probability after each patch, `[layers]`.
+    pub values: Vec<f64>,
 }
 
 impl TraceResult {
@@ -91,6 +103,7 @@ pub fn summary(trace: &TraceResult) -> Result<String, ReportError> {
     if !peaks.is_empty() {
         sentences.push(modules(trace, &peaks, total));
     }
+    sentences.extend(severed(trace));
     Ok(sentences.join(" "))
 }
 
@@ -138,6 +151,32 @@ fn hidden(trace: &TraceResult, grid: &EffectGrid, layers: usize, total: f64) -> 
         ),
         None => format!("Of the hidden states {late}."),
     }
+}
+
+/// The sentence on severed traces.
+fn severed(trace: &TraceResult) -> Option<String> {
+    let last = trace.subject.end - 1;
+    let best =
+        |values: &[f64]| values.iter().copied().filter(|value| value.is_finite()).reduce(f64::max);
+    let gain = |values: &[f64]| Some(100.0 * (best(values)? - trace.low_score));
+    let part = |severed: &Severed| {
+        let module = if severed.module == RomeKind::Mlp { "MLPs" } else { "attention" };
+        Some(format!("{:+.1} with its {module} severed", gain(&severed.values)?))
+    };
+    let parts: Vec<String> = trace.severed.iter().filter_map(part).collect();
+    let ordinary = trace.grids.iter().find(|grid| grid.kind == RomeKind::Hidden).and_then(|grid| {
+        let layers = grid.check(trace.tokens.len()).ok()?;
+        gain(grid.values.get(last * layers..(last + 1) * layers)?)
+    });
+    let ordinary = ordinary.map(|gain| format!("{gain:+.1} as it is, "));
+    (!parts.is_empty()).then(|| {
+        format!(
+            "At the last subject token ({}) the best hidden state restores, in points: {}{}.",
+            quoted(&trace.tokens[last]),
+            ordinary.unwrap_or_default(),
+            parts.join(", ")
+        )
+    })
 }
 
 /// The sentence on MLP and attention.

@@ -3,7 +3,7 @@
 mod common;
 
 use common::knowledge_0_json;
-use tracewright_report::{EffectGrid, ReportError, RomeKind, TraceResult, summary};
+use tracewright_report::{EffectGrid, ReportError, RomeKind, Severed, TraceResult, summary};
 
 fn knowledge_0() -> TraceResult {
     let case = knowledge_0_json();
@@ -26,6 +26,7 @@ fn knowledge_0() -> TraceResult {
         tokens: serde_json::from_value(case["tokens"].clone()).expect("tokens"),
         subject: 0..6,
         grids: grids.collect(),
+        severed: Vec::new(),
     }
 }
 
@@ -49,6 +50,7 @@ fn small(hidden: usize, mlp: usize, attn: usize) -> TraceResult {
             grid(RomeKind::Mlp, 3, mlp),
             grid(RomeKind::Attn, 1, attn),
         ],
+        severed: Vec::new(),
     }
 }
 
@@ -144,6 +146,7 @@ fn a_wrong_answer_is_told_instead_of_effects() {
         tokens: Vec::new(),
         subject: 0..0,
         grids: Vec::new(),
+        severed: Vec::new(),
     };
     insta::assert_snapshot!(told(&wrong), @"The model answers “London”, not the expected “Paris”: there is no right answer whose causes could be traced, so this case wasn't.");
     let unknown = TraceResult { answer: String::new(), expected: None, ..wrong };
@@ -169,4 +172,15 @@ fn grids_and_subjects_that_do_not_fit_the_prompt_are_refused() {
     assert!(matches!(summary(&trace), Err(ReportError::WrongSize { .. })));
     let outside = TraceResult { subject: 2..9, ..small(4, 3, 11) };
     assert!(matches!(summary(&outside), Err(ReportError::Subject { .. })));
+}
+
+#[test]
+fn severed_traces_are_told_beside_the_ordinary_one() {
+    let severed = vec![
+        Severed { module: RomeKind::Mlp, values: vec![0.1, 0.12, 0.11] },
+        Severed { module: RomeKind::Attn, values: vec![0.5, f64::NAN, 0.4] },
+    ];
+    let told = summary(&TraceResult { severed, ..small(4, 3, 11) }).expect("a summary");
+    let last = told.rsplit_once(". ").map(|(_, last)| last.to_owned()).unwrap_or_default();
+    insta::assert_snapshot!(last, @"At the last subject token (“fel”) the best hidden state restores, in points: +60.0 as it is, +2.0 with its MLPs severed, +40.0 with its attention severed.");
 }

@@ -4,9 +4,9 @@
 //! kmeng01/rome. Names, dtypes and order of the arrays are those of its files, so that its
 //! notebooks plot ours.
 
+use crate::Row;
 use crate::array::Array;
 use crate::case::{CaseRecord, KindGrid};
-use crate::Row;
 
 /// The folder of these files in a results folder.
 pub(crate) const CASES: &str = "cases";

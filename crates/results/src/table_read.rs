@@ -12,7 +12,7 @@ use crate::columns::{COLUMNS, Column, Field, schema_problem};
 use crate::table::METADATA_KEY;
 use crate::{ResultsError, Row, sealed};
 
-/// Reads what [`write_table`] wrote: the rows and the metadata string.
+/// Reads what [`write_table`](crate::write_table) wrote: the rows and the metadata string.
 ///
 /// # Errors
 ///

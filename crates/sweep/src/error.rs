@@ -49,6 +49,12 @@ pub enum SweepError {
     /// No kinds, or one twice.
     #[error("give each kind once: hidden, mlp, attn")]
     BadKinds,
+    /// Something severed that can't be, or twice.
+    #[error("only mlp and attn can be severed, each once")]
+    BadSever,
+    /// A noise for severed runs that isn't one.
+    #[error("there is no noise '{given}' for severed runs: use same or rome")]
+    UnknownSeverNoise { given: String },
     /// A kind that isn't one.
     #[error("there is no kind '{given}'; the nearest are {}; known: hidden, mlp, attn", nearest.join(", "))]
     UnknownKind { given: String, nearest: Vec<String> },

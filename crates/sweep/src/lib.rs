@@ -47,5 +47,5 @@ pub use error::SweepError;
 pub use facts::{Fact, Facts};
 pub use job::{Done, Event, Job};
 pub use noise::resolve as resolve_noise;
-pub use settings::{Kind, Settings};
+pub use settings::{Kind, Settings, SeverNoise};
 pub use trace::{sweep as trace_sweep, trace};

@@ -26,11 +26,11 @@ impl Average {
 
 /// The metric of every run, and the averages that cells are compared with.
 pub(crate) struct Scores<'a> {
+    sweep: &'a Sweep,
     values: &'a [f64],
     metric: &'a Metric,
     pub(crate) clean: Average,
     pub(crate) corrupted: Average,
-    base: Average,
     source: Average,
 }
 
@@ -39,11 +39,11 @@ impl<'a> Scores<'a> {
         let values = &outcome.values[0];
         let average = |runs: &[RunId]| average(values, runs);
         Self {
+            sweep,
             values,
             metric: &sweep.request.measures[0].metric,
             clean: average(&sweep.clean),
             corrupted: average(&sweep.corrupted),
-            base: average(&sweep.bases),
             source: average(&sweep.sources),
         }
     }
@@ -51,7 +51,9 @@ impl<'a> Scores<'a> {
     pub(crate) fn row(&self, cell: &Cell, fed: &Fed) -> Row {
         let Average { mean: value, std, n } = average(self.values, &cell.runs);
         let (clean, corrupted) = (self.clean.mean, self.corrupted.mean);
-        let (base, source) = (self.base.mean, self.source.mean);
+        let bases: Vec<RunId> =
+            cell.runs.iter().filter_map(|run| self.sweep.request.base(*run)).collect();
+        let (base, source) = (average(self.values, &bases).mean, self.source.mean);
         let position = cell.at.position.unwrap_or_default();
         Row {
             case: fed.case.name.clone(),

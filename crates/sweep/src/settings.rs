@@ -74,6 +74,36 @@ pub struct Settings {
     pub replace: bool,
     /// The seed of the noise.
     pub seed: u32,
+    /// Modules (MLP, attention) to sever: at the last subject token, every layer's hidden state is
+    /// restored once more while all outputs of the module there are held at their corrupted
+    /// values, so that the restored state can't act through them (Fig. 3 of the paper).
+    pub sever: Vec<Kind>,
+    /// The noise of the severed runs.
+    pub sever_noise: SeverNoise,
+}
+
+/// Which noise a severed run has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SeverNoise {
+    /// That of the run whose values are held.
+    #[default]
+    Same,
+    /// The next draw from the same stream: ROME's notebook makes its generator once for both of its
+    /// passes.
+    Rome,
+}
+
+impl FromStr for SeverNoise {
+    type Err = SweepError;
+
+    fn from_str(given: &str) -> Result<Self, SweepError> {
+        match given {
+            "same" => Ok(Self::Same),
+            "rome" => Ok(Self::Rome),
+            _ => Err(SweepError::UnknownSeverNoise { given: given.to_owned() }),
+        }
+    }
 }
 
 impl Default for Settings {
@@ -85,6 +115,8 @@ impl Default for Settings {
             noise: NoiseRule::SubjectDeviations(3.0),
             replace: false,
             seed: tracewright_corruption::ROME_SEED,
+            sever: Vec::new(),
+            sever_noise: SeverNoise::Same,
         }
     }
 }
@@ -95,7 +127,7 @@ impl Settings {
     /// # Errors
     ///
     /// A window or a number of samples of 0, a window wider than any model, no kinds or one of
-    /// them twice.
+    /// them twice, something else severed than MLP and attention.
     pub fn check(&self) -> Result<(), SweepError> {
         let zero = [("the window", self.window), ("the number of samples", self.samples)];
         if let Some((what, _)) = zero.into_iter().find(|(_, number)| *number == 0) {
@@ -104,13 +136,13 @@ impl Settings {
         if self.window > MOST_LAYERS {
             return Err(SweepError::WindowTooWide { given: self.window, most: MOST_LAYERS });
         }
-        let mut kinds = self.kinds.clone();
-        kinds.sort_unstable();
-        kinds.dedup();
-        match kinds.len() {
-            n if n > 0 && n == self.kinds.len() => Ok(()),
-            _ => Err(SweepError::BadKinds),
+        if self.kinds.is_empty() || !each_once(&self.kinds) {
+            return Err(SweepError::BadKinds);
         }
+        if self.sever.contains(&Kind::Hidden) || !each_once(&self.sever) {
+            return Err(SweepError::BadSever);
+        }
+        Ok(())
     }
 
     /// The layers that a kind restores around a centre.
@@ -124,9 +156,17 @@ impl Settings {
     /// Full forward passes that tracing a prompt takes: progress is counted in these.
     pub fn forwards(&self, tokens: usize, n_layers: usize) -> usize {
         let corrupted = if self.replace { 2 } else { 1 };
-        let cells = self.kinds.len() * tokens * n_layers;
-        self.samples.saturating_mul(corrupted + cells).saturating_add(1)
+        let second = match self.sever_noise {
+            SeverNoise::Rome if !self.sever.is_empty() => 1,
+            _ => 0,
+        };
+        let cells = (self.kinds.len() * tokens + self.sever.len()) * n_layers;
+        self.samples.saturating_mul(corrupted + second + cells).saturating_add(1)
     }
+}
+
+fn each_once(kinds: &[Kind]) -> bool {
+    kinds.iter().enumerate().all(|(index, kind)| !kinds[..index].contains(kind))
 }
 
 #[cfg(test)]
@@ -142,6 +182,8 @@ mod tests {
         assert_eq!(message(Settings { kinds: vec![], ..default() }).as_deref(), Some(none));
         let twice = vec![Kind::Mlp, Kind::Mlp];
         assert_eq!(message(Settings { kinds: twice, ..default() }).as_deref(), Some(none));
+        let hidden = Settings { sever: vec![Kind::Hidden], ..default() };
+        assert_eq!(message(hidden).as_deref(), Some("only mlp and attn can be severed, each once"));
         let zero = "the window is 0: give at least 1";
         assert_eq!(message(Settings { window: 0, ..default() }).as_deref(), Some(zero));
         let zero = "the number of samples is 0: give at least 1";

@@ -6,6 +6,7 @@
 //! Reference: Meng et al. 2022, arXiv 2202.05262, and its `causal_trace.py`, whose numbers these
 //! are.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -21,7 +22,7 @@ use tracewright_results::{CaseRecord, KindGrid, Part};
 use crate::case::Fed;
 use crate::error::SweepError;
 use crate::scores::Scores;
-use crate::settings::{Kind, Settings};
+use crate::settings::{Kind, Settings, SeverNoise};
 
 /// The runs and cells of one case's trace, measuring the probability of `answer`.
 ///
@@ -37,67 +38,96 @@ pub fn sweep(
 ) -> Result<Sweep, SweepError> {
     let mut sweep = Sweep { direction: Direction::Denoise, ..Sweep::default() };
     let clean = sweep.request.push(Run::of_tokens("clean", &fed.tokens.ids));
-    let noise = draw(fed, model, settings, noise)?;
-    let corrupt = |sweep: &mut Sweep, operation: fn(Value) -> Operation| -> Vec<RunId> {
-        let runs = noise.iter().enumerate().map(|(sample, array)| {
+    let draws = draw(fed, model, settings, noise)?;
+    let corrupt = |sweep: &mut Sweep, draw: usize, operation: fn(Value) -> Operation| {
+        let runs = draws[draw].iter().enumerate().map(|(sample, array)| {
             let locus = Locus::at(Site::outside(Component::Embed)).positions(fed.subject.clone());
             let operation = operation(Value::Array(array.clone()));
             Run::variant(format!("corrupted {sample}"), clean, [Intervention { locus, operation }])
         });
-        runs.map(|run| sweep.request.push(run)).collect()
+        runs.map(|run| sweep.request.push(run)).collect::<Vec<RunId>>()
     };
     sweep.clean = vec![clean];
-    sweep.corrupted = corrupt(&mut sweep, Operation::Add);
-    let bases = if settings.replace {
-        corrupt(&mut sweep, Operation::Replace)
-    } else {
-        sweep.corrupted.clone()
+    sweep.sources = vec![clean];
+    sweep.corrupted = corrupt(&mut sweep, 0, Operation::Add);
+    let operation = if settings.replace { Operation::Replace } else { Operation::Add };
+    let bases = match settings.replace {
+        true => corrupt(&mut sweep, 0, operation),
+        false => sweep.corrupted.clone(),
     };
+    let n_layers = model.architecture().n_layers;
     for kind in &settings.kinds {
         for position in 0..fed.tokens.len() {
-            for layer in 0..model.architecture().n_layers {
-                let cell = cell(&mut sweep, *kind, position, layer, &bases, model, settings);
-                sweep.cells.push(cell);
+            for layer in 0..n_layers {
+                let layers = settings.layers(*kind, layer, n_layers);
+                let restore = restore(*kind, position, layers, clean);
+                let at = at(kind.name(), *kind, layer, position);
+                push_cell(&mut sweep, at, &bases, |_| restore.clone());
             }
+        }
+    }
+    let severed = match settings.sever_noise {
+        SeverNoise::Rome if !settings.sever.is_empty() => corrupt(&mut sweep, 1, operation),
+        _ => bases.clone(),
+    };
+    let last_subject = fed.subject.end - 1;
+    for module in &settings.sever {
+        for layer in 0..n_layers {
+            let at = at(&severed_kind(*module), Kind::Hidden, layer, last_subject);
+            push_cell(&mut sweep, at, &severed, |sample| {
+                // Held at every layer, then the state restored at one.
+                let mut changes = restore(*module, last_subject, 0..n_layers, bases[sample]);
+                changes.extend(restore(Kind::Hidden, last_subject, layer..layer + 1, clean));
+                changes
+            });
         }
     }
     sweep.request.measures = vec![Measure::at_last(Metric::Prob { answer })];
     sweep.request.measured = (0..sweep.request.runs.len()).map(RunId).collect();
-    sweep.bases = bases;
-    sweep.sources = sweep.clean.clone();
     Ok(sweep)
 }
 
-/// Restores a kind's clean values at one token, in a variant of each base.
-fn cell(
-    sweep: &mut Sweep,
-    kind: Kind,
-    position: usize,
-    layer: usize,
-    bases: &[RunId],
-    model: &Model,
-    settings: &Settings,
-) -> Cell {
-    let clean = RunId(0);
-    let layers = settings.layers(kind, layer, model.architecture().n_layers);
-    let restore = layers.map(|layer| {
+/// The kind in the table of a severed trace's rows.
+fn severed_kind(module: Kind) -> String {
+    format!("severed_{}", module.name())
+}
+
+/// Copies a run's values of a kind into these layers at one token.
+fn restore(kind: Kind, position: usize, layers: Range<usize>, run: RunId) -> Vec<Intervention> {
+    let copy = |layer| {
         let site = Site::in_layer(kind.component(), layer);
-        Intervention::copy(Locus::at(site).positions([position]), clean)
-    });
-    let restore: Vec<Intervention> = restore.collect();
-    let name = format!("{} restored at layer {layer}, token {position}", kind.name());
-    let variant = |base: &RunId| Run::variant(name.clone(), *base, restore.clone());
-    let at = Coordinates {
-        kind: Some(kind.name().to_owned()),
+        Intervention::copy(Locus::at(site).positions([position]), run)
+    };
+    layers.map(copy).collect()
+}
+
+fn at(name: &str, kind: Kind, layer: usize, position: usize) -> Coordinates {
+    Coordinates {
+        kind: Some(name.to_owned()),
         site: kind.component().name().to_owned(),
         layer: Some(layer),
         position: Some(position),
         ..Coordinates::default()
-    };
-    Cell { at, runs: bases.iter().map(|base| sweep.request.push(variant(base))).collect() }
+    }
 }
 
-/// The noise of each sample, `[subject tokens, d_model]`.
+/// Adds a cell with a variant of each base, changed as `changes` says for its sample.
+fn push_cell(
+    sweep: &mut Sweep,
+    at: Coordinates,
+    bases: &[RunId],
+    changes: impl Fn(usize) -> Vec<Intervention>,
+) {
+    let name = at.kind.clone().unwrap_or_default();
+    let variant = |(sample, base): (usize, &RunId)| {
+        sweep.request.push(Run::variant(name.clone(), *base, changes(sample)))
+    };
+    let runs = bases.iter().enumerate().map(variant).collect();
+    sweep.cells.push(Cell { at, runs });
+}
+
+/// The noise of each sample, `[subject tokens, d_model]`, and a second draw where a severed trace
+/// takes ROME's.
 ///
 /// # Errors
 ///
@@ -107,16 +137,21 @@ pub(crate) fn draw(
     model: &Model,
     settings: &Settings,
     noise: &Noise,
-) -> Result<Vec<Arc<Array>>, SweepError> {
+) -> Result<Vec<Vec<Arc<Array>>>, SweepError> {
     let (tokens, d_model) = (fed.subject.len(), model.architecture().d_model);
-    let drawn = NoiseStream::new(noise, settings.seed)?.draw(settings.samples, tokens, d_model)?;
-    if drawn.values.iter().any(|value| !(*value as f32).is_finite()) {
-        return Err(SweepError::NoiseTooLarge { rule: settings.noise.to_string() });
-    }
-    let samples = drawn.values.chunks_exact(tokens * d_model);
-    let array =
-        |data: &[f64]| Arc::new(Array { shape: vec![tokens, d_model], data: data.to_vec() });
-    Ok(samples.map(array).collect())
+    let mut stream = NoiseStream::new(noise, settings.seed)?;
+    let mut one_draw = || -> Result<Vec<Arc<Array>>, SweepError> {
+        let drawn = stream.draw(settings.samples, tokens, d_model)?;
+        if drawn.values.iter().any(|value| !(*value as f32).is_finite()) {
+            return Err(SweepError::NoiseTooLarge { rule: settings.noise.to_string() });
+        }
+        let samples = drawn.values.chunks_exact(tokens * d_model);
+        let array =
+            |data: &[f64]| Arc::new(Array { shape: vec![tokens, d_model], data: data.to_vec() });
+        Ok(samples.map(array).collect())
+    };
+    let draws = if settings.sever_noise == SeverNoise::Rome { 2 } else { 1 };
+    (0..draws).map(|_| one_draw()).collect()
 }
 
 /// Traces one case: what the model says, and, where that is what the case expects, every cell.
@@ -148,7 +183,7 @@ pub fn trace(
         expected,
         window: settings.window,
         samples: settings.samples,
-        grids: settings.kinds.iter().map(|kind| grid(*kind, model)).collect(),
+        grids: grids(settings, model),
         ..CaseRecord::default()
     };
     let predicted = Cost { forwards: 1, rows: fed.tokens.len() };
@@ -167,11 +202,15 @@ pub fn trace(
     Ok(Part { cases: vec![case], rows })
 }
 
-fn grid(kind: Kind, model: &Model) -> KindGrid {
-    KindGrid {
-        kind: kind.name().to_owned(),
-        site: kind.component().name().to_owned(),
+/// The files that a case's trace makes.
+fn grids(settings: &Settings, model: &Model) -> Vec<KindGrid> {
+    let grid = |kind: String, restored: Kind| KindGrid {
+        kind,
+        site: restored.component().name().to_owned(),
         metric: "prob".to_owned(),
         layers: model.architecture().n_layers,
-    }
+    };
+    let ordinary = settings.kinds.iter().map(|kind| grid(kind.name().to_owned(), *kind));
+    let severed = settings.sever.iter().map(|module| grid(severed_kind(*module), Kind::Hidden));
+    ordinary.chain(severed).collect()
 }

@@ -68,6 +68,8 @@ fn settings(args: &TraceArgs) -> Result<Settings, Failure> {
         noise,
         replace: args.replace,
         seed: args.seed,
+        sever: args.sever.iter().map(|module| module.parse()).collect::<Result<_, _>>()?,
+        sever_noise: args.sever_noise.parse()?,
     })
 }
 
