@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::site::{Axis, Component, Site};
+use crate::component::{Axis, Component};
+use crate::site::Site;
 
 /// Everything about a decoder-only transformer that isn't a weight.
 ///

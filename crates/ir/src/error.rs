@@ -3,8 +3,9 @@
 use thiserror::Error;
 
 use crate::architecture::fill;
+use crate::component::Component;
 use crate::run::RunId;
-use crate::site::{Component, Site, comparable};
+use crate::site::{Site, comparable};
 
 /// A request that can't be answered; every message says what was given and what would do.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

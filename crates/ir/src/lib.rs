@@ -29,6 +29,7 @@
 //! ```
 
 mod architecture;
+mod component;
 mod error;
 mod intervention;
 mod locus;
@@ -41,6 +42,7 @@ mod sweep;
 mod tokens;
 
 pub use architecture::{Activation, Architecture, ModuleName, Norm, Position, ScoreScale};
+pub use component::{Axis, Component};
 pub use error::{IrError, nearest};
 pub use intervention::{Array, Intervention, Operation, Source, State, Value};
 pub use locus::{Extent, Locus, Selection};
@@ -48,6 +50,6 @@ pub use metric::{Measure, Metric, effect};
 pub use request::{Reading, Request};
 pub use role::Role;
 pub use run::{Origin, Run, RunId};
-pub use site::{Axis, Component, Site};
+pub use site::Site;
 pub use sweep::{Cell, Coordinates, Direction, Sweep, window};
 pub use tokens::Tokens;

@@ -5,8 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::architecture::Architecture;
+use crate::component::Axis;
 use crate::error::IrError;
-use crate::site::{Axis, Site};
+use crate::site::Site;
 
 /// Which indices of an axis are meant.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -3,12 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::architecture::Architecture;
+use crate::component::{Axis, Component};
 use crate::error::IrError;
 use crate::intervention::{Array, Intervention, Operation, Source, State, Value};
 use crate::locus::Locus;
 use crate::metric::{Measure, Metric};
 use crate::run::{Origin, Run, RunId};
-use crate::site::{Axis, Component, Site};
+use crate::site::Site;
 
 /// Runs and what is to be known of them: plain data, the one input of every executor.
 ///

@@ -36,55 +36,102 @@ pub fn sweep(
     settings: &Settings,
     noise: &Noise,
 ) -> Result<Sweep, SweepError> {
-    let mut sweep = Sweep { direction: Direction::Denoise, ..Sweep::default() };
-    let clean = sweep.request.push(Run::of_tokens("clean", &fed.tokens.ids));
     let draws = draw(fed, model, settings, noise)?;
-    let corrupt = |sweep: &mut Sweep, draw: usize, operation: fn(Value) -> Operation| {
-        let runs = draws[draw].iter().enumerate().map(|(sample, array)| {
-            let locus = Locus::at(Site::outside(Component::Embed)).positions(fed.subject.clone());
-            let operation = operation(Value::Array(array.clone()));
-            Run::variant(format!("corrupted {sample}"), clean, [Intervention { locus, operation }])
-        });
-        runs.map(|run| sweep.request.push(run)).collect::<Vec<RunId>>()
-    };
-    sweep.clean = vec![clean];
-    sweep.sources = vec![clean];
-    sweep.corrupted = corrupt(&mut sweep, 0, Operation::Add);
+    let n_layers = model.architecture().n_layers;
+    let mut tracing = Tracing { fed, settings, n_layers, sweep: Sweep::default() };
+    let clean = tracing.sweep.request.push(Run::of_tokens("clean", &fed.tokens.ids));
+    tracing.sweep.direction = Direction::Denoise;
+    tracing.sweep.clean = vec![clean];
+    tracing.sweep.sources = vec![clean];
+    tracing.sweep.corrupted = tracing.corrupt(&draws[0], Operation::Add);
     let operation = if settings.replace { Operation::Replace } else { Operation::Add };
     let bases = match settings.replace {
-        true => corrupt(&mut sweep, 0, operation),
-        false => sweep.corrupted.clone(),
+        true => tracing.corrupt(&draws[0], operation),
+        false => tracing.sweep.corrupted.clone(),
     };
-    let n_layers = model.architecture().n_layers;
-    for kind in &settings.kinds {
-        for position in 0..fed.tokens.len() {
-            for layer in 0..n_layers {
-                let layers = settings.layers(*kind, layer, n_layers);
-                let restore = restore(*kind, position, layers, clean);
-                let at = at(kind.name(), *kind, layer, position);
-                push_cell(&mut sweep, at, &bases, |_| restore.clone());
-            }
-        }
+    tracing.restored(&bases);
+    if !settings.sever.is_empty() {
+        let severed = match settings.sever_noise {
+            SeverNoise::Rome => tracing.corrupt(&draws[1], operation),
+            SeverNoise::Same => bases.clone(),
+        };
+        tracing.severed(&severed, &bases);
     }
-    let severed = match settings.sever_noise {
-        SeverNoise::Rome if !settings.sever.is_empty() => corrupt(&mut sweep, 1, operation),
-        _ => bases.clone(),
-    };
-    let last_subject = fed.subject.end - 1;
-    for module in &settings.sever {
-        for layer in 0..n_layers {
-            let at = at(&severed_kind(*module), Kind::Hidden, layer, last_subject);
-            push_cell(&mut sweep, at, &severed, |sample| {
-                // Held at every layer, then the state restored at one.
-                let mut changes = restore(*module, last_subject, 0..n_layers, bases[sample]);
-                changes.extend(restore(Kind::Hidden, last_subject, layer..layer + 1, clean));
-                changes
-            });
-        }
-    }
+    let mut sweep = tracing.sweep;
     sweep.request.measures = vec![Measure::at_last(Metric::Prob { answer })];
     sweep.request.measured = (0..sweep.request.runs.len()).map(RunId).collect();
     Ok(sweep)
+}
+
+/// A sweep under way; its clean run is the first.
+struct Tracing<'a> {
+    fed: &'a Fed,
+    settings: &'a Settings,
+    n_layers: usize,
+    sweep: Sweep,
+}
+
+impl Tracing<'_> {
+    const CLEAN: RunId = RunId(0);
+
+    /// Adds a corrupted run for each sample of noise.
+    fn corrupt(&mut self, noise: &[Arc<Array>], operation: fn(Value) -> Operation) -> Vec<RunId> {
+        let runs = noise.iter().enumerate().map(|(sample, array)| {
+            let subject = self.fed.subject.clone();
+            let locus = Locus::at(Site::outside(Component::Embed)).positions(subject);
+            let operation = operation(Value::Array(array.clone()));
+            let change = Intervention { locus, operation };
+            Run::variant(format!("corrupted {sample}"), Self::CLEAN, [change])
+        });
+        runs.map(|run| self.sweep.request.push(run)).collect()
+    }
+
+    /// Adds every kind's cells: tokens × layers.
+    fn restored(&mut self, bases: &[RunId]) {
+        for kind in &self.settings.kinds {
+            for position in 0..self.fed.tokens.len() {
+                for layer in 0..self.n_layers {
+                    let layers = self.settings.layers(*kind, layer, self.n_layers);
+                    let restore = restore(*kind, position, layers, Self::CLEAN);
+                    let at = at(kind.name(), *kind, layer, position);
+                    self.push(at, bases, |_| restore.clone());
+                }
+            }
+        }
+    }
+
+    /// Adds a cell for each layer and severed module: at the last subject token all the module's
+    /// outputs are held at those of `held`, then one layer's state is restored.
+    fn severed(&mut self, bases: &[RunId], held: &[RunId]) {
+        let position = self.fed.subject.end - 1;
+        for module in &self.settings.sever {
+            for layer in 0..self.n_layers {
+                let at = at(&severed_kind(*module), Kind::Hidden, layer, position);
+                let n_layers = self.n_layers;
+                self.push(at, bases, |sample| {
+                    let mut changes = restore(*module, position, 0..n_layers, held[sample]);
+                    let state = restore(Kind::Hidden, position, layer..layer + 1, Self::CLEAN);
+                    changes.extend(state);
+                    changes
+                });
+            }
+        }
+    }
+
+    /// Adds a cell with a variant of each base, changed as `changes` says for its sample.
+    fn push(
+        &mut self,
+        at: Coordinates,
+        bases: &[RunId],
+        changes: impl Fn(usize) -> Vec<Intervention>,
+    ) {
+        let name = at.kind.clone().unwrap_or_default();
+        let variant = |(sample, base): (usize, &RunId)| {
+            self.sweep.request.push(Run::variant(name.clone(), *base, changes(sample)))
+        };
+        let runs = bases.iter().enumerate().map(variant).collect();
+        self.sweep.cells.push(Cell { at, runs });
+    }
 }
 
 /// The kind in the table of a severed trace's rows.
@@ -111,21 +158,6 @@ fn at(name: &str, kind: Kind, layer: usize, position: usize) -> Coordinates {
     }
 }
 
-/// Adds a cell with a variant of each base, changed as `changes` says for its sample.
-fn push_cell(
-    sweep: &mut Sweep,
-    at: Coordinates,
-    bases: &[RunId],
-    changes: impl Fn(usize) -> Vec<Intervention>,
-) {
-    let name = at.kind.clone().unwrap_or_default();
-    let variant = |(sample, base): (usize, &RunId)| {
-        sweep.request.push(Run::variant(name.clone(), *base, changes(sample)))
-    };
-    let runs = bases.iter().enumerate().map(variant).collect();
-    sweep.cells.push(Cell { at, runs });
-}
-
 /// The noise of each sample, `[subject tokens, d_model]`, and a second draw where a severed trace
 /// takes ROME's.
 ///
@@ -150,7 +182,10 @@ pub(crate) fn draw(
             |data: &[f64]| Arc::new(Array { shape: vec![tokens, d_model], data: data.to_vec() });
         Ok(samples.map(array).collect())
     };
-    let draws = if settings.sever_noise == SeverNoise::Rome { 2 } else { 1 };
+    let draws = match settings.sever_noise {
+        SeverNoise::Rome => 2,
+        SeverNoise::Same => 1,
+    };
     (0..draws).map(|_| one_draw()).collect()
 }
 
