@@ -49,8 +49,7 @@ impl Console {
         let target =
             if self.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let bar = ProgressBar::with_draw_target(Some(total as u64), target);
-        let template =
-            "{msg} {bar:32} {percent:>3} % of {len} forward passes, {per_sec}, {eta} left";
+        let template = "{msg} {bar:32} {percent:>3} % of {len} forward passes, {eta} left";
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }

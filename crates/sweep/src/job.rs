@@ -42,12 +42,10 @@ pub enum Event<'a> {
         /// True where its part is there already.
         finished: bool,
     },
-    /// Forward passes done and planned, over all cases.
+    /// Work was done.
     Forwards {
-        /// Done, those of finished cases included.
+        /// Forward passes over all cases (see [`Job::forwards`]), those of finished ones included.
         done: usize,
-        /// Planned.
-        of: usize,
     },
 }
 
@@ -105,9 +103,18 @@ impl<'a> Job<'a> {
         Ok(job)
     }
 
+    /// Full forward passes that all cases take.
+    pub fn forwards(&self) -> usize {
+        self.cases.iter().map(|fed| self.forwards_of(fed)).sum()
+    }
+
+    fn forwards_of(&self, fed: &Fed) -> usize {
+        self.settings.forwards(fed.tokens.len(), self.model.architecture().n_layers)
+    }
+
     /// Refuses a case whose runs wouldn't fit in memory.
     fn check_size(&self, fed: &Fed) -> Result<(), SweepError> {
-        let forwards = self.settings.forwards(fed.tokens.len(), self.model.architecture().n_layers);
+        let forwards = self.forwards_of(fed);
         let (samples, most) = (self.settings.samples, MOST_FORWARDS);
         match forwards <= most {
             true => Ok(()),
@@ -145,19 +152,16 @@ impl<'a> Job<'a> {
             ResultsFolder::open(folder, &self.request(), environment, self.cases.len())?;
         let resumed = folder.finished().len();
         let earlier = RunFile::read(folder.path())?.and_then(|run| run.cost);
-        let n_layers = self.model.architecture().n_layers;
-        let planned = |fed: &Fed| self.settings.forwards(fed.tokens.len(), n_layers);
-        let of = self.cases.iter().map(planned).sum();
         let mut before = 0;
         for (index, fed) in self.cases.iter().enumerate() {
             let finished = folder.finished().contains(&index);
             let _ = events(Event::Case { name: &fed.case.name, index, finished });
             if !finished {
-                let progress = &mut |done, _| events(Event::Forwards { done: before + done, of });
+                let progress = &mut |done, _| events(Event::Forwards { done: before + done });
                 folder.commit(index, &self.part(fed, progress)?)?;
             }
-            before += planned(fed);
-            let _ = events(Event::Forwards { done: before, of });
+            before += self.forwards_of(fed);
+            let _ = events(Event::Forwards { done: before });
         }
         let cost = match earlier {
             // Nothing was computed, so nothing changes.

@@ -110,15 +110,12 @@ fn compute(
     model: &Model,
     console: &Console,
 ) -> Result<Done, Failure> {
-    let bar = console.progress(0);
+    let bar = console.progress(job.forwards());
     let environment = session.environment(model)?;
     let done = job.run(folder, &environment, &mut |event| {
         match event {
             Event::Case { name, .. } => bar.set_message(format!("case {name}")),
-            Event::Forwards { done, of } => {
-                bar.set_length(of as u64);
-                bar.set_position(done as u64);
-            }
+            Event::Forwards { done } => bar.set_position(done as u64),
         }
         ControlFlow::Continue(())
     });
