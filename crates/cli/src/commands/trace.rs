@@ -224,7 +224,9 @@ fn overview(reports: &Reports<'_>) -> Vec<Vec<String>> {
     for (case, report) in reports {
         let cells = report.strongest().into_iter().map(|(kind, peak)| {
             let token = case.tokens.texts.get(peak.position).map_or("", String::as_str);
-            format!("{kind} {}@{} {:+.3}", visible(token.trim()), peak.layer, peak.effect)
+            // A token that is just a space has to stay one.
+            let token = Some(token.trim()).filter(|word| !word.is_empty()).unwrap_or(token);
+            format!("{kind} {}@{} {:+.3}", visible(token), peak.layer, peak.effect)
         });
         let probability =
             |p: f64| if case.correct_prediction { format!("{p:.3}") } else { String::new() };
