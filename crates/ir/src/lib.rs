@@ -34,6 +34,7 @@ mod error;
 mod intervention;
 mod locus;
 mod metric;
+pub mod plan;
 mod request;
 mod role;
 mod run;

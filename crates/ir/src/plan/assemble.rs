@@ -1,0 +1,268 @@
+//! From numbers and needs to a pass: unneeded rows dropped, the others in the order of their lanes.
+
+use std::collections::BTreeMap;
+
+use crate::component::Component;
+use crate::intervention::State;
+use crate::metric::Measure;
+use crate::plan::lanes::{Capture, Numbered, captures, number};
+use crate::plan::need::need;
+use crate::plan::numbers::{self, NONE, Operand};
+use crate::plan::pass::{Birth, Held, Logits, Measured, Pass, Patch, Row, Segment};
+use crate::plan::program::Program;
+use crate::plan::stage::Stages;
+use crate::request::Request;
+use crate::run::RunId;
+use crate::site::Site;
+
+/// Something that a pass gives back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Item {
+    /// A run's metrics.
+    Measured(usize),
+    /// A reading of a request.
+    Reading { request: usize, index: usize },
+}
+
+impl Item {
+    /// The run that it is about.
+    pub(crate) fn run(self, program: &Program<'_>) -> usize {
+        match self {
+            Self::Measured(run) => run,
+            Self::Reading { request, index } => {
+                program.offsets[request] + program.requests[request].readings[index].run.0
+            }
+        }
+    }
+
+    /// Every run that must be there for it, its bases and sources aside.
+    pub(crate) fn runs(self, program: &Program<'_>) -> Vec<usize> {
+        let run = self.run(program);
+        let mut runs = vec![run];
+        if matches!(self, Self::Measured(_)) {
+            runs.extend(program.clean_runs(program.runs[run].request));
+        }
+        runs
+    }
+
+    fn captures(self, program: &Program<'_>) -> Vec<Capture> {
+        match self {
+            Self::Measured(_) => self.runs(program).into_iter().map(logits).collect(),
+            Self::Reading { request, index } => {
+                let reading = &program.requests[request].readings[index];
+                vec![(self.run(program), reading.locus.site.place(), reading.state)]
+            }
+        }
+    }
+}
+
+fn logits(run: usize) -> Capture {
+    (run, Site::outside(Component::Logits), State::Left)
+}
+
+/// Plans the pass that gives these items.
+pub(crate) fn assemble(program: &Program<'_>, items: &[Item]) -> Pass {
+    let active = program.closure(items.iter().flat_map(|item| item.runs(program)));
+    let mut asked = captures(program, &active);
+    asked.extend(items.iter().flat_map(|item| item.captures(program)));
+    asked.sort_unstable_by_key(|(run, site, state)| (*run, site.order(), *state));
+    asked.dedup();
+    let numbered = number(program, &active, &asked);
+    let mut pass = Pass { segments: Vec::new(), measured: Vec::new(), readings: Vec::new() };
+    for item in items {
+        match item {
+            Item::Measured(run) => pass.measured.push(measured(program, &numbered, *run)),
+            Item::Reading { request, index } => {
+                let reading = &program.requests[*request].readings[*index];
+                let rows = &numbered.captured[&item.captures(program)[0]];
+                let positions = reading.locus.positions.indices(rows.len());
+                let held = positions.into_iter().map(|position| held(&rows[position]));
+                pass.readings.push((*request, *index, held.collect()));
+            }
+        }
+    }
+    let needed = need(program, &numbered, reads(&pass, program.architecture.n_layers as u32));
+    Assembly::new(program, &numbered, &needed).finish(pass)
+}
+
+/// What a run's metrics read, by the numbers that rows have before unneeded ones are dropped.
+fn measured(program: &Program<'_>, numbered: &Numbered, run: usize) -> Measured {
+    let request = program.runs[run].request;
+    let row = |run: usize, measure: &Measure| {
+        let rows = &numbered.captured[&logits(run)];
+        rows[Request::position(measure, rows.len())].row
+    };
+    let logits = |measure: &Measure| Logits {
+        row: row(run, measure),
+        clean: measure.metric.clean().map(|id| row(program.offsets[request] + id.0, measure)),
+    };
+    let rows = program.requests[request].measures.iter().map(logits).collect();
+    Measured { request, run: RunId(run - program.offsets[request]), rows }
+}
+
+fn held(operand: &Operand) -> Held {
+    let Operand { segment, component, row } = *operand;
+    Held { segment, component, row }
+}
+
+/// Everything that the pass gives back.
+fn reads(pass: &Pass, last: u32) -> Vec<Operand> {
+    let logits = |row| Operand { segment: last, component: Component::Logits, row };
+    let measured = pass.measured.iter().flat_map(|run| &run.rows);
+    let measured = measured.flat_map(|read| [Some(read.row), read.clean]).flatten().map(logits);
+    let read = pass.readings.iter().flat_map(|(_, _, rows)| rows);
+    let read = read.map(|h| Operand { segment: h.segment, component: h.component, row: h.row });
+    measured.chain(read).collect()
+}
+
+/// The segments being put together.
+struct Assembly<'a> {
+    program: &'a Program<'a>,
+    numbered: &'a Numbered,
+    needed: &'a [Vec<Stages>],
+    /// The needed rows of each segment, in their new order.
+    order: Vec<Vec<u32>>,
+    /// The new index of each row.
+    index: Vec<Vec<u32>>,
+}
+
+impl<'a> Assembly<'a> {
+    fn new(program: &'a Program<'a>, numbered: &'a Numbered, needed: &'a [Vec<Stages>]) -> Self {
+        let (mut order, mut index) = (Vec::new(), Vec::new());
+        for (numbers, stages) in numbered.segments.iter().zip(needed) {
+            let mut rows: Vec<u32> =
+                (0..numbers.len() as u32).filter(|row| !stages[*row as usize].is_empty()).collect();
+            rows.sort_by_key(|row| numbers.owners[*row as usize]);
+            let mut new = vec![NONE; numbers.len()];
+            for (at, row) in rows.iter().enumerate() {
+                new[*row as usize] = at as u32;
+            }
+            order.push(rows);
+            index.push(new);
+        }
+        Self { program, numbered, needed, order, index }
+    }
+
+    fn finish(self, mut pass: Pass) -> Pass {
+        pass.segments = (0..self.order.len()).map(|segment| self.segment(segment)).collect();
+        let last = self.order.len() - 1;
+        for read in pass.measured.iter_mut().flat_map(|run| &mut run.rows) {
+            read.row = self.index[last][read.row as usize];
+            read.clean = read.clean.map(|row| self.index[last][row as usize]);
+        }
+        for held in pass.readings.iter_mut().flat_map(|(_, _, rows)| rows) {
+            *held = self.moved(*held);
+        }
+        let readings = pass.readings.iter().flat_map(|(_, _, rows)| rows).copied();
+        let mut later: Vec<Held> = readings.collect();
+        for (at, segment) in pass.segments.iter().enumerate() {
+            let operands = segment.patches.iter().flat_map(|patch| &patch.operands);
+            later.extend(operands.filter(|held| held.segment as usize != at));
+        }
+        for Held { segment, component, row } in later {
+            pass.segments[segment as usize].held.insert((component, row));
+        }
+        pass
+    }
+
+    fn moved(&self, held: Held) -> Held {
+        Held { row: self.index[held.segment as usize][held.row as usize], ..held }
+    }
+
+    fn segment(&self, at: usize) -> Segment {
+        let mut segment = Segment::default();
+        let lists = self.keys(at, &mut segment);
+        for row in &self.order[at] {
+            self.row(at, *row, &lists, &mut segment);
+        }
+        segment
+    }
+
+    /// Lays out the keys and values of every lane that attends; returns where each begins.
+    fn keys(&self, at: usize, segment: &mut Segment) -> BTreeMap<u32, u32> {
+        let (numbers, below) = (&self.numbered.segments[at], &self.numbered.below[at]);
+        let mut lens: BTreeMap<u32, u32> = BTreeMap::new();
+        for row in &self.order[at] {
+            if let numbers::Birth::Attention { keys, .. } = numbers.births[*row as usize] {
+                let len = lens.entry(keys).or_default();
+                *len = (*len).max(numbers.positions[*row as usize] + 1);
+            }
+        }
+        let mut firsts = BTreeMap::new();
+        let (mut rows, mut values) = (Vec::new(), Vec::new());
+        for (lane, len) in lens {
+            firsts.insert(lane, segment.keys.len() as u32);
+            below.rows(lane, len as usize, (&mut rows, &mut values));
+            let index = |row: &u32| self.index[at - 1][*row as usize];
+            segment.keys.extend(rows.iter().map(index));
+            segment.values.extend(values.iter().map(index));
+        }
+        if segment.keys == segment.values {
+            segment.values = Vec::new();
+        }
+        firsts
+    }
+
+    fn row(&self, at: usize, old: u32, lists: &BTreeMap<u32, u32>, segment: &mut Segment) {
+        let numbers = &self.numbered.segments[at];
+        let stages = self.needed[at][old as usize];
+        let here = |row: u32| self.index[at][row as usize];
+        let below = |row: u32| match row {
+            NONE => NONE,
+            row => self.index[at - 1][row as usize],
+        };
+        let birth = match numbers.births[old as usize] {
+            numbers::Birth::Token(token) => Birth::Token(token),
+            numbers::Birth::Attention { keys, query } => {
+                Birth::Attention { query: below(query), keys: lists[&keys] }
+            }
+            numbers::Birth::Patch { component, .. } => {
+                let patch = self.patch(at, old);
+                if patch.reads_input {
+                    segment.kept.insert((component, patch.input));
+                }
+                let operands = patch.operands.iter().filter(|held| held.segment as usize == at);
+                segment.kept.extend(operands.map(|held| (held.component, held.row)));
+                segment.patches.push(patch);
+                Birth::Patch { component, index: segment.patches.len() as u32 - 1 }
+            }
+            numbers::Birth::Join { component, resid, branch } => {
+                let (resid, branch) = match component {
+                    Component::ResidMid => (below(resid), here(branch)),
+                    _ => (here(resid), here(branch)),
+                };
+                let read = match component {
+                    Component::ResidPre => {
+                        [Some((Component::Embed, resid)), Some((Component::PosEmbed, branch))]
+                    }
+                    Component::ResidMid => [None, Some((Component::AttnOut, branch))],
+                    _ => [Some((Component::ResidMid, resid)), Some((Component::MlpOut, branch))],
+                };
+                segment.kept.extend(read.into_iter().flatten());
+                Birth::Join { component, resid, branch }
+            }
+        };
+        let resid = below(numbers.resids[old as usize]);
+        segment.rows.push(Row { position: numbers.positions[old as usize], stages, birth, resid });
+        segment.runs.push(self.numbered.names[numbers.owners[old as usize] as usize] as u32);
+    }
+
+    fn patch(&self, at: usize, old: u32) -> Patch {
+        let numbers = &self.numbered.segments[at];
+        let numbers::Birth::Patch { change, row, input, operands, .. } =
+            numbers.births[old as usize]
+        else {
+            unreachable!("only patches are asked for")
+        };
+        let prepared = &self.program.changes[change as usize];
+        Patch {
+            request: prepared.request,
+            run: prepared.run,
+            intervention: prepared.index,
+            index: row,
+            input: self.index[at][input as usize],
+            reads_input: prepared.reads_input(),
+            operands: numbers.operands(operands).iter().map(|o| self.moved(held(o))).collect(),
+        }
+    }
+}

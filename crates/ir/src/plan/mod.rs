@@ -1,0 +1,166 @@
+//! The planner: what has to be computed for a request, and what it costs.
+//!
+//! An intervention changes only its forward cone, and a metric reads only its backward cone. The
+//! planner finds the rows that lie in both, once for all runs:
+//!
+//! 1. [`lanes`] goes through the layers upwards and gives every row a number. Runs share a row where
+//!    its value is the same for both: a corrupted run and the clean one before the subject, two
+//!    prompts in their common prefix, a variant and its base before the patch, variants that agree
+//!    up to some layer. A replaced value is the row that it was copied from, so writing what is there
+//!    already changes nothing, and holding a changed row at its base's value makes it the base's.
+//! 2. [`need`] goes downwards and marks what metrics, readings and other rows read.
+//! 3. [`assemble`] drops the rest.
+//!
+//! [`chunk`] splits runs into passes that fit into a memory budget. Nothing here knows a tensor.
+
+mod assemble;
+mod chunk;
+mod cost;
+mod lanes;
+mod need;
+mod numbers;
+mod pass;
+mod print;
+mod program;
+mod stage;
+
+use thiserror::Error;
+
+use crate::architecture::Architecture;
+use crate::error::IrError;
+use crate::intervention::Intervention;
+use crate::request::Request;
+use crate::run::RunId;
+use crate::site::Site;
+
+use assemble::{Item, assemble};
+use program::Program;
+
+pub use cost::{BLOCK_ROWS, LOGIT_ROWS, PRODUCTS, PassCost, forward_flops, product};
+pub use pass::{Birth, Held, Logits, Measured, Pass, Patch, Row, Segment};
+pub use stage::Stages;
+
+/// Why there is no plan.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[expect(missing_docs, reason = "the fields are what the message shows")]
+pub enum PlanError {
+    /// The request itself is wrong.
+    #[error(transparent)]
+    Request(#[from] IrError),
+    /// A budget that not even one run fits in.
+    #[error(
+        "a memory budget of {} is too small for a single run: the smallest that works is {}",
+        mebibytes(*budget),
+        mebibytes(*smallest)
+    )]
+    TooSmall { budget: u64, smallest: u64 },
+    /// A source above its reader, which takes a second pass.
+    #[error(
+        "run {run} reads '{from}' for its '{at}', which lies below: this takes two passes, which \
+         only the reference executor can do yet (--executor reference)"
+    )]
+    SourceAbove { run: RunId, from: Site, at: Site },
+}
+
+/// Bytes as a flag gives them, rounded up.
+fn mebibytes(bytes: u64) -> String {
+    format!("{}MiB", bytes.div_ceil(1 << 20))
+}
+
+/// Plans the passes of one or several requests on a model.
+///
+/// ```
+/// use tracewright_ir::plan::Planner;
+/// # use tracewright_ir::{Request, Run, Measure, Metric, Intervention, Locus, Site, Component};
+/// # use tracewright_ir::{Activation, Architecture, Norm, Position, ScoreScale};
+/// # let architecture = Architecture {
+/// #     family: "gpt2".to_owned(), n_layers: 2, d_model: 8, n_heads: 2, n_kv_heads: 2, d_head: 4,
+/// #     d_mlp: 32, vocab: 10, context: 16, norm: Norm::LayerNorm { eps: 1e-5 },
+/// #     position: Position::Learned, activation: Activation::GeluTanh,
+/// #     score_scale: ScoreScale { by_head_width: true, by_layer: false }, query_key_norm: false,
+/// #     gated_mlp: false, parallel_residual: false, tied_unembedding: true, modules: Vec::new(),
+/// # };
+/// let mut request = Request::default();
+/// let clean = request.push(Run::of_tokens("clean", &[1, 2, 3]));
+/// let corrupted = request.push(Run::of_tokens("corrupted", &[1, 9, 3]));
+/// let last = Locus::at(Site::in_layer(Component::ResidPost, 1)).positions([2]);
+/// let patched = request.push(Run::variant("patched", corrupted, [Intervention::copy(last, clean)]));
+/// request.measures.push(Measure::at_last(Metric::Logit { answer: 5 }));
+/// request.measured = vec![clean, corrupted, patched];
+///
+/// let requests = [&request];
+/// let planner = Planner::new(&requests, &architecture)?;
+/// let passes = planner.passes(1 << 30)?;
+/// let pass = planner.pass(&passes[0]);
+/// // Position 0 is the same in both prompts, and the patched run is the clean one above layer 1.
+/// assert_eq!(pass.segments[0].rows.len(), 5);
+/// # Ok::<(), tracewright_ir::plan::PlanError>(())
+/// ```
+pub struct Planner<'a> {
+    program: Program<'a>,
+}
+
+/// What one pass gives: some of the requests' measured runs and readings, in their order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chunk {
+    items: Vec<Item>,
+}
+
+impl<'a> Planner<'a> {
+    /// Looks through the requests.
+    ///
+    /// # Errors
+    ///
+    /// A request that doesn't fit the model, and [`PlanError::SourceAbove`].
+    pub fn new(
+        requests: &'a [&'a Request],
+        architecture: &'a Architecture,
+    ) -> Result<Self, PlanError> {
+        requests.iter().try_for_each(|request| request.check(architecture))?;
+        let program = Program::new(requests, architecture)?;
+        for change in &program.changes {
+            let at = change.place;
+            let above = |site: &Site| program.place(*site) > program.place(at);
+            let sites = change.reads.iter().map(|read| read.locus.site);
+            if let Some(from) = sites.into_iter().find(above) {
+                return Err(PlanError::SourceAbove { run: change.run, from, at });
+            }
+        }
+        Ok(Self { program })
+    }
+
+    /// The passes that answer the requests, each within a budget of bytes (weights apart).
+    ///
+    /// # Errors
+    ///
+    /// [`PlanError::TooSmall`].
+    pub fn passes(&self, budget: u64) -> Result<Vec<Chunk>, PlanError> {
+        let mut items = Vec::new();
+        for (request, asked) in self.program.requests.iter().enumerate() {
+            let offset = self.program.offsets[request];
+            if !asked.measures.is_empty() {
+                items.extend(asked.measured.iter().map(|run| Item::Measured(offset + run.0)));
+            }
+            let readings = 0..asked.readings.len();
+            items.extend(readings.map(|index| Item::Reading { request, index }));
+        }
+        let chunks = chunk::chunk(&self.program, &items, budget)?;
+        Ok(chunks.into_iter().map(|items| Chunk { items }).collect())
+    }
+
+    /// What a run is called; runs are counted over all requests.
+    fn name(&self, run: u32) -> &str {
+        self.program.runs[run as usize].name
+    }
+
+    /// The intervention of a patch.
+    fn intervention(&self, patch: &Patch) -> &Intervention {
+        let run = &self.program.requests[patch.request].runs[patch.run.0];
+        &run.interventions[patch.intervention]
+    }
+
+    /// The pass that gives a chunk.
+    pub fn pass(&self, chunk: &Chunk) -> Pass {
+        assemble(&self.program, &chunk.items)
+    }
+}

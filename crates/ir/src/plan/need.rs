@@ -1,0 +1,131 @@
+//! Backward: which of the rows anybody reads.
+
+use crate::component::Component;
+use crate::plan::lanes::{Below, Numbered};
+use crate::plan::numbers::{Birth, Numbers, Operand};
+use crate::plan::program::Program;
+use crate::plan::stage::Stages;
+
+/// The stages of every row that must be computed for `reads`, by segment and number.
+pub(crate) fn need(
+    program: &Program<'_>,
+    numbered: &Numbered,
+    reads: impl IntoIterator<Item = Operand>,
+) -> Vec<Vec<Stages>> {
+    let mut needed: Vec<Vec<Stages>> =
+        numbered.segments.iter().map(|numbers| vec![Stages::default(); numbers.len()]).collect();
+    for read in reads {
+        mark(&mut needed, read);
+    }
+    for segment in (0..numbered.segments.len()).rev() {
+        let mut prefixes = vec![0; numbered.below[segment].lanes.len()];
+        for row in (0..numbered.segments[segment].len()).rev() {
+            let numbers = &numbered.segments[segment];
+            let birth = numbers.births[row];
+            let stages = needed[segment][row].closed(birth.component(), segment == 0);
+            needed[segment][row] = stages;
+            if !stages.is_empty() {
+                let origin = Origin { program, numbers, segment, row, stages };
+                origin.spread(&mut needed, &mut prefixes);
+            }
+        }
+        if segment > 0 {
+            mark_keys(&mut needed[segment - 1], &numbered.below[segment], prefixes);
+        }
+    }
+    needed
+}
+
+fn mark(needed: &mut [Vec<Stages>], read: Operand) {
+    needed[read.segment as usize][read.row as usize].add(Stages::of(read.component));
+}
+
+/// A row that is needed.
+struct Origin<'a> {
+    program: &'a Program<'a>,
+    numbers: &'a Numbers,
+    segment: usize,
+    row: usize,
+    stages: Stages,
+}
+
+impl Origin<'_> {
+    /// Marks what the row's birth reads.
+    fn spread(&self, needed: &mut [Vec<Stages>], prefixes: &mut [u32]) {
+        let here = |component, row| Operand { segment: self.segment as u32, component, row };
+        let below = |component, row| Operand { segment: self.segment as u32 - 1, component, row };
+        // What the stream is called at the end of the segment below.
+        let resid = match self.segment {
+            1 => Component::ResidPre,
+            _ => Component::ResidPost,
+        };
+        match self.numbers.births[self.row] {
+            Birth::Token(_) => {}
+            Birth::Attention { keys, query } => {
+                if self.stages.meets(Stages::ATTENTION) {
+                    mark(needed, below(Component::Q, query));
+                    let prefix = &mut prefixes[keys as usize];
+                    *prefix = (*prefix).max(self.numbers.positions[self.row] + 1);
+                }
+            }
+            Birth::Patch { component, change, input, operands, .. } => {
+                if self.stages.has(component) {
+                    let above_attention =
+                        matches!(component, Component::Scores | Component::Pattern);
+                    if self.program.changes[change as usize].reads_input() || above_attention {
+                        mark(needed, here(component, input));
+                    }
+                    for operand in self.numbers.operands(operands) {
+                        mark(needed, *operand);
+                    }
+                }
+                if let Some(divided) = divided(component, self.segment) {
+                    mark(needed, here(divided, input));
+                }
+            }
+            Birth::Join { component: Component::ResidMid, resid: row, branch } => {
+                mark(needed, below(resid, row));
+                mark(needed, here(Component::AttnOut, branch));
+            }
+            Birth::Join { component, resid, branch } => {
+                let [stream, added] = match component {
+                    Component::ResidPre => [Component::Embed, Component::PosEmbed],
+                    _ => [Component::ResidMid, Component::MlpOut],
+                };
+                mark(needed, here(stream, resid));
+                mark(needed, here(added, branch));
+            }
+        }
+        let starts_below = self.numbers.births[self.row].component() < Component::ResidMid;
+        if self.segment > 0 && starts_below && self.stages.has(Component::ResidMid) {
+            mark(needed, below(resid, self.numbers.resids[self.row]));
+        }
+    }
+}
+
+/// What a norm divides by the given divisor.
+fn divided(component: Component, segment: usize) -> Option<Component> {
+    match component {
+        Component::Ln2Scale => Some(Component::ResidMid),
+        Component::Ln1Scale | Component::FinalScale if segment == 0 => Some(Component::ResidPre),
+        Component::Ln1Scale | Component::FinalScale => Some(Component::ResidPost),
+        _ => None,
+    }
+}
+
+/// Marks the first keys and values of each lane, as many as its longest reader sees.
+fn mark_keys(needed: &mut [Stages], below: &Below, mut prefixes: Vec<u32>) {
+    for lane in (0..below.lanes.len()).rev() {
+        let keys = below.lanes[lane];
+        let prefix = prefixes[lane];
+        let own = prefix.saturating_sub(keys.shared).min(keys.len) as usize;
+        for at in keys.first as usize..keys.first as usize + own {
+            needed[below.keys[at] as usize].add(Stages::of(Component::K));
+            needed[below.values[at] as usize].add(Stages::of(Component::V));
+        }
+        if let Some(reference) = keys.reference {
+            let of_reference = &mut prefixes[reference as usize];
+            *of_reference = (*of_reference).max(prefix.min(keys.shared));
+        }
+    }
+}

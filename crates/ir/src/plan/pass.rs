@@ -1,0 +1,153 @@
+//! A pass: what is computed, segment by segment, row by row.
+
+use std::collections::BTreeSet;
+
+use crate::component::Component;
+use crate::plan::stage::Stages;
+use crate::run::RunId;
+
+/// One walk through the layers: everything that an executor has to know, and nothing else.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pass {
+    /// From the embeddings to the logits; one more than the model has layers.
+    pub segments: Vec<Segment>,
+    /// The runs whose metrics the pass gives.
+    pub measured: Vec<Measured>,
+    /// The readings that the pass gives: the index of the request, that of the reading in it, and
+    /// its rows.
+    pub readings: Vec<(usize, usize, Vec<Held>)>,
+}
+
+/// A run whose metrics are read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Measured {
+    /// The index of its request.
+    pub request: usize,
+    /// Its index in the request.
+    pub run: RunId,
+    /// What each of the request's measures reads.
+    pub rows: Vec<Logits>,
+}
+
+/// The rows of the last segment whose logits a metric reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Logits {
+    /// The run's own.
+    pub row: u32,
+    /// The one that it is compared with.
+    pub clean: Option<u32>,
+}
+
+/// The rows between two attentions: the upper part of a layer and the lower part of the next.
+///
+/// Rows stand in an order in which each may be computed from those before it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Segment {
+    /// The rows; everything else names them by their index.
+    pub rows: Vec<Row>,
+    /// The interventions' outcomes among them.
+    pub patches: Vec<Patch>,
+    /// The values that births read, each kept from its stage on until the segment ends.
+    pub kept: BTreeSet<(Component, u32)>,
+    /// The values that are read later than that: in segments above and by readings.
+    pub held: BTreeSet<(Component, u32)>,
+    /// The rows of the segment below whose keys attention reads, one list after the other.
+    pub keys: Vec<u32>,
+    /// The rows whose values it reads, where they aren't those of the keys; otherwise empty.
+    pub values: Vec<u32>,
+    /// The first run that has the row, counted over all requests; for people.
+    pub runs: Vec<u32>,
+}
+
+/// A row of a segment: one position of every run that has the same value there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Its position.
+    pub position: u32,
+    /// The stages at which its value is needed.
+    pub stages: Stages,
+    /// Where it comes from.
+    pub birth: Birth,
+    /// The row of the segment below that its attention output is added to; of no meaning where
+    /// that isn't needed.
+    pub resid: u32,
+}
+
+/// How a row begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Birth {
+    /// The embedding of a token.
+    Token(u32),
+    /// Attention of a query of the segment below over keys and values of it.
+    Attention {
+        /// The query's row.
+        query: u32,
+        /// Where its keys begin in [`Segment::keys`]; they are as many as its position plus one.
+        keys: u32,
+    },
+    /// An intervention's outcome, by its index in [`Segment::patches`].
+    Patch {
+        /// The stage at which it acts.
+        component: Component,
+        /// The index.
+        index: u32,
+    },
+    /// The sum of a row of the residual stream and of what a branch adds to it: of `embed` and
+    /// `pos_embed`, `resid_pre` (of the segment below) and `attn_out`, or `resid_mid` and `mlp_out`.
+    Join {
+        /// `resid_pre`, `resid_mid` or `resid_post`.
+        component: Component,
+        /// The stream's row.
+        resid: u32,
+        /// The branch's row.
+        branch: u32,
+    },
+}
+
+/// What an intervention makes of a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Patch {
+    /// The request that the intervention is from.
+    pub request: usize,
+    /// Its run.
+    pub run: RunId,
+    /// Its place among the run's own interventions.
+    pub intervention: usize,
+    /// Which row of its locus this is.
+    pub index: u32,
+    /// The row that is changed.
+    pub input: u32,
+    /// Whether the outcome depends on that row's value.
+    pub reads_input: bool,
+    /// What the intervention reads: one value for each of its sources.
+    pub operands: Vec<Held>,
+}
+
+impl Birth {
+    /// The stage at which the row begins.
+    pub fn component(&self) -> Component {
+        match self {
+            Self::Token(_) => Component::Embed,
+            Self::Attention { .. } => Component::Scores,
+            Self::Patch { component, .. } | Self::Join { component, .. } => *component,
+        }
+    }
+}
+
+/// A row's value at a stage of some segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Held {
+    /// The segment.
+    pub segment: u32,
+    /// The stage.
+    pub component: Component,
+    /// The row.
+    pub row: u32,
+}
+
+impl Row {
+    /// Whether the row's value at a stage is made by that stage from the one before it.
+    pub fn computes(&self, component: Component) -> bool {
+        self.stages.has(component) && self.birth.component() != component
+    }
+}
