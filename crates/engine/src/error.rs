@@ -1,6 +1,7 @@
 //! What can go wrong while a request is executed.
 
 use thiserror::Error;
+use tracewright_ir::plan::PlanError;
 use tracewright_ir::{IrError, RunId, Site};
 
 /// Why a request has no answer.
@@ -10,6 +11,15 @@ pub enum EngineError {
     /// The request itself is wrong.
     #[error(transparent)]
     Request(#[from] IrError),
+    /// There is no plan for it.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// Something that this executor doesn't compute.
+    #[error(
+        "the lockstep executor can't change or read '{site}' yet: use the reference executor \
+         (--executor reference)"
+    )]
+    NotYet { site: Site },
     /// A metric or a reading that is infinite or not a number.
     #[error("'{metric}' of run '{run}' is {value}: the model's numbers overflow on this input")]
     NotFinite { run: String, metric: &'static str, value: f64 },

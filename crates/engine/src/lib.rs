@@ -39,6 +39,7 @@
 
 mod error;
 mod hooks;
+pub mod lockstep;
 mod outcome;
 mod patch;
 mod predict;

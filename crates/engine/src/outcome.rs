@@ -3,7 +3,8 @@
 use std::ops::ControlFlow;
 
 use serde::{Deserialize, Serialize};
-use tracewright_ir::Array;
+use tracewright_ir::plan::{PRODUCTS, product};
+use tracewright_ir::{Architecture, Array, Component};
 
 /// The answer to a [`Request`](tracewright_ir::Request).
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,16 +20,37 @@ pub struct Outcome {
 /// What an execution took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cost {
-    /// Forward passes of one sequence.
+    /// Runs that went through the model: as many full forward passes with the reference executor.
     pub forwards: usize,
-    /// Rows (positions of sequences) that went through every layer.
+    /// Rows (positions of runs) that went through a layer, summed over the layers.
     pub rows: usize,
+    /// Floating point operations of the products with weights.
+    #[serde(default)]
+    pub flops: u64,
+}
+
+impl Cost {
+    /// Full forward passes of `sequences` of `len` tokens, with the logits of `logits` rows in all.
+    pub fn of_forwards(
+        architecture: &Architecture,
+        sequences: usize,
+        len: usize,
+        logits: usize,
+    ) -> Self {
+        let rows = sequences * len * architecture.n_layers;
+        let flops = |component: &Component| {
+            let rows = if component.in_layers() { rows } else { logits };
+            2 * rows as u64 * product(architecture, *component)
+        };
+        Self { forwards: sequences, rows, flops: PRODUCTS.iter().map(flops).sum() }
+    }
 }
 
 impl std::ops::AddAssign for Cost {
     fn add_assign(&mut self, other: Self) {
         self.forwards += other.forwards;
         self.rows += other.rows;
+        self.flops += other.flops;
     }
 }
 

@@ -121,7 +121,8 @@ impl<'a> Execution<'a> {
         let logits = self.shared.decoder.forward(&ids, batch, &rows, &mut hooks)?;
         let kept = hooks.kept;
         self.kept.extend(kept);
-        self.cost += Cost { forwards: batch.sequences, rows: batch.rows() };
+        let architecture = self.shared.decoder.architecture();
+        self.cost += Cost::of_forwards(architecture, runs.len(), batch.len, rows.len());
         let runs = read.into_iter().map(|index| runs[index]).collect();
         let positions = positions.into_iter().collect();
         let logits = BatchLogits { runs, len: batch.len, positions, logits };

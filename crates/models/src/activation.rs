@@ -55,7 +55,7 @@ fn gelu_tanh(values: &mut [f32]) {
 /// exp in f32 by range reduction to ±ln(2)/2 and a polynomial (Cephes' coefficients, relative
 /// error below 2e-7); arguments beyond ±87 are clamped, where GELU is 0 or x already.
 #[inline(always)]
-fn exp(x: f32) -> f32 {
+pub(crate) fn exp(x: f32) -> f32 {
     // Adding 1.5 · 2^23 rounds to a whole number without an instruction that SSE2 lacks.
     const ROUND: f32 = 12_582_912.0;
     const LN2_HIGH: f32 = 0.693_359_4;

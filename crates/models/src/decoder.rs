@@ -157,6 +157,26 @@ impl Decoder {
         [columns(0, q), columns(q, kv), columns(q + kv, kv)]
     }
 
+    /// Some of q, k and v ([`Decoder::qkv`]) alone, those from `first` to `last`, side by side.
+    pub fn project(
+        &self,
+        layer: &Layer,
+        normed: Tensor<2>,
+        first: usize,
+        last: usize,
+    ) -> Tensor<2> {
+        let Architecture { n_heads, n_kv_heads, d_head, .. } = self.architecture;
+        let width = |part: usize| if part == 0 { n_heads * d_head } else { n_kv_heads * d_head };
+        let start = (0..first).map(width).sum();
+        let columns = (first..=last).map(width).sum();
+        let Linear { weight, bias } = &layer.qkv;
+        let part = Linear {
+            weight: weight.clone().narrow(1, start, columns),
+            bias: bias.clone().map(|bias| bias.narrow(0, start, columns)),
+        };
+        part.apply(normed)
+    }
+
     /// What attention adds to the stream, `[rows, d_model]`, from z `[rows, n_heads d_head]`.
     pub fn attn_out(&self, layer: &Layer, z: Tensor<2>) -> Tensor<2> {
         layer.attn_out.apply(z)

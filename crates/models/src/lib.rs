@@ -24,6 +24,7 @@
 //! ```
 
 mod activation;
+mod attend;
 mod attention;
 mod cache;
 mod decoder;
@@ -33,9 +34,11 @@ mod families;
 mod forward;
 mod load;
 mod model;
+mod rows;
 mod tensors;
 mod tokenizer;
 
+pub use attend::Query;
 pub use attention::Batch;
 pub use cache::{Cached, cached};
 pub use decoder::{Decoder, Layer, Norm};
@@ -43,4 +46,5 @@ pub use device::DeviceName;
 pub use error::ModelError;
 pub use forward::{Nobody, Visitor};
 pub use model::{BUILT_IN, Checkpoint, Model};
+pub use rows::Rows;
 pub use tokenizer::Tokenizer;

@@ -1,0 +1,127 @@
+//! From logits to metrics.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::{Tensor, Transaction};
+use tracewright_ir::plan::{Logits, Pass};
+use tracewright_ir::{Metric, Request, RunId, Site};
+use tracewright_models::Decoder;
+
+use crate::error::EngineError;
+use crate::lockstep::walk::{Block, Live};
+
+/// A metric on a row of logits: the request, the measure, the row and what it is compared with. Runs
+/// that have the same row have the same value.
+type Read = (usize, usize, Logits);
+
+/// The metrics of a pass, filled while logits come by. Logits are kept only where another row has to
+/// be waited for.
+pub(crate) struct Metrics<'a> {
+    requests: &'a [&'a Request],
+    pass: &'a Pass,
+    /// What is read of each row.
+    reads: BTreeMap<u32, Vec<Read>>,
+    values: BTreeMap<(usize, usize, u32), f64>,
+    /// Rows that metrics compare with, `[1, vocab]`, once they have come by.
+    clean: BTreeMap<u32, Option<Tensor<2>>>,
+    /// Rows whose clean row comes later.
+    waiting: Vec<(Read, Tensor<2>)>,
+}
+
+impl<'a> Metrics<'a> {
+    pub(crate) fn new(requests: &'a [&'a Request], pass: &'a Pass) -> Self {
+        let mut reads: BTreeMap<u32, Vec<Read>> = BTreeMap::new();
+        let mut clean = BTreeMap::new();
+        for run in &pass.measured {
+            for (measure, logits) in run.rows.iter().enumerate() {
+                clean.extend(logits.clean.map(|row| (row, None)));
+                let of_row = reads.entry(logits.row).or_default();
+                let read = (run.request, measure, *logits);
+                if !of_row.contains(&read) {
+                    of_row.push(read);
+                }
+            }
+        }
+        Self { requests, pass, reads, values: BTreeMap::new(), clean, waiting: Vec::new() }
+    }
+
+    /// Reads the metrics of a block's logits, in one transfer from the device.
+    pub(crate) fn read(
+        &mut self,
+        decoder: &Decoder,
+        block: &Block<'_>,
+        logits: &Live,
+    ) -> Result<(), EngineError> {
+        let Some(value) = &logits.value else { return Ok(()) };
+        for (index, row) in logits.rows.iter().enumerate() {
+            if let Some(clean) = self.clean.get_mut(row) {
+                *clean = Some(value.clone().narrow(0, index, 1));
+            }
+        }
+        let mut batches: BTreeMap<(usize, usize, Option<u32>), Vec<(usize, u32)>> = BTreeMap::new();
+        for (index, row) in logits.rows.iter().enumerate() {
+            for read in self.reads.get(row).into_iter().flatten() {
+                let (request, measure, Logits { clean, .. }) = *read;
+                if clean.is_none_or(|clean| (clean as usize) < block.range.end) {
+                    batches.entry((request, measure, clean)).or_default().push((index, *row));
+                } else {
+                    self.waiting.push((*read, value.clone().narrow(0, index, 1)));
+                }
+            }
+        }
+        let (mut keys, mut transaction) = (Vec::new(), Transaction::default());
+        for ((request, measure, clean), rows) in batches {
+            let indices: Vec<usize> = rows.iter().map(|(index, _)| *index).collect();
+            let whole = indices.len() == logits.rows.len();
+            let values = match whole {
+                true => value.clone(),
+                false => value.clone().select(0, decoder.indices(&indices)),
+            };
+            transaction = transaction.register(self.metric(request, measure, values, clean)?);
+            keys.push((request, measure, rows));
+        }
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let columns = transaction.try_execute().map_err(EngineError::device)?;
+        for ((request, measure, rows), column) in keys.into_iter().zip(columns) {
+            let column = column.try_into_vec_as::<f32>().map_err(EngineError::device)?;
+            for ((_, row), value) in rows.into_iter().zip(column) {
+                self.values.insert((request, measure, row), f64::from(value));
+            }
+        }
+        Ok(())
+    }
+
+    fn metric(
+        &self,
+        request: usize,
+        measure: usize,
+        logits: Tensor<2>,
+        clean: Option<u32>,
+    ) -> Result<Tensor<1>, EngineError> {
+        let metric: &Metric = &self.requests[request].measures[measure].metric;
+        let site = Site::outside(tracewright_ir::Component::Logits);
+        let clean = clean.and_then(|row| self.clean.get(&row).cloned().flatten());
+        tracewright_metrics::measure(metric, logits, clean)
+            .ok_or(EngineError::NotKept { run: RunId(0), site })
+    }
+
+    /// The values of each measured run: request, run, one value for each measure.
+    pub(crate) fn finish(mut self) -> Result<Vec<(usize, usize, Vec<f64>)>, EngineError> {
+        for ((request, measure, logits), row) in std::mem::take(&mut self.waiting) {
+            let value = self.metric(request, measure, row, logits.clean)?;
+            let value = value.try_into_vec_as::<f32>().map_err(EngineError::device)?;
+            let value = value.first().copied().unwrap_or(f32::NAN);
+            self.values.insert((request, measure, logits.row), f64::from(value));
+        }
+        let of_run = |run: &tracewright_ir::plan::Measured| {
+            let values = run.rows.iter().enumerate().map(|(measure, logits)| {
+                let value = self.values.get(&(run.request, measure, logits.row));
+                value.copied().unwrap_or(f64::NAN)
+            });
+            (run.request, run.run.0, values.collect())
+        };
+        Ok(self.pass.measured.iter().map(of_run).collect())
+    }
+}

@@ -1,0 +1,117 @@
+//! The lockstep executor: all runs in one walk through the layers, each with just the rows in which
+//! it differs.
+//!
+//! It does what a [`Pass`](tracewright_ir::plan::Pass) says and decides nothing itself. A segment
+//! (what lies between two attentions) is walked through in blocks of rows: attention and everything
+//! up to `resid_post` in one go, then q, k and v for the attention above.
+
+mod birth;
+mod kept;
+mod logits;
+mod walk;
+
+use std::ops::ControlFlow;
+
+use tracewright_ir::plan::Planner;
+use tracewright_ir::{Array, Request};
+use tracewright_models::Decoder;
+
+use crate::error::EngineError;
+use crate::outcome::{Cost, Outcome, Progress};
+use walk::Walk;
+
+/// Executes requests in as few passes as fit into `budget` bytes, weights apart.
+///
+/// # Errors
+///
+/// A request that doesn't fit the model or the budget ([`PlanError`](tracewright_ir::plan::PlanError)),
+/// a metric or reading that isn't finite, a failing device, [`EngineError::Stopped`] where `progress`
+/// says so, and [`EngineError::NotYet`] for interventions on what lies within attention or a norm.
+pub fn execute(
+    decoder: &Decoder,
+    requests: &[&Request],
+    budget: u64,
+    progress: Progress<'_>,
+) -> Result<Vec<Outcome>, EngineError> {
+    let planner = Planner::new(requests, decoder.architecture())?;
+    let chunks = planner.passes(budget)?;
+    let mut outcomes = Outcomes::new(requests);
+    let steps = decoder.layers().len() + 1;
+    for (done, chunk) in chunks.iter().enumerate() {
+        let pass = planner.pass(chunk);
+        let mut walk = Walk::new(decoder, requests, &pass)?;
+        for step in 0..steps {
+            walk.segment(step)?;
+            if let ControlFlow::Break(()) = progress(done * steps + step + 1, chunks.len() * steps)
+            {
+                return Err(EngineError::Stopped);
+            }
+        }
+        outcomes.take(requests, walk.finish()?)?;
+    }
+    Ok(outcomes.finish())
+}
+
+/// What a pass has found.
+pub(crate) struct Found {
+    /// The metrics of each measured run: request, run, one value for each measure.
+    pub(crate) values: Vec<(usize, usize, Vec<f64>)>,
+    /// Readings: request, index, value.
+    pub(crate) readings: Vec<(usize, usize, Array)>,
+    pub(crate) cost: Cost,
+}
+
+/// The outcomes of several requests, filled pass by pass.
+struct Outcomes {
+    outcomes: Vec<Outcome>,
+    /// The place of each run among the measured ones, by request.
+    places: Vec<Vec<Vec<usize>>>,
+}
+
+impl Outcomes {
+    fn new(requests: &[&Request]) -> Self {
+        let empty = |request: &&Request| Outcome {
+            values: vec![vec![f64::NAN; request.measured.len()]; request.measures.len()],
+            readings: vec![Array { shape: Vec::new(), data: Vec::new() }; request.readings.len()],
+            cost: Cost::default(),
+        };
+        let places = |request: &&Request| {
+            let mut places = vec![Vec::new(); request.runs.len()];
+            for (place, run) in request.measured.iter().enumerate() {
+                places[run.0].push(place);
+            }
+            places
+        };
+        Self {
+            outcomes: requests.iter().map(empty).collect(),
+            places: requests.iter().map(places).collect(),
+        }
+    }
+
+    fn take(&mut self, requests: &[&Request], found: Found) -> Result<(), EngineError> {
+        for (request, run, values) in found.values {
+            for (measure, value) in values.into_iter().enumerate() {
+                if !value.is_finite() {
+                    let metric = requests[request].measures[measure].metric.name();
+                    let run = requests[request].runs[run].name.clone();
+                    return Err(EngineError::NotFinite { run, metric, value });
+                }
+                for place in &self.places[request][run] {
+                    self.outcomes[request].values[measure][*place] = value;
+                }
+            }
+        }
+        for (request, index, array) in found.readings {
+            self.outcomes[request].readings[index] = array;
+        }
+        // A pass belongs to all its requests together; the first one carries the cost.
+        if let Some(first) = self.outcomes.first_mut() {
+            first.cost += found.cost;
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Vec<Outcome> {
+        self.outcomes
+    }
+}

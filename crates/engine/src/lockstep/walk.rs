@@ -1,0 +1,358 @@
+//! The walk through the segments of a pass.
+
+use std::ops::Range;
+
+use burn::tensor::Tensor;
+use tracewright_ir::plan::{BLOCK_ROWS, Birth, LOGIT_ROWS, Pass, Row, Segment, product};
+use tracewright_ir::{Array, Component, Request, Site};
+use tracewright_models::{Decoder, Layer, Query, Rows};
+
+use crate::error::EngineError;
+use crate::lockstep::Found;
+use crate::lockstep::kept::{Kept, width};
+use crate::lockstep::logits::Metrics;
+use crate::outcome::Cost;
+
+/// Values of some rows of a segment, at one stage.
+pub(crate) struct Live {
+    /// Rising.
+    pub(crate) rows: Vec<u32>,
+    /// `[rows, width]`; none where there are no rows, which not every backend takes.
+    pub(crate) value: Option<Tensor<2>>,
+}
+
+/// A pass under way.
+pub(crate) struct Walk<'a> {
+    pub(crate) decoder: &'a Decoder,
+    pub(crate) requests: &'a [&'a Request],
+    pub(crate) pass: &'a Pass,
+    /// The segment that is walked through.
+    pub(crate) at: usize,
+    /// The residual stream at the end of the segment below, and of this one.
+    pub(crate) below: Rows,
+    resid: Rows,
+    /// q, k and v of the segment below; of this one once its lower part is done.
+    qkv: [Rows; 3],
+    /// What births of this segment read.
+    pub(crate) kept: Kept,
+    /// What is read later, by segment.
+    pub(crate) held: Vec<Kept>,
+    metrics: Metrics<'a>,
+    cost: Cost,
+}
+
+/// Some consecutive rows of a segment.
+#[derive(Clone)]
+pub(crate) struct Block<'a> {
+    pub(crate) at: usize,
+    pub(crate) segment: &'a Segment,
+    pub(crate) range: Range<usize>,
+}
+
+impl Block<'_> {
+    /// The rows of the block that fulfil a condition.
+    pub(crate) fn rows(&self, which: impl Fn(&Row) -> bool) -> Vec<u32> {
+        self.range.clone().filter(|r| which(&self.segment.rows[*r])).map(|r| r as u32).collect()
+    }
+
+    pub(crate) fn row(&self, row: u32) -> &Row {
+        &self.segment.rows[row as usize]
+    }
+}
+
+fn blocks(at: usize, segment: &Segment, size: usize) -> impl Iterator<Item = Block<'_>> {
+    let len = segment.rows.len();
+    let range = move |first| first..len.min(first + size);
+    (0..len).step_by(size).map(move |first| Block { at, segment, range: range(first) })
+}
+
+impl<'a> Walk<'a> {
+    pub(crate) fn new(
+        decoder: &'a Decoder,
+        requests: &'a [&'a Request],
+        pass: &'a Pass,
+    ) -> Result<Self, EngineError> {
+        for (at, segment) in pass.segments.iter().enumerate() {
+            check(at, segment, decoder.layers().len())?;
+        }
+        let rows = |component| Rows::new(decoder, width(decoder, component));
+        Ok(Self {
+            decoder,
+            requests,
+            pass,
+            at: 0,
+            below: rows(Component::ResidPost),
+            resid: rows(Component::ResidPost),
+            qkv: [Component::Q, Component::K, Component::V].map(rows),
+            kept: Kept::new(decoder, &Default::default()),
+            held: pass.segments.iter().map(|s| Kept::new(decoder, &s.held)).collect(),
+            metrics: Metrics::new(requests, pass),
+            cost: Cost { forwards: pass.measured.len(), ..Cost::default() },
+        })
+    }
+
+    /// Walks through one segment.
+    pub(crate) fn segment(&mut self, at: usize) -> Result<(), EngineError> {
+        let segment = &self.pass.segments[at];
+        self.at = at;
+        self.kept = Kept::new(self.decoder, &segment.kept);
+        self.resid.resize(segment.rows.len());
+        for block in blocks(at, segment, BLOCK_ROWS) {
+            match at {
+                0 => self.embed(&block)?,
+                _ => self.upper(&block)?,
+            }
+        }
+        std::mem::swap(&mut self.resid, &mut self.below);
+        let decoder = self.decoder;
+        let Some(layer) = decoder.layers().get(at) else { return self.top(at) };
+        for rows in &mut self.qkv {
+            rows.resize(segment.rows.len());
+        }
+        for block in blocks(at, segment, BLOCK_ROWS) {
+            self.lower(&block, layer)?;
+        }
+        Ok(())
+    }
+
+    /// One stage: computed from its input where it has to be, with the rows that are born there.
+    pub(crate) fn stage(
+        &mut self,
+        block: &Block<'_>,
+        component: Component,
+        input: &Live,
+        compute: impl FnOnce(Tensor<2>) -> Tensor<2>,
+    ) -> Result<Live, EngineError> {
+        let rows = block.rows(|row| row.computes(component));
+        let value = input.select(&rows, self.decoder).map(compute);
+        self.count(component, rows.len());
+        self.settle(block, component, Live { rows, value })
+    }
+
+    fn count(&mut self, component: Component, rows: usize) {
+        self.cost.flops += 2 * rows as u64 * product(self.decoder.architecture(), component);
+    }
+
+    /// From tokens to the residual stream.
+    fn embed(&mut self, block: &Block<'_>) -> Result<(), EngineError> {
+        let decoder = self.decoder;
+        let tokens = block.rows(|row| row.birth.component() == Component::Embed);
+        let tokens: Vec<u32> = tokens
+            .into_iter()
+            .filter(|row| matches!(block.row(*row).birth, Birth::Token(_)))
+            .collect();
+        let ids = tokens.iter().map(|row| match block.row(*row).birth {
+            Birth::Token(id) => id,
+            _ => 0,
+        });
+        let ids: Vec<u32> = ids.collect();
+        let value = (!ids.is_empty()).then(|| decoder.embed(&ids));
+        let embed = self.settle(block, Component::Embed, Live { rows: tokens, value })?;
+        let rows = block.rows(|row| row.computes(Component::PosEmbed));
+        let positions: Vec<usize> =
+            rows.iter().map(|row| block.row(*row).position as usize).collect();
+        let learned = (!rows.is_empty()).then(|| decoder.pos_embed(&positions)).flatten();
+        let has_positions = learned.is_some();
+        let rows = if has_positions { rows } else { Vec::new() };
+        let learned = self.settle(block, Component::PosEmbed, Live { rows, value: learned })?;
+        let rows = block.rows(|row| row.computes(Component::ResidPre));
+        let added = if has_positions { learned.select(&rows, decoder) } else { None };
+        let sum = add(embed.select(&rows, decoder), added);
+        let resid = self.settle(block, Component::ResidPre, Live { rows, value: sum })?;
+        self.write(resid);
+        Ok(())
+    }
+
+    /// From attention to the end of the layer.
+    fn upper(&mut self, block: &Block<'_>) -> Result<(), EngineError> {
+        use Component as C;
+        let decoder = self.decoder;
+        let layer = &decoder.layers()[block.at - 1];
+        let z = self.attend(block, layer)?;
+        let out = self.stage(block, C::AttnOut, &z, |z| decoder.attn_out(layer, z))?;
+        let rows = block.rows(|row| row.computes(C::ResidMid));
+        let below: Vec<u32> = rows.iter().map(|row| block.row(*row).resid).collect();
+        let below = (!below.is_empty()).then(|| self.below.take(&below));
+        let mid = add(below, out.into_select(&rows, decoder));
+        let mid = self.settle(block, C::ResidMid, Live { rows, value: mid })?;
+        let normed = self.stage(block, C::Ln2, &mid, |x| layer.ln2().apply(x))?;
+        let pre = self.stage(block, C::MlpPre, &normed, |x| decoder.mlp_pre(layer, x))?;
+        let rows = block.rows(|row| row.computes(C::MlpPost));
+        let post = pre.into_select(&rows, decoder).map(|x| decoder.mlp_post(x));
+        let post = self.settle(block, C::MlpPost, Live { rows, value: post })?;
+        let out = self.stage(block, C::MlpOut, &post, |x| decoder.mlp_out(layer, x))?;
+        let rows = block.rows(|row| row.computes(C::ResidPost));
+        let resid = add(mid.into_select(&rows, decoder), out.into_select(&rows, decoder));
+        let resid = self.settle(block, C::ResidPost, Live { rows, value: resid })?;
+        self.write(resid);
+        Ok(())
+    }
+
+    fn attend(&mut self, block: &Block<'_>, layer: &Layer) -> Result<Live, EngineError> {
+        let attends = |row: &Row| {
+            matches!(row.birth, Birth::Attention { .. }) && row.stages.has(Component::Z)
+        };
+        let rows = block.rows(attends);
+        let segment = block.segment;
+        let values = if segment.values.is_empty() { &segment.keys } else { &segment.values };
+        let query = |row: &u32| {
+            let row = block.row(*row);
+            let Birth::Attention { query, keys } = row.birth else { return None };
+            let list = keys as usize..keys as usize + row.position as usize + 1;
+            Some(Query { row: query, keys: &segment.keys[list.clone()], values: &values[list] })
+        };
+        let queries: Vec<Query<'_>> = rows.iter().filter_map(query).collect();
+        self.cost.rows += queries.len();
+        let [q, k, v] = &self.qkv;
+        let z = (!queries.is_empty()).then(|| self.decoder.attend(layer, [q, k, v], &queries));
+        self.settle(block, Component::Z, Live { rows, value: z })
+    }
+
+    fn write(&mut self, resid: Live) {
+        if let Some(value) = resid.value {
+            self.resid.write(&resid.rows, value);
+        }
+    }
+
+    /// From the residual stream to q, k and v.
+    fn lower(&mut self, block: &Block<'_>, layer: &Layer) -> Result<(), EngineError> {
+        const QKV: [Component; 3] = [Component::Q, Component::K, Component::V];
+        let decoder = self.decoder;
+        let rows = block.rows(|row| row.computes(Component::Ln1));
+        let normed = (!rows.is_empty()).then(|| layer.ln1().apply(self.below.take(&rows)));
+        let normed = self.settle(block, Component::Ln1, Live { rows, value: normed })?;
+        let wanted = QKV.map(|component| block.rows(|row| row.computes(component)));
+        let mut first = 0;
+        while first < QKV.len() {
+            // Products with the same rows are one.
+            let same = (first..QKV.len()).take_while(|part| wanted[*part] == wanted[first]);
+            let last = same.last().unwrap_or(first);
+            let rows = &wanted[first];
+            let all = normed.select(rows, decoder);
+            let all = all.map(|x| decoder.project(layer, x, first, last));
+            let mut column = 0;
+            for part in first..=last {
+                let width = width(decoder, QKV[part]);
+                let value = all.as_ref().map(|all| all.clone().narrow(1, column, width));
+                column += width;
+                self.count(QKV[part], rows.len());
+                let live = self.settle(block, QKV[part], Live { rows: rows.clone(), value })?;
+                if let Some(value) = live.value {
+                    self.qkv[part].write(&live.rows, value);
+                }
+            }
+            first = last + 1;
+        }
+        Ok(())
+    }
+
+    /// From the residual stream to the logits and the metrics.
+    fn top(&mut self, at: usize) -> Result<(), EngineError> {
+        let (decoder, segment) = (self.decoder, &self.pass.segments[at]);
+        for block in blocks(at, segment, LOGIT_ROWS) {
+            let rows = block.rows(|row| row.computes(Component::FinalNorm));
+            let normed =
+                (!rows.is_empty()).then(|| decoder.ln_final().apply(self.below.take(&rows)));
+            let normed = self.settle(&block, Component::FinalNorm, Live { rows, value: normed })?;
+            let logits = self.stage(&block, Component::Logits, &normed, |x| decoder.unembed(x))?;
+            self.metrics.read(decoder, &block, &logits)?;
+        }
+        Ok(())
+    }
+
+    /// The metrics and readings.
+    pub(crate) fn finish(self) -> Result<Found, EngineError> {
+        let mut readings = Vec::new();
+        for (request, index, rows) in &self.pass.readings {
+            readings.push((*request, *index, self.reading(*request, *index, rows)?));
+        }
+        Ok(Found { values: self.metrics.finish()?, readings, cost: self.cost })
+    }
+
+    fn reading(
+        &self,
+        request: usize,
+        index: usize,
+        rows: &[tracewright_ir::plan::Held],
+    ) -> Result<Array, EngineError> {
+        let reading = &self.requests[request].readings[index];
+        let architecture = self.decoder.architecture();
+        let len = self.requests[request].tokens(reading.run)?.len();
+        let columns = reading.locus.extent(architecture, len).columns;
+        let mut data = Vec::new();
+        for held in rows {
+            let value = self.held[held.segment as usize].take(held.component, &[held.row])?;
+            let value = value.try_into_vec_as::<f32>().map_err(EngineError::device)?;
+            let columns = columns.indices(value.len());
+            data.extend(columns.into_iter().map(|column| f64::from(value[column])));
+        }
+        if let Some(value) = data.iter().find(|value| !value.is_finite()) {
+            let run = self.requests[request].runs[reading.run.0].name.clone();
+            let metric = reading.locus.site.component.name();
+            return Err(EngineError::NotFinite { run, metric, value: *value });
+        }
+        Ok(Array { shape: reading.locus.shape(architecture, len), data })
+    }
+}
+
+/// Refuses what lies within attention or a norm: these stages are computed as one.
+fn check(at: usize, segment: &Segment, n_layers: usize) -> Result<(), EngineError> {
+    use Component as C;
+    const WITHIN: [Component; 9] = [
+        C::Scores,
+        C::Pattern,
+        C::Result,
+        C::Ln1Scale,
+        C::Ln1Normalized,
+        C::Ln2Scale,
+        C::Ln2Normalized,
+        C::FinalScale,
+        C::FinalNormalized,
+    ];
+    let read = segment.kept.iter().chain(&segment.held).map(|(component, _)| *component);
+    let born = segment.rows.iter().filter_map(|row| match row.birth {
+        Birth::Patch { component, .. } => Some(component),
+        _ => None,
+    });
+    match read.chain(born).find(|component| WITHIN.contains(component)) {
+        Some(component) if component.in_layers() => {
+            let above = component > C::V || component == C::Result;
+            let layer = if above { at - 1 } else { at.min(n_layers - 1) };
+            Err(EngineError::NotYet { site: Site::in_layer(component, layer) })
+        }
+        Some(component) => Err(EngineError::NotYet { site: Site::outside(component) }),
+        None => Ok(()),
+    }
+}
+
+/// The sum of two values of the same rows.
+fn add(a: Option<Tensor<2>>, b: Option<Tensor<2>>) -> Option<Tensor<2>> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a + b),
+        (a, b) => a.or(b),
+    }
+}
+
+impl Live {
+    /// The values of some of the rows.
+    pub(crate) fn select(&self, rows: &[u32], decoder: &Decoder) -> Option<Tensor<2>> {
+        if rows.is_empty() {
+            return None;
+        }
+        let value = self.value.clone()?;
+        if self.rows == rows {
+            return Some(value);
+        }
+        let place = |row: &u32| self.rows.partition_point(|held| held < row);
+        let places: Vec<usize> = rows.iter().map(place).collect();
+        Some(value.select(0, decoder.indices(&places)))
+    }
+
+    /// Like [`Live::select`]; nobody else holds the values then, and they can be changed in place.
+    pub(crate) fn into_select(self, rows: &[u32], decoder: &Decoder) -> Option<Tensor<2>> {
+        match self.rows == rows {
+            true => self.value,
+            false => self.select(rows, decoder),
+        }
+    }
+}

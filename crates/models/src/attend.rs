@@ -1,0 +1,233 @@
+//! Attention of single queries over lists of rows.
+//!
+//! In a lockstep pass every query has keys of its own: most of them rows of its base, some its own.
+//! On the CPU each query therefore walks over its list, so that nothing is copied for a variant;
+//! Burn's batched products would need the keys of each laid out one after the other, and pack them
+//! once more. The tensor formula, which does that, is the other devices' path and the test of this.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::{Tensor, TensorData, activation};
+use pulp::Arch;
+use rayon::prelude::*;
+
+use crate::activation::exp;
+use crate::decoder::{Decoder, Layer};
+use crate::rows::Rows;
+
+/// A query and what it attends to.
+#[derive(Clone, Copy, Debug)]
+pub struct Query<'a> {
+    /// Its row.
+    pub row: u32,
+    /// The rows of its keys.
+    pub keys: &'a [u32],
+    /// The rows of its values, as many.
+    pub values: &'a [u32],
+}
+
+/// Queries that one thread takes at a time.
+const CHUNK: usize = 8;
+
+/// Rows of keys that the tensor formula lays out at a time.
+const GATHERED: usize = 1 << 14;
+
+/// Numbers that are summed side by side.
+const LANES: usize = 16;
+
+impl Decoder {
+    /// z of each query, `[queries, n_heads d_head]`, with q, k and v as [`Decoder::qkv`] gives them.
+    pub fn attend(&self, layer: &Layer, [q, k, v]: [&Rows; 3], queries: &[Query<'_>]) -> Tensor<2> {
+        match (q.on_host(), k.on_host(), v.on_host()) {
+            (Some(q), Some(k), Some(v)) => self.attend_on_host(layer, [q, k, v], queries),
+            _ => self.attend_by_tensors(layer, [q, k, v], queries),
+        }
+    }
+
+    fn attend_on_host(&self, layer: &Layer, qkv: [&[f32]; 3], queries: &[Query<'_>]) -> Tensor<2> {
+        let shape = Shape::of(self, layer);
+        let width = shape.heads * shape.d_head;
+        let mut z = vec![0.0_f32; queries.len() * width];
+        let arch = Arch::new();
+        z.par_chunks_mut(CHUNK * width).zip(queries.par_chunks(CHUNK)).for_each(|(z, queries)| {
+            let mut pattern = Vec::new();
+            for (z, query) in z.chunks_exact_mut(width).zip(queries) {
+                arch.dispatch(|| shape.attend(qkv, query, &mut pattern, z));
+            }
+        });
+        Tensor::from_data(TensorData::new(z, [queries.len(), width]), &self.device)
+    }
+
+    /// The same with tensors, in groups of as many keys.
+    fn attend_by_tensors(
+        &self,
+        layer: &Layer,
+        qkv: [&Rows; 3],
+        queries: &[Query<'_>],
+    ) -> Tensor<2> {
+        let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (index, query) in queries.iter().enumerate() {
+            groups.entry(query.keys.len()).or_default().push(index);
+        }
+        let (mut parts, mut order) = (Vec::new(), vec![0; queries.len()]);
+        let mut done = 0;
+        for (keys, members) in groups {
+            for group in members.chunks((GATHERED / keys.max(1)).max(1)) {
+                for (place, index) in group.iter().enumerate() {
+                    order[*index] = done + place;
+                }
+                done += group.len();
+                let group: Vec<Query<'_>> = group.iter().map(|index| queries[*index]).collect();
+                parts.push(self.attend_group(layer, qkv, &group, keys));
+            }
+        }
+        Tensor::cat(parts, 0).select(0, self.indices(&order))
+    }
+
+    fn attend_group(
+        &self,
+        layer: &Layer,
+        [q, k, v]: [&Rows; 3],
+        group: &[Query<'_>],
+        keys: usize,
+    ) -> Tensor<2> {
+        let Shape { heads, kv_heads, d_head, scale } = Shape::of(self, layer);
+        let (count, shared) = (group.len(), heads / kv_heads);
+        let rows: Vec<u32> = group.iter().map(|query| query.row).collect();
+        let gather = |rows: &Rows, which: fn(&Query<'_>) -> Vec<u32>| {
+            let list: Vec<u32> = group.iter().flat_map(which).collect();
+            let gathered = rows.take(&list).reshape([count, keys, kv_heads, d_head]);
+            gathered.swap_dims(1, 2)
+        };
+        let q = q.take(&rows).reshape([count, kv_heads, shared, d_head]);
+        let k: Tensor<4> = gather(k, |query| query.keys.to_vec());
+        let v: Tensor<4> = gather(v, |query| query.values.to_vec());
+        let scores = q.matmul(k.swap_dims(2, 3)) * f64::from(scale);
+        activation::softmax(scores, 3).matmul(v).reshape([count, heads * d_head])
+    }
+}
+
+/// What the kernel has to know.
+#[derive(Clone, Copy)]
+struct Shape {
+    heads: usize,
+    kv_heads: usize,
+    d_head: usize,
+    scale: f32,
+}
+
+impl Shape {
+    fn of(decoder: &Decoder, layer: &Layer) -> Self {
+        let architecture = &decoder.architecture;
+        Self {
+            heads: architecture.n_heads,
+            kv_heads: architecture.n_kv_heads,
+            d_head: architecture.d_head,
+            scale: architecture.score_scale.factor(layer.index, architecture.d_head) as f32,
+        }
+    }
+
+    /// One query: `z` `[heads · d_head]`; `pattern` is scratch, `[keys, heads]`.
+    #[inline(always)]
+    fn attend(
+        self,
+        [q, k, v]: [&[f32]; 3],
+        query: &Query<'_>,
+        pattern: &mut Vec<f32>,
+        z: &mut [f32],
+    ) {
+        let Self { heads, kv_heads, d_head, scale } = self;
+        let (width, shared) = (kv_heads * d_head, heads / kv_heads);
+        let q = &q[query.row as usize * heads * d_head..][..heads * d_head];
+        pattern.clear();
+        for key in query.keys {
+            let key = &k[*key as usize * width..][..width];
+            for (head, q) in q.chunks_exact(d_head).enumerate() {
+                let key = &key[head / shared * d_head..][..d_head];
+                pattern.push(dot(q, key) * scale);
+            }
+        }
+        normalise(pattern, heads);
+        for (weights, value) in pattern.chunks_exact(heads).zip(query.values) {
+            let value = &v[*value as usize * width..][..width];
+            for (head, z) in z.chunks_exact_mut(d_head).enumerate() {
+                let value = &value[head / shared * d_head..][..d_head];
+                for (z, value) in z.iter_mut().zip(value) {
+                    *z += weights[head] * value;
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0.0; LANES];
+    let (a, b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let rest: f32 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| a * b).sum();
+    for (a, b) in a.zip(b) {
+        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
+            *sum += a * b;
+        }
+    }
+    sums.iter().sum::<f32>() + rest
+}
+
+/// The softmax over the keys of each head: `[keys, heads]`.
+#[inline(always)]
+fn normalise(scores: &mut [f32], heads: usize) {
+    for head in 0..heads {
+        let of_head = || (head..).step_by(heads);
+        let keys = scores.len() / heads;
+        let largest = of_head().take(keys).map(|at| scores[at]).fold(f32::NEG_INFINITY, f32::max);
+        let mut sum = 0.0;
+        for at in of_head().take(keys) {
+            scores[at] = exp(scores[at] - largest);
+            sum += scores[at];
+        }
+        for at in of_head().take(keys) {
+            scores[at] /= sum;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, Distribution, Tolerance};
+
+    use super::*;
+    use crate::DeviceName;
+    use crate::model::Checkpoint;
+
+    #[test]
+    fn queries_over_lists_of_rows_agree_with_the_tensor_formula() {
+        let model = Checkpoint::built_in().and_then(|c| c.load(DeviceName::Cpu)).expect("it loads");
+        let decoder = &model.decoder;
+        let architecture = decoder.architecture();
+        let width = architecture.n_heads * architecture.d_head;
+        let rows: Vec<u32> = (0..40).collect();
+        let on_device = Decoder { on_host: false, ..decoder.clone() };
+        let store = |decoder: &Decoder, values: &Tensor<2>| {
+            let mut store = Rows::new(decoder, width);
+            store.resize(rows.len());
+            store.write(&rows, values.clone());
+            store
+        };
+        let random =
+            || Tensor::random([rows.len(), width], Distribution::Normal(0.0, 1.5), &Device::flex());
+        let values: [Tensor<2>; 3] = [random(), random(), random()];
+        let lists: Vec<Vec<u32>> =
+            (1..30).map(|len| (0..len).map(|at| (at * 7 + len) % 40).collect()).collect();
+        let query = |(row, list): (usize, &'_ Vec<u32>)| (row as u32, list.clone());
+        let lists: Vec<(u32, Vec<u32>)> = lists.iter().enumerate().map(query).collect();
+        let queries: Vec<Query<'_>> =
+            lists.iter().map(|(row, keys)| Query { row: *row, keys, values: keys }).collect();
+        let attend = |decoder: &Decoder| {
+            let [q, k, v] = [0, 1, 2].map(|which| store(decoder, &values[which]));
+            decoder.attend(&decoder.layers()[2], [&q, &k, &v], &queries).into_data()
+        };
+        // A few roundings in sums of up to 64 and of up to 29 numbers around 1.
+        let tolerance = Tolerance::rel_abs(1e-5, 2e-6);
+        attend(decoder).assert_approx_eq::<f32>(&attend(&on_device), tolerance);
+    }
+}
