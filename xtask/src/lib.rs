@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 pub mod golden;
+mod python;
 
 /// The root of the repository.
 pub fn root() -> PathBuf {
