@@ -1,9 +1,11 @@
 //! Chores of the workspace, run as `cargo xtask …`.
 //!
-//! [`golden`] compares Tracewright's numbers with those that PyTorch gave.
+//! [`golden`] compares Tracewright's numbers with those that PyTorch gave; [`mod@bench`] its times
+//! with those of others.
 
 use std::path::{Path, PathBuf};
 
+pub mod bench;
 pub mod golden;
 mod python;
 
