@@ -47,7 +47,9 @@ def answer(message: dict[str, Any]) -> None:
     print(json.dumps(message), file=ANSWERS, flush=True)
 
 
-def serve(base: Callable[[], tuple], sweep: Callable[..., list[float]], packages: list[str]) -> None:
+def serve(
+    base: Callable[[], tuple], sweep: Callable[..., list[float]], packages: list[str]
+) -> None:
     """Answers until there is nothing more to read.
 
     `base()` runs what a sweep needs once, and gives some state with the metric of the clean and

@@ -14,9 +14,6 @@ use super::THREADS;
 pub struct Machine {
     /// The processor's name.
     pub processor: String,
-    /// How many processes wanted to run at the start, on an average over a minute: 0 is a quiet
-    /// machine.
-    pub load: f64,
     /// Threads on both sides.
     pub threads: usize,
     /// By package.
@@ -33,8 +30,7 @@ impl Machine {
             ("tracewright".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
             ("burn".to_owned(), burn_version()?),
         ];
-        let load = System::load_average().one;
-        Ok(Self { processor, load, threads: THREADS, versions: versions.into() })
+        Ok(Self { processor, threads: THREADS, versions: versions.into() })
     }
 }
 

@@ -15,6 +15,7 @@ mod cells;
 mod list;
 mod machine;
 mod operations;
+mod others;
 mod ours;
 mod peak;
 mod peer;
@@ -34,6 +35,7 @@ pub use table::table;
 
 use crate::python;
 use list::{Comparison, ModelName};
+use others::Since;
 use peak::Products;
 use run::Setting;
 
@@ -67,6 +69,8 @@ pub struct Report {
 pub struct Compared {
     /// The comparison's name.
     pub name: String,
+    /// The cores that other processes kept busy meanwhile; `None` where that isn't known.
+    pub others: Option<f64>,
     /// Its times; `None` where it failed.
     pub timing: Option<Timing>,
     /// Why it failed.
@@ -88,6 +92,12 @@ struct Models {
 }
 
 impl Models {
+    fn load(python: &Path, parent: &Path, built_in: Model) -> Result<Self> {
+        let folder = checkpoint(python, parent)?;
+        let random = Checkpoint::open(&folder)?.load(DeviceName::Cpu)?;
+        Ok(Self { random, built_in, folder })
+    }
+
     fn of(&self, comparison: &Comparison) -> (&Model, String) {
         let (model, folder) = match comparison.model {
             ModelName::Random => (&self.random, self.folder.clone()),
@@ -112,9 +122,7 @@ pub fn run(options: &Options, say: &mut dyn FnMut(&str)) -> Result<Report> {
     std::fs::create_dir_all(&logs).with_context(|| format!("making {}", logs.display()))?;
     say("Python packages (the first time, some gigabytes)");
     let python = python::environment("bench")?;
-    let folder = checkpoint(&python, &logs)?;
-    let random = Checkpoint::open(&folder)?.load(DeviceName::Cpu)?;
-    let models = Models { random, built_in, folder };
+    let models = Models::load(&python, &logs, built_in)?;
     let mut machine = Machine::here()?;
     say("matrix products");
     let mut products = Products::start(&python, &logs, models.random.decoder.device())?;
@@ -125,9 +133,15 @@ pub fn run(options: &Options, say: &mut dyn FnMut(&str)) -> Result<Report> {
         say(&comparison.name);
         products.measure()?;
         let (model, folder) = models.of(&comparison);
+        let since = Since::now();
         let timing = setting.measure(&comparison, model, &folder, &mut machine.versions);
         let error = timing.as_ref().err().map(|error| format!("{error:#}"));
-        compared.push(Compared { name: comparison.name, timing: timing.ok(), error });
+        match &timing {
+            Ok(timing) => say(&format!("    {:.2} ×", timing.ratio.median)),
+            Err(error) => say(&format!("    failed: {error:#}")),
+        }
+        let (name, others) = (comparison.name, since.cores());
+        compared.push(Compared { name, others, timing: timing.ok(), error });
     }
     Ok(Report { machine, peak: products.peak(), comparisons: compared })
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{Compared, Figure, Range, Report, Timing};
 
-const HEADS: [&str; 10] = [
+const HEADS: [&str; 11] = [
     "comparison",
     "ours, s",
     "theirs, s",
@@ -14,10 +14,18 @@ const HEADS: [&str; 10] = [
     "",
     "of peak",
     "apart",
+    "others",
     "cells timed",
 ];
 
+/// Cores that others may take on a quiet machine.
+const QUIET: f64 = 0.1;
+const BUSY: &str = "Other processes were at work, which slows PyTorch down more than us: measure again \
+    on a quiet machine.";
+
 /// The machine, the peak, and a line for each comparison: medians, unless it says otherwise.
+///
+/// `others` are the cores that other processes kept busy meanwhile.
 ///
 /// `apart` is how far the sides' values differ, as a fraction of their range. Times of some cells
 /// that stand for all are multiplied, and the line says so.
@@ -28,12 +36,14 @@ pub fn table(report: &Report) -> String {
     let [burn, torch] = [report.peak.burn, report.peak.torch].map(speed);
     // Writing to a string can't fail.
     let _ = writeln!(text, "{}, {} threads, f32", machine.processor, machine.threads);
-    let _ = writeln!(text, "load before: {:.2} (a busy machine gives other times)", machine.load);
     let _ = writeln!(text, "{}", versions.join(", "));
     let _ = writeln!(text, "matrix product 512×768×3072: Burn {burn}, PyTorch {torch}\n");
     let peak = report.peak.burn.median;
     let rows: Vec<_> = report.comparisons.iter().map(|compared| row(compared, peak)).collect();
     text.push_str(&aligned(&rows));
+    if report.comparisons.iter().any(|compared| compared.others > Some(QUIET)) {
+        let _ = writeln!(text, "\n{BUSY}");
+    }
     for Compared { name, error, .. } in &report.comparisons {
         if let Some(error) = error {
             let _ = writeln!(text, "\n{name} failed: {error}");
@@ -46,8 +56,8 @@ fn speed(Range { min, median, max }: Range) -> String {
     format!("{median:.0} GFLOP/s ({min:.0} … {max:.0})")
 }
 
-fn row(compared: &Compared, peak: f64) -> [String; 10] {
-    let mut row = <[String; 10]>::default();
+fn row(compared: &Compared, peak: f64) -> [String; 11] {
+    let mut row = <[String; 11]>::default();
     row[0].clone_from(&compared.name);
     let Some(timing) = &compared.timing else {
         row[6] = "FAILED".to_owned();
@@ -65,7 +75,8 @@ fn row(compared: &Compared, peak: f64) -> [String; 10] {
     row[6] = verdict.to_owned();
     row[7] = format!("{:.0} %", 100.0 * operations / timing.ours.median / (peak * 1e9));
     row[8] = format!("{:.0e}", timing.difference);
-    row[9] = format!("{timed}{multiplied}");
+    row[9] = compared.others.map(|cores| format!("{cores:.2}")).unwrap_or_default();
+    row[10] = format!("{timed}{multiplied}");
     row
 }
 
@@ -92,7 +103,7 @@ fn verdict(timing: &Timing) -> (String, &'static str) {
 }
 
 /// Rows under the heads, in columns: numbers to the right, words to the left.
-fn aligned(rows: &[[String; 10]]) -> String {
+fn aligned(rows: &[[String; 11]]) -> String {
     let rows: Vec<_> = [HEADS.map(str::to_owned)].into_iter().chain(rows.iter().cloned()).collect();
     let mut text = String::new();
     for row in &rows {
@@ -100,7 +111,7 @@ fn aligned(rows: &[[String; 10]]) -> String {
         for (column, cell) in row.iter().enumerate() {
             let width = rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
             let _ = match column {
-                0 | 6 | 9 => write!(line, "{cell:width$}  "),
+                0 | 6 | 10 => write!(line, "{cell:width$}  "),
                 _ => write!(line, "{cell:>width$}  "),
             };
         }
@@ -133,9 +144,15 @@ mod tests {
         let failed = Compared {
             name: "broken".to_owned(),
             timing: None,
+            others: None,
             error: Some("no answer".to_owned()),
         };
-        let good = Compared { name: "rome".to_owned(), timing: Some(timing), error: None };
+        let good = Compared {
+            name: "rome".to_owned(),
+            timing: Some(timing),
+            others: Some(0.5),
+            error: None,
+        };
         let peak = Peak { burn: range(100.0), torch: range(200.0) };
         let versions = [("burn".to_owned(), "0".to_owned())].into();
         let machine = Machine { versions, ..Machine::default() };
@@ -144,9 +161,10 @@ mod tests {
         assert!(!report.is_whole());
         assert_eq!(
             text.split_once("\n\n").unwrap().1,
-            "comparison  ours, s  theirs, s   ratio    min … max  to reach          of peak  apart  cells timed\n\
-             rome          2.000      9.000  4.50 ×  2.25 … 9.00   5 / 6 ×  missed     50 %   1e-6  36 of 432, multiplied\n\
+            "comparison  ours, s  theirs, s   ratio    min … max  to reach          of peak  apart  others  cells timed\n\
+             rome          2.000      9.000  4.50 ×  2.25 … 9.00   5 / 6 ×  missed     50 %   1e-6    0.50  36 of 432, multiplied\n\
              broken                                                         FAILED\n\
+             \nOther processes were at work, which slows PyTorch down more than us: measure again on a quiet machine.\n\
              \nbroken failed: no answer\n"
         );
     }
