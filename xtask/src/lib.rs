@@ -1,10 +1,13 @@
 //! Chores of the workspace, run as `cargo xtask …`.
 //!
-//! [`golden`] compares Tracewright's numbers with those that PyTorch gave.
+//! [`golden`] compares Tracewright's numbers with those that PyTorch gave; [`mod@bench`] its times
+//! with those of others.
 
 use std::path::{Path, PathBuf};
 
+pub mod bench;
 pub mod golden;
+mod python;
 
 /// The root of the repository.
 pub fn root() -> PathBuf {

@@ -1,10 +1,13 @@
 //! `cargo xtask`: reads the flags and hands over to the library.
 
+use std::fs;
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+use xtask::bench;
 use xtask::golden::{self, Cells};
 
 /// Chores of the Tracewright workspace.
@@ -26,6 +29,22 @@ enum Chore {
         #[arg(long)]
         regenerate: bool,
     },
+    /// Measures Tracewright beside ROME's protocol, TransformerLens and nnsight, with PyTorch in
+    /// .venv/bench, and prints times and ratios.
+    Bench {
+        /// Measure each comparison so many times.
+        #[arg(long, value_name = "N", default_value_t = 3)]
+        repeat: usize,
+        /// Only the comparisons whose names begin so: rome, transformer-lens, nnsight-12, ….
+        #[arg(long, value_name = "NAME", value_delimiter = ',')]
+        only: Vec<String>,
+        /// Time every cell of slow peers too, instead of some to be multiplied.
+        #[arg(long)]
+        full: bool,
+        /// Also write everything that was measured to this file.
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
     /// Runs everything that CI runs: format, tests, clippy, docs, the README's main command.
     Check,
 }
@@ -42,10 +61,25 @@ fn main() -> Result<ExitCode> {
             let ok = quantities.iter().all(golden::Quantity::is_ok);
             Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
+        Chore::Bench { repeat, only, full, json } => {
+            bench(&bench::Options { repeat, only, full }, json.as_deref())
+        }
         Chore::Check => {
             let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../.ci/run");
             let ran = Command::new("bash").arg(script).status().context("bash can't be started")?;
             Ok(if ran.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
     }
+}
+
+fn bench(options: &bench::Options, json: Option<&Path>) -> Result<ExitCode> {
+    // Progress that can't be shown is no reason to stop.
+    let mut say = |what: &str| drop(writeln!(io::stderr().lock(), "{what}"));
+    let report = bench::run(options, &mut say)?;
+    if let Some(path) = json {
+        let text = serde_json::to_string_pretty(&report)? + "\n";
+        fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
+    }
+    write!(io::stdout().lock(), "{}", bench::table(&report))?;
+    Ok(if report.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
