@@ -14,6 +14,9 @@ pub enum EngineError {
     /// There is no plan for it.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// A name that no executor has.
+    #[error("there is no executor '{given}': give lockstep or reference")]
+    UnknownExecutor { given: String },
     /// Something that this executor doesn't compute.
     #[error(
         "the lockstep executor can't change or read '{site}' yet: use the reference executor \

@@ -38,6 +38,7 @@
 //! ```
 
 mod error;
+mod execute;
 mod hooks;
 pub mod lockstep;
 mod outcome;
@@ -47,5 +48,6 @@ pub mod reference;
 mod schedule;
 
 pub use error::EngineError;
+pub use execute::{Execution, Executor, execute};
 pub use outcome::{Cost, Outcome, Progress, silent};
 pub use predict::{Candidate, predict};

@@ -167,9 +167,9 @@ impl<'a> Job<'a> {
             // Nothing was computed, so nothing changes.
             Some(earlier) if resumed == self.cases.len() => earlier,
             _ => {
-                let Cost { forwards, rows } = total(&folder.cases()?);
+                let Cost { forwards, rows, flops } = total(&folder.cases()?);
                 let seconds = started.elapsed().as_secs_f64();
-                json!({ "forwards": forwards, "rows": rows, "seconds": seconds })
+                json!({ "forwards": forwards, "rows": rows, "flops": flops, "seconds": seconds })
             }
         };
         let written = folder.finish(&cost)?;

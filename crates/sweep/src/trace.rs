@@ -221,7 +221,7 @@ pub fn trace(
         grids: grids(settings, model),
         ..CaseRecord::default()
     };
-    let predicted = Cost { forwards: 1, rows: fed.tokens.len() };
+    let predicted = Cost::of_forwards(model.architecture(), 1, fed.tokens.len(), 1);
     if !case.correct_prediction {
         case.cost = json!(predicted);
         return Ok(Part { cases: vec![case], rows: Vec::new() });

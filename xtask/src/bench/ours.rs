@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::Result;
-use tracewright_engine::{Outcome, reference, silent};
+use tracewright_engine::{Execution, Outcome, execute, reference, silent};
 use tracewright_ir::Request;
 use tracewright_models::{Decoder, Model};
 
@@ -13,7 +13,7 @@ use super::task::Task;
 
 /// What is measured as ours: the one place that names the executor.
 pub(super) fn ours(decoder: &Decoder, request: &Request) -> Result<Outcome> {
-    reference(decoder, request)
+    Ok(execute(decoder, request, &Execution::default(), &mut silent)?)
 }
 
 /// One full forward pass for every run: what ours is compared with, too.

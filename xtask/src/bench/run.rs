@@ -80,7 +80,7 @@ impl Setting {
         let task = &comparison.task;
         let sweep = task.sweep(model)?;
         let (total, figure) = (sweep.cells.len(), comparison.figure);
-        let operations = operations::operations(model.architecture(), &sweep.request);
+        let operations = operations::operations(model.architecture(), &sweep.request)?;
         let mut ours = InProcess { model, task, execute: ours };
         let mut theirs = match comparison.other.script() {
             None => Theirs::Reference(InProcess { model, task, execute: reference }),

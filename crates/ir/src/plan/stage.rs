@@ -128,16 +128,17 @@ impl Stages {
     /// These stages and all that they are computed from, down to the stage at which the row was
     /// born; a row in the first segment has a `resid_pre`, all others a `resid_post`.
     pub(crate) fn closed(self, birth: Component, first: bool) -> Self {
-        let dropped = if first { Component::ResidPost } else { Component::ResidPre };
+        let other = if first { Component::ResidPost } else { Component::ResidPre };
         let from = RANK[birth as usize];
-        let mut all = self.0;
+        // What the row has: nothing below its birth, and one of the two names of the stream.
+        let has = !((1_u32 << from) - 1) & !Self::of(other).0;
+        let mut all = self.0 & has;
         for rank in (from..ORDER.len() as u8).rev() {
             if all & (1 << rank) != 0 {
-                all |= PARTS[rank as usize];
+                all |= PARTS[rank as usize] & has;
             }
         }
-        let below_birth = (1_u32 << from) - 1;
-        Self(all & !below_birth & !(1 << RANK[dropped as usize]))
+        Self(all)
     }
 }
 

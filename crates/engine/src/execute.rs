@@ -1,0 +1,80 @@
+//! One entrance to both executors.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use tracewright_ir::Request;
+use tracewright_models::Decoder;
+
+use crate::error::EngineError;
+use crate::outcome::{Outcome, Progress};
+use crate::{lockstep, reference};
+
+/// Which executor answers a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Executor {
+    /// All runs in one walk through the layers.
+    #[default]
+    Lockstep,
+    /// One full forward pass for every run.
+    Reference,
+}
+
+impl FromStr for Executor {
+    type Err = EngineError;
+
+    fn from_str(given: &str) -> Result<Self, EngineError> {
+        match given {
+            "lockstep" => Ok(Self::Lockstep),
+            "reference" => Ok(Self::Reference),
+            _ => Err(EngineError::UnknownExecutor { given: given.to_owned() }),
+        }
+    }
+}
+
+impl fmt::Display for Executor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Lockstep => "lockstep",
+            Self::Reference => "reference",
+        })
+    }
+}
+
+/// How a request is executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Execution {
+    /// By which executor.
+    pub executor: Executor,
+    /// Bytes that a pass of the lockstep executor may take, weights apart.
+    pub memory: u64,
+}
+
+impl Default for Execution {
+    /// The lockstep executor with 768 MiB, which is enough for its products to be large.
+    fn default() -> Self {
+        Self { executor: Executor::Lockstep, memory: 768 << 20 }
+    }
+}
+
+/// Executes a request.
+///
+/// # Errors
+///
+/// What [`lockstep::execute`] and [`reference::execute`] give.
+pub fn execute(
+    decoder: &Decoder,
+    request: &Request,
+    execution: &Execution,
+    progress: Progress<'_>,
+) -> Result<Outcome, EngineError> {
+    match execution.executor {
+        Executor::Reference => reference::execute(decoder, request, progress),
+        Executor::Lockstep => {
+            let outcomes = lockstep::execute(decoder, &[request], execution.memory, progress)?;
+            Ok(outcomes.into_iter().next().unwrap_or_default())
+        }
+    }
+}
