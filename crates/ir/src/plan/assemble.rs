@@ -1,12 +1,13 @@
 //! From numbers and needs to a pass: unneeded rows dropped, the others in the order of their lanes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::component::Component;
 use crate::intervention::State;
 use crate::metric::Measure;
+use crate::plan::cost::{PassCost, Tally};
 use crate::plan::lanes::{Capture, Numbered, captures, number};
-use crate::plan::need::need;
+use crate::plan::need::{self, need};
 use crate::plan::numbers::{self, NONE, Operand};
 use crate::plan::pass::{Birth, Held, Logits, Measured, Pass, Patch, Row, Segment};
 use crate::plan::program::Program;
@@ -60,29 +61,66 @@ fn logits(run: usize) -> Capture {
     (run, Site::outside(Component::Logits), State::Left)
 }
 
+/// The rows of a pass, and which of them are needed.
+struct Rows {
+    numbered: Numbered,
+    needed: Vec<Vec<Stages>>,
+    /// What the pass gives back, by the numbers that rows have before unneeded ones are dropped.
+    pass: Pass,
+}
+
 /// Plans the pass that gives these items.
 pub(crate) fn assemble(program: &Program<'_>, items: &[Item]) -> Pass {
-    let active = program.closure(items.iter().flat_map(|item| item.runs(program)));
-    let mut asked = captures(program, &active);
-    asked.extend(items.iter().flat_map(|item| item.captures(program)));
-    asked.sort_unstable_by_key(|(run, site, state)| (*run, site.order(), *state));
-    asked.dedup();
-    let numbered = number(program, &active, &asked);
-    let mut pass = Pass { segments: Vec::new(), measured: Vec::new(), readings: Vec::new() };
-    for item in items {
-        match item {
-            Item::Measured(run) => pass.measured.push(measured(program, &numbered, *run)),
-            Item::Reading { request, index } => {
-                let reading = &program.requests[*request].readings[*index];
-                let rows = &numbered.captured[&item.captures(program)[0]];
-                let positions = reading.locus.positions.indices(rows.len());
-                let held = positions.into_iter().map(|position| held(&rows[position]));
-                pass.readings.push((*request, *index, held.collect()));
+    let Rows { numbered, needed, pass } = Rows::new(program, items);
+    Assembly::new(program, &numbered, &needed).finish(pass)
+}
+
+/// What the pass that gives these items costs: as [`Pass::cost`], without putting it together.
+pub(crate) fn cost(program: &Program<'_>, items: &[Item]) -> PassCost {
+    let Rows { numbered, needed, pass } = Rows::new(program, items);
+    let mut tally = Tally::new(program.architecture);
+    let mut later: BTreeSet<Operand> = readings(&pass).collect();
+    for (at, (numbers, needed)) in numbered.segments.iter().zip(&needed).enumerate() {
+        let mut kept = BTreeSet::new();
+        let mut rows = 0;
+        for (row, stages) in needed.iter().enumerate().filter(|(_, stages)| !stages.is_empty()) {
+            let birth = numbers.births[row];
+            tally.row(*stages, birth.component(), numbers.positions[row]);
+            rows += 1;
+            for read in need::reads(program, numbers, at, birth) {
+                let list = if read.segment as usize == at { &mut kept } else { &mut later };
+                list.insert(read);
             }
         }
+        tally.segment(rows, kept.iter().map(|read| read.component));
     }
-    let needed = need(program, &numbered, reads(&pass, program.architecture.n_layers as u32));
-    Assembly::new(program, &numbered, &needed).finish(pass)
+    tally.finish(later.iter().map(|read| read.component))
+}
+
+impl Rows {
+    fn new(program: &Program<'_>, items: &[Item]) -> Self {
+        let active = program.closure(items.iter().flat_map(|item| item.runs(program)));
+        let mut asked = captures(program, &active);
+        asked.extend(items.iter().flat_map(|item| item.captures(program)));
+        asked.sort_unstable_by_key(|(run, site, state)| (*run, site.order(), *state));
+        asked.dedup();
+        let numbered = number(program, &active, &asked);
+        let mut pass = Pass { segments: Vec::new(), measured: Vec::new(), readings: Vec::new() };
+        for item in items {
+            match item {
+                Item::Measured(run) => pass.measured.push(measured(program, &numbered, *run)),
+                Item::Reading { request, index } => {
+                    let reading = &program.requests[*request].readings[*index];
+                    let rows = &numbered.captured[&item.captures(program)[0]];
+                    let positions = reading.locus.positions.indices(rows.len());
+                    let held = positions.into_iter().map(|position| held(&rows[position]));
+                    pass.readings.push((*request, *index, held.collect()));
+                }
+            }
+        }
+        let needed = need(program, &numbered, reads(&pass, program.architecture.n_layers as u32));
+        Self { numbered, needed, pass }
+    }
 }
 
 /// What a run's metrics read, by the numbers that rows have before unneeded ones are dropped.
@@ -110,9 +148,12 @@ fn reads(pass: &Pass, last: u32) -> Vec<Operand> {
     let logits = |row| Operand { segment: last, component: Component::Logits, row };
     let measured = pass.measured.iter().flat_map(|run| &run.rows);
     let measured = measured.flat_map(|read| [Some(read.row), read.clean]).flatten().map(logits);
-    let read = pass.readings.iter().flat_map(|(_, _, rows)| rows);
-    let read = read.map(|h| Operand { segment: h.segment, component: h.component, row: h.row });
-    measured.chain(read).collect()
+    measured.chain(readings(pass)).collect()
+}
+
+fn readings(pass: &Pass) -> impl Iterator<Item = Operand> {
+    let rows = pass.readings.iter().flat_map(|(_, _, rows)| rows);
+    rows.map(|h| Operand { segment: h.segment, component: h.component, row: h.row })
 }
 
 /// The segments being put together.
@@ -217,31 +258,20 @@ impl<'a> Assembly<'a> {
                 Birth::Attention { query: below(query), keys: lists[&keys] }
             }
             numbers::Birth::Patch { component, .. } => {
-                let patch = self.patch(at, old);
-                if patch.reads_input {
-                    segment.kept.insert((component, patch.input));
-                }
-                let operands = patch.operands.iter().filter(|held| held.segment as usize == at);
-                segment.kept.extend(operands.map(|held| (held.component, held.row)));
-                segment.patches.push(patch);
+                segment.patches.push(self.patch(at, old));
                 Birth::Patch { component, index: segment.patches.len() as u32 - 1 }
             }
             numbers::Birth::Join { component, resid, branch } => {
-                let (resid, branch) = match component {
-                    Component::ResidMid => (below(resid), here(branch)),
-                    _ => (here(resid), here(branch)),
-                };
-                let read = match component {
-                    Component::ResidPre => {
-                        [Some((Component::Embed, resid)), Some((Component::PosEmbed, branch))]
-                    }
-                    Component::ResidMid => [None, Some((Component::AttnOut, branch))],
-                    _ => [Some((Component::ResidMid, resid)), Some((Component::MlpOut, branch))],
-                };
-                segment.kept.extend(read.into_iter().flatten());
-                Birth::Join { component, resid, branch }
+                let resid =
+                    if component == Component::ResidMid { below(resid) } else { here(resid) };
+                Birth::Join { component, resid, branch: here(branch) }
             }
         };
+        for read in need::reads(self.program, numbers, at, numbers.births[old as usize]) {
+            if read.segment as usize == at {
+                segment.kept.insert((read.component, here(read.row)));
+            }
+        }
         let resid = below(numbers.resids[old as usize]);
         segment.rows.push(Row { position: numbers.positions[old as usize], stages, birth, resid });
         segment.runs.push(self.numbered.names[numbers.owners[old as usize] as usize] as u32);

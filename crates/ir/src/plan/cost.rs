@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::architecture::Architecture;
 use crate::component::Component;
-use crate::plan::pass::{Birth, Pass, Segment};
+use crate::plan::pass::Pass;
 use crate::plan::stage::Stages;
 
 /// Rows that go through the stages of a segment together: enough for large matrix products, few
@@ -85,33 +85,62 @@ pub fn forward_flops(architecture: &Architecture, len: usize) -> u64 {
 impl Pass {
     /// What the pass costs on a model of this shape.
     pub fn cost(&self, architecture: &Architecture) -> PassCost {
-        let mut cost: PassCost = self.segments.iter().map(|s| s.cost(architecture)).sum();
-        let rows = self.segments.iter().map(|segment| segment.rows.len()).max().unwrap_or(0);
-        let kept = |segment: &Segment| bytes_of(architecture, segment.kept.iter().map(|k| k.0));
-        let held = self.segments.iter().flat_map(|segment| segment.held.iter().map(|h| h.0));
-        cost.peak_bytes = row_bytes(architecture) * rows as u64
-            + self.segments.iter().map(kept).max().unwrap_or(0)
-            + bytes_of(architecture, held)
-            + scratch_bytes(architecture, rows);
-        cost
+        let mut tally = Tally::new(architecture);
+        for segment in &self.segments {
+            for row in &segment.rows {
+                tally.row(row.stages, row.birth.component(), row.position);
+            }
+            tally.segment(segment.rows.len(), segment.kept.iter().map(|(component, _)| *component));
+        }
+        let held = self.segments.iter().flat_map(|segment| &segment.held);
+        tally.finish(held.map(|(component, _)| *component))
     }
 }
 
-impl Segment {
-    fn cost(&self, architecture: &Architecture) -> PassCost {
-        let mut cost = PassCost::default();
-        for component in PRODUCTS {
-            let rows = self.rows.iter().filter(|row| row.computes(component)).count() as u64;
-            cost.flops += 2 * rows * product(architecture, component);
-        }
-        let width = (architecture.n_heads * architecture.d_head) as u64;
-        for row in self.rows.iter().filter(|row| row.stages.meets(Stages::ATTENTION)) {
-            if let Birth::Attention { .. } = row.birth {
-                cost.attention_flops += 4 * width * u64::from(row.position + 1);
-                cost.rows += 1;
+/// Counts a pass row by row.
+pub(crate) struct Tally<'a> {
+    architecture: &'a Architecture,
+    /// Operations for a row of each of [`PRODUCTS`].
+    flops: [(Component, u64); PRODUCTS.len()],
+    cost: PassCost,
+    /// The most rows of a segment, and the most bytes that one keeps for itself.
+    most: (usize, u64),
+}
+
+impl<'a> Tally<'a> {
+    pub(crate) fn new(architecture: &'a Architecture) -> Self {
+        let flops = PRODUCTS.map(|component| (component, 2 * product(architecture, component)));
+        Self { architecture, flops, cost: PassCost::default(), most: (0, 0) }
+    }
+
+    /// A row by the stages at which it is needed, its birth and its position.
+    pub(crate) fn row(&mut self, stages: Stages, birth: Component, position: u32) {
+        for (component, flops) in &self.flops {
+            if stages.has(*component) && birth != *component {
+                self.cost.flops += flops;
             }
         }
-        cost
+        if birth == Component::Scores && stages.has(Component::Z) {
+            let width = (self.architecture.n_heads * self.architecture.d_head) as u64;
+            self.cost.attention_flops += 4 * width * u64::from(position + 1);
+            self.cost.rows += 1;
+        }
+    }
+
+    /// The end of a segment of so many rows that keeps these values.
+    pub(crate) fn segment(&mut self, rows: usize, kept: impl Iterator<Item = Component>) {
+        let kept = bytes_of(self.architecture, kept);
+        self.most = (self.most.0.max(rows), self.most.1.max(kept));
+    }
+
+    /// The end of a pass that holds these values throughout.
+    pub(crate) fn finish(mut self, held: impl Iterator<Item = Component>) -> PassCost {
+        let (rows, kept) = self.most;
+        self.cost.peak_bytes = row_bytes(self.architecture) * rows as u64
+            + kept
+            + bytes_of(self.architecture, held)
+            + scratch_bytes(self.architecture, rows);
+        self.cost
     }
 }
 

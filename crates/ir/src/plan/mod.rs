@@ -159,6 +159,24 @@ impl<'a> Planner<'a> {
         &run.interventions[patch.intervention]
     }
 
+    /// What several passes cost together, one after the other.
+    pub fn cost(&self, chunks: &[Chunk]) -> PassCost {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let part = chunks.len().div_ceil(threads).max(1);
+        let of_part = |chunks: &[Chunk]| -> PassCost {
+            chunks.iter().map(|chunk| assemble::cost(&self.program, &chunk.items)).sum()
+        };
+        std::thread::scope(|scope| {
+            let parts: Vec<_> =
+                chunks.chunks(part).map(|chunks| scope.spawn(move || of_part(chunks))).collect();
+            // A thread that panicked has found a bug of ours; it goes on in the caller's.
+            let join = |part: std::thread::ScopedJoinHandle<'_, PassCost>| {
+                part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            parts.into_iter().map(join).sum()
+        })
+    }
+
     /// The pass that gives a chunk.
     pub fn pass(&self, chunk: &Chunk) -> Pass {
         assemble(&self.program, &chunk.items)

@@ -68,38 +68,51 @@ impl Origin<'_> {
                     *prefix = (*prefix).max(self.numbers.positions[self.row] + 1);
                 }
             }
-            Birth::Patch { component, change, input, operands, .. } => {
-                if self.stages.has(component) {
-                    let above_attention =
-                        matches!(component, Component::Scores | Component::Pattern);
-                    if self.program.changes[change as usize].reads_input() || above_attention {
-                        mark(needed, here(component, input));
-                    }
-                    for operand in self.numbers.operands(operands) {
-                        mark(needed, *operand);
-                    }
-                }
-                if let Some(divided) = divided(component, self.segment) {
+            birth => {
+                if let Birth::Patch { component, input, .. } = birth
+                    && let Some(divided) = divided(component, self.segment)
+                {
                     mark(needed, here(divided, input));
                 }
-            }
-            Birth::Join { component: Component::ResidMid, resid: row, branch } => {
-                mark(needed, below(resid, row));
-                mark(needed, here(Component::AttnOut, branch));
-            }
-            Birth::Join { component, resid, branch } => {
-                let [stream, added] = match component {
-                    Component::ResidPre => [Component::Embed, Component::PosEmbed],
-                    _ => [Component::ResidMid, Component::MlpOut],
-                };
-                mark(needed, here(stream, resid));
-                mark(needed, here(added, branch));
+                if let Birth::Join { component: Component::ResidMid, resid: row, .. } = birth {
+                    mark(needed, below(resid, row));
+                }
+                for read in reads(self.program, self.numbers, self.segment, birth) {
+                    mark(needed, read);
+                }
             }
         }
         let starts_below = self.numbers.births[self.row].component() < Component::ResidMid;
         if self.segment > 0 && starts_below && self.stages.has(Component::ResidMid) {
             mark(needed, below(resid, self.numbers.resids[self.row]));
         }
+    }
+}
+
+/// The values that a patch or a sum reads, but for the residual stream of the segment below.
+pub(crate) fn reads(
+    program: &Program<'_>,
+    numbers: &Numbers,
+    segment: usize,
+    birth: Birth,
+) -> Vec<Operand> {
+    let here = |component, row| Operand { segment: segment as u32, component, row };
+    match birth {
+        Birth::Token(_) | Birth::Attention { .. } => Vec::new(),
+        Birth::Patch { component, change, input, operands, .. } => {
+            // What follows the pattern reads the values of the row's own run.
+            let within = matches!(component, Component::Scores | Component::Pattern);
+            let reads_input = within || program.changes[change as usize].reads_input();
+            let input = reads_input.then(|| here(component, input));
+            input.into_iter().chain(numbers.operands(operands).iter().copied()).collect()
+        }
+        Birth::Join { component, resid, branch } => match component {
+            Component::ResidPre => {
+                vec![here(Component::Embed, resid), here(Component::PosEmbed, branch)]
+            }
+            Component::ResidMid => vec![here(Component::AttnOut, branch)],
+            _ => vec![here(Component::ResidMid, resid), here(Component::MlpOut, branch)],
+        },
     }
 }
 
