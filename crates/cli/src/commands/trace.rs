@@ -39,7 +39,7 @@ pub(crate) fn run(
     let started = Instant::now();
     let text = args.noise_text.as_deref();
     let noise = resolve_noise(&settings.noise, &model, &facts.subjects(), text)?;
-    let job = Job::new(&model, settings, noise, cases)?;
+    let job = Job::traces(&model, settings, noise, cases)?;
     let folder = args.out.clone().unwrap_or_else(|| default_folder(args, &job.request()));
     let done = compute(&job, &folder, session, &model, console)?;
     let results = load(&folder)?;
