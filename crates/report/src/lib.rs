@@ -39,8 +39,11 @@
 //! # Ok::<(), tracewright_report::ReportError>(())
 //! ```
 
+mod axes;
 mod case;
 mod colormap;
+mod curve;
+mod curve_panel;
 mod error;
 mod figure;
 mod font;
@@ -56,8 +59,9 @@ mod ticks;
 
 pub use case::CaseReport;
 pub use colormap::{Colormap, Rgb};
+pub use curve::{Curve, CurveLine};
 pub use error::ReportError;
-pub use figure::{draw_png, draw_svg, heading};
+pub use figure::{Plot, draw_png, draw_svg, heading};
 pub use heatmap::{Heatmap, RomeGrid, RomeKind};
 pub use label::visible;
 pub use peaks::{EffectGrid, Peak};
