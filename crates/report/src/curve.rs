@@ -7,6 +7,9 @@ const USUAL: (f64, f64) = (0.0, 1.0);
 /// What lies beyond is drawn at the edge: a single wild value must not flatten all others.
 const WIDEST: (f64, f64) = (-1.0, 2.0);
 
+/// Blank above and below, as a share of the range.
+const ROOM: f64 = 0.05;
+
 /// Lines over layers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve {
@@ -48,12 +51,14 @@ impl Curve {
         }
     }
 
-    /// The lowest and the highest value that is drawn.
+    /// The lowest and the highest value that is drawn, with some room.
     pub(crate) fn range(&self) -> (f64, f64) {
         let values = self.lines.iter().flat_map(|line| &line.values).flatten();
         let finite = values.copied().filter(|value| value.is_finite());
         let (low, high) = finite.fold(USUAL, |(low, high), v| (low.min(v), high.max(v)));
-        (low.max(WIDEST.0), high.min(WIDEST.1))
+        let (low, high) = (low.max(WIDEST.0), high.min(WIDEST.1));
+        let room = ROOM * (high - low);
+        (low - room, high + room)
     }
 }
 
@@ -73,9 +78,9 @@ mod tests {
 
     #[test]
     fn the_range_holds_0_to_1_and_no_wild_value() {
-        assert_eq!(curve(&[0.2, 0.4]).range(), (0.0, 1.0));
-        assert_eq!(curve(&[-0.2, 1.4]).range(), (-0.2, 1.4));
-        assert_eq!(curve(&[-70.0, 80.0, f64::NAN]).range(), (-1.0, 2.0));
+        assert_eq!(curve(&[0.2, 0.4]).range(), (-0.05, 1.05));
+        assert_eq!(curve(&[-1.0, 1.0]).range(), (-1.1, 1.1));
+        assert_eq!(curve(&[-70.0, 80.0, f64::NAN]).range(), (-1.15, 2.15));
     }
 
     #[test]

@@ -58,9 +58,8 @@ impl<'a> CurvePanel<'a> {
         let ticks = ticks::values(range.0, range.1, 6);
         let left = widest(ticks.iter().map(|(_, label)| label)) + TICK + TICK_GAP;
         let room = (across - MARK - MARK_GAP) as f32;
-        let legend = |line: &CurveLine| {
-            shorten(&visible(&explained(line, curve)), |s| text_width(s, TEXT) <= room)
-        };
+        let legend =
+            |line: &CurveLine| shorten(&visible(&line.name), |s| text_width(s, TEXT) <= room);
         Self {
             title: lines(&curve.title, TITLE, across),
             x_label: lines(&curve.x_label, TEXT, across),
@@ -150,13 +149,4 @@ impl Panel for CurvePanel<'_> {
 
 fn color(line: usize) -> Rgb {
     COLORS[line % COLORS.len()]
-}
-
-/// A line's name and where its mark is.
-fn explained(line: &CurveLine, curve: &Curve) -> String {
-    let marked = line.marked.and_then(|layer| {
-        let value = line.values.get(layer).copied().flatten()?;
-        Some(format!("{}: best at layer {}, {value:.2}", line.name, curve.columns.get(layer)?))
-    });
-    marked.unwrap_or_else(|| line.name.clone())
 }

@@ -12,37 +12,54 @@ use crate::scene::Scene;
 const EDGE: i32 = 16;
 /// Between two panels.
 const GUTTER: i32 = 26;
+/// More panels than this take two rows.
+const MOST_ACROSS: usize = 3;
 /// The letters of the line over all panels, and the height of such a line.
 const HEADING: (f32, i32) = (14.0, 20);
 /// What text and axes are drawn in.
 pub(crate) const INK: Rgb = (34, 34, 34);
 
-/// Panels side by side under a heading of up to three lines.
+/// Panels side by side, of many in two rows, under a heading of up to three lines.
 pub(crate) fn figure(plots: &[Plot<'_>], heading: &str) -> Result<Scene, ReportError> {
     if plots.is_empty() {
         return Err(ReportError::NoPanels);
     }
     let panels: Vec<Box<dyn Panel + '_>> =
         plots.iter().map(Plot::panel).collect::<Result<_, _>>()?;
-    let gutters = GUTTER * (panels.len() as i32 - 1);
-    let inner = panels.iter().map(|panel| panel.width()).sum::<i32>() + gutters;
+    let across = if panels.len() <= MOST_ACROSS { panels.len() } else { panels.len().div_ceil(2) };
+    let rows: Vec<_> = panels.chunks(across).collect();
+    let inner = rows.iter().map(|row| width(row)).max().unwrap_or(0);
     let lines =
         if heading.is_empty() { Vec::new() } else { heading_lines(&visible(heading), inner) };
     let above = HEADING.1 * lines.len() as i32 + if lines.is_empty() { 0 } else { 10 };
-    let title_lines = panels.iter().map(|panel| panel.title().len()).max().unwrap_or(0);
 
     let mut scene = Scene { width: inner + 2 * EDGE, ..Scene::default() };
     for (i, line) in (0..).zip(&lines) {
         let at = (EDGE + inner / 2, EDGE + HEADING.1 * i + HEADING.1 / 2);
         scene.text(at, Anchor::Middle, HEADING.0, INK, line);
     }
-    let (mut x, mut bottom) = (EDGE, 0);
-    for panel in &panels {
-        bottom = bottom.max(panel.draw(&mut scene, (x, EDGE + above), title_lines));
-        x += panel.width() + GUTTER;
+    let mut bottom = EDGE + above - GUTTER;
+    for row in rows {
+        bottom = draw_row(&mut scene, row, bottom + GUTTER);
     }
     scene.height = bottom + EDGE;
     Ok(scene)
+}
+
+/// The width of panels side by side.
+fn width(row: &[Box<dyn Panel + '_>]) -> i32 {
+    row.iter().map(|panel| panel.width()).sum::<i32>() + GUTTER * (row.len() as i32 - 1)
+}
+
+/// Draws panels side by side and returns where the longest ends.
+fn draw_row(scene: &mut Scene, row: &[Box<dyn Panel + '_>], top: i32) -> i32 {
+    let title_lines = row.iter().map(|panel| panel.title().len()).max().unwrap_or(0);
+    let (mut x, mut bottom) = (EDGE, top);
+    for panel in row {
+        bottom = bottom.max(panel.draw(scene, (x, top), title_lines));
+        x += panel.width() + GUTTER;
+    }
+    bottom
 }
 
 /// A heading in at most three lines. Of a longer one the middle is left out: a prompt's beginning,
@@ -162,6 +179,7 @@ mod tests {
             let three = [(); 3].map(|()| map(&tokens[..rows], layers, " Antarctica"));
             check(&three, &prompt);
             check(&three[..1], "");
+            check(three.iter().chain(&three), &prompt);
         }
         check(&[map(&[long, "", "中文", "\n"], 12, long)], long);
         check(&[map(&vec![" x"; 400], 200, "y")], "x → y");

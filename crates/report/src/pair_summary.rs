@@ -34,7 +34,7 @@ pub(crate) fn summary(record: &PairRecord, report: &PairReport) -> String {
     for part in [streams, modules] {
         let clauses: Vec<String> = part.into_iter().map(Findings::clause).collect();
         if !clauses.is_empty() {
-            sentences.push(format!("{}.", clauses.join("; ")));
+            sentences.push(format!("{} {}.", report.words().0, clauses.join("; ")));
         }
     }
     sentences.join(" ")
@@ -93,6 +93,7 @@ impl Findings<'_> {
         known.reduce(|best, next| if next.2 > best.2 { next } else { best })
     }
 
+    /// What follows the word for what is copied.
     fn clause(&self) -> String {
         self.from_both_ends().unwrap_or_else(|| self.most())
     }
@@ -106,9 +107,9 @@ impl Findings<'_> {
 
     /// The strongest cell.
     fn most(&self) -> String {
-        let (copied, verb, site) = (self.report.words().0, self.verb(), &self.grid.site);
+        let (verb, site) = (self.verb(), &self.grid.site);
         let Some((row, column, moved)) = self.strongest() else {
-            return format!("{copied} {site} has nothing to recover");
+            return format!("{site} has nothing to recover");
         };
         let layer = match self.report.has("layer") {
             true => format!("layer {column}"),
@@ -119,7 +120,7 @@ impl Findings<'_> {
             false => self.report.together(),
         };
         let percent = 100.0 * moved;
-        format!("{copied} {site} {verb} most in {layer} at {place}: {percent:.0}%")
+        format!("{site} {verb} most in {layer} at {place}: {percent:.0}%")
     }
 
     /// Where a residual stream carries the difference, at the subject and at the end.
@@ -149,8 +150,7 @@ impl Findings<'_> {
             from => format!("from layer {from} on"),
         };
         Some(format!(
-            "{} {} {} at least half of that difference at the subject's last token ({}) {early}, and at the last token ({}) {late}",
-            self.report.words().0,
+            "{} {} at least half of that difference at the subject's last token ({}) {early}, and at the last token ({}) {late}",
             self.grid.site,
             self.verb(),
             self.token(subject),
