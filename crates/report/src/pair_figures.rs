@@ -129,7 +129,10 @@ impl PairReport {
         let curves = || self.record().subject_curves.iter().filter(of_metric);
         let place = match curves().next()?.position {
             Some(position) => {
-                format!("the subject's last token ({})", visible(self.tokens()[position].trim()))
+                format!(
+                    "the subject's last token ({})",
+                    visible(self.tokens().get(position)?.trim())
+                )
             }
             None => self.together(),
         };

@@ -96,11 +96,14 @@ fn the_scale_of_a_faint_field_is_narrower() {
 fn without_colours_negative_cells_have_shades_of_their_own() {
     let map = report(record()).heatmaps("kl").swap_remove(1);
     let text = draw_terminal(&map, 80, ColorDepth::None).expect("a heatmap");
-    insta::assert_snapshot!(text.replace(' ', "_"), @"
+    insta::assert_snapshot!(text.replace(' ', "_"), @r"
     Clean_mlp_out_copied_into_the_corrupted_run___
-    _____________In___________________________
-    _France/Poland*_▒▒▒...____________________
-    _____________is_______███_________________
+    _____________In_______________________________
+    _France/Poland*_▒▒▒...________________________
+    _____________is_______███_____________________
+    _________________0__1__2______________________
+    patched_layer;_recovery_of_kl:_-0.250_to_1.500
+    recovery_-1.000_≡≡≡...░░░███_1.000____________
     ");
 }
 
@@ -126,12 +129,12 @@ fn without_position_as_an_axis_there_is_the_curve_only() {
     assert_eq!(names(&report), ["kl_curve"]);
     let maps = report.heatmaps("kl");
     assert_eq!((maps.len(), &maps[0].rows[..]), (1, &["resid_post".into(), "mlp_out".into()][..]));
-    insta::assert_snapshot!(report.summary(), @"");
+    insta::assert_snapshot!(report.summary(), @"The clean run says “Paris” and the corrupted one “Warsaw”; KL from the clean run is 0 in the first and 4.000 in the second. Clean resid_post brings back most in layer 0 at all positions: 100%. Clean mlp_out brings back most in layer 0 at all positions: 50%.");
 }
 
 #[test]
 fn the_summary_says_where_the_stream_carries_the_difference_and_which_module_matters() {
-    insta::assert_snapshot!(report(record()).summary(), @"");
+    insta::assert_snapshot!(report(record()).summary(), @"The clean run says “Paris” and the corrupted one “Warsaw”; KL from the clean run is 0 in the first and 4.000 in the second. Clean resid_post brings back at least half of that difference at the subject's last token (“France/Poland”) up to layer 1, and at the last token (“is”) from layer 2 on. Clean mlp_out brings back most in layer 2 at “is”: 150%.");
 }
 
 #[test]
@@ -140,7 +143,7 @@ fn noising_is_told_from_its_own_side() {
     for grid in &mut record.grids {
         grid.recovery.iter_mut().flatten().flatten().for_each(|value| *value = 1.0 - *value);
     }
-    insta::assert_snapshot!(report(record).summary(), @"");
+    insta::assert_snapshot!(report(record).summary(), @"The clean run says “Paris” and the corrupted one “Warsaw”; KL from the clean run is 0 in the first and 4.000 in the second. Corrupted resid_post takes away at least half of that difference at the subject's last token (“France/Poland”) up to layer 1, and at the last token (“is”) from layer 2 on. Corrupted mlp_out takes away most in layer 2 at “is”: 150%.");
 }
 
 #[test]
@@ -151,14 +154,15 @@ fn equal_runs_are_told_to_have_nothing_to_recover() {
         .iter_mut()
         .for_each(|grid| grid.recovery.iter_mut().flatten().for_each(|v| *v = None));
     record.corrupted.prediction = record.clean.prediction.clone();
+    record.baselines[0].corrupted = 0.0;
     let report = report(record);
     assert!(report.same_prediction());
-    insta::assert_snapshot!(report.summary(), @"");
+    insta::assert_snapshot!(report.summary(), @"Both runs say “Paris”; KL from the clean run is 0 in the first and 0 in the second. There is no difference that a patch could recover.");
 }
 
 #[test]
 fn what_was_measured_is_told() {
-    insta::assert_snapshot!(report(record()).setting(), @"");
+    insta::assert_snapshot!(report(record()).setting(), @"answer ' Paris' (what the clean run says), distractor ' Warsaw' (what the corrupted run says); subject 'France/Poland' (token 1, where the prompts differ)");
 }
 
 #[test]
