@@ -95,7 +95,7 @@ impl Findings<'_> {
 
     /// What follows the word for what is copied.
     fn clause(&self) -> String {
-        self.from_both_ends().unwrap_or_else(|| self.most())
+        self.both_ends().unwrap_or_else(|| self.most())
     }
 
     fn verb(&self) -> &'static str {
@@ -124,7 +124,7 @@ impl Findings<'_> {
     }
 
     /// Where a residual stream carries the difference, at the subject and at the end.
-    fn from_both_ends(&self) -> Option<String> {
+    fn both_ends(&self) -> Option<String> {
         let last = self.record.clean.tokens.len().checked_sub(1)?;
         let subject = self.record.subject_range.end.checked_sub(1)?;
         let row = |position| self.record.positions.iter().position(|p| *p == position);
