@@ -150,6 +150,11 @@ fn a_subject_that_is_not_given_is_where_the_prompts_differ() {
     let pair = Pair { subject: None, ..Pair::built_in().swap_remove(0) };
     let fed = pair.feed(&model.tokenizer).expect("equally many tokens");
     assert_eq!((fed.subject.clone(), fed.subject_text().as_str()), (3..4, "France"));
+    // Each of these characters is several tokens.
+    let [clean, corrupted] = ["In 東京 it is", "In 大阪 it is"].map(str::to_owned);
+    let pair = Pair { clean, corrupted, ..Pair::default() };
+    let fed = pair.feed(&model.tokenizer).expect("equally many tokens");
+    assert_eq!(fed.subject_text(), "東京");
 }
 
 #[test]

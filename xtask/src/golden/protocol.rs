@@ -71,7 +71,8 @@ fn compare(golden: &GoldenFile, rows: &[Row], suffix: &str, index: usize) -> Res
         let expected = values.data.chunks(metrics);
         ensure!(expected.len() == rows.len(), "{} rows of {key}", rows.len());
         for (row, expected) in rows.iter().zip(expected) {
-            let at = format!("{key} {:?} {:?}", row.position, row.layer);
+            let position = row.position.map_or("all".to_owned(), |position| position.to_string());
+            let at = format!("{key} {position}@{}", row.layer.unwrap_or_default());
             let value = row.value.context("a row without a value")?;
             quantity.compare(&at, value, expected[index], 1.0);
         }

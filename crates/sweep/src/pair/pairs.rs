@@ -1,7 +1,7 @@
 //! Pairs of prompts, as a job runs them.
 
 use serde_json::{Value, json};
-use tracewright_engine::Progress;
+use tracewright_engine::{EngineError, Progress};
 use tracewright_models::Model;
 use tracewright_results::Part;
 
@@ -37,7 +37,7 @@ impl<'a> Pairs<'a> {
             let fed = pair.feed(&model.tokenizer)?;
             let forwards = forwards(&settings, &fed, model)?;
             if settings.metrics.contains(&PairMetric::LogitDiff) {
-                fed.answers(model)?.check_differ()?;
+                check_answers(&fed, model)?;
             }
             Ok(Ready { fed, forwards })
         };
@@ -67,6 +67,15 @@ impl Experiment for Pairs<'_> {
 
     fn part(&self, case: usize, progress: Progress<'_>) -> Result<Part, SweepError> {
         patch_pair(&self.pairs[case].fed, self.model, &self.settings, progress)
+    }
+}
+
+/// Refuses a pair whose answer is its distractor.
+fn check_answers(fed: &FedPair, model: &Model) -> Result<(), SweepError> {
+    match fed.answers(model) {
+        // It will be a failed case, not a wrong request.
+        Err(SweepError::Engine(EngineError::NotFinite { .. })) => Ok(()),
+        answers => answers?.check_differ(),
     }
 }
 

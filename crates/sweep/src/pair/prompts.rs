@@ -101,8 +101,14 @@ impl Pair {
 impl FedPair {
     /// The subject's text in the clean prompt.
     pub fn subject_text(&self) -> String {
-        let found = || self.clean.texts[self.subject.clone()].concat().trim().to_owned();
-        self.pair.subject.clone().unwrap_or_else(found)
+        let Tokens { texts, offsets, .. } = &self.clean;
+        let covered = offsets[self.subject.clone()].iter();
+        let start = covered.clone().map(|offsets| offsets.start).min().unwrap_or(0);
+        let end = covered.map(|offsets| offsets.end).max().unwrap_or(0);
+        // The prompt itself: a token by itself may be a part of a character.
+        let found = self.pair.clean.get(start..end).map(str::to_owned);
+        let found = found.unwrap_or_else(|| texts[self.subject.clone()].concat());
+        self.pair.subject.clone().unwrap_or_else(|| found.trim().to_owned())
     }
 }
 
