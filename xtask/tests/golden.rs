@@ -37,6 +37,13 @@ fn patching_between_prompts_gives_the_heatmaps_of_pytorch() {
 }
 
 #[test]
+fn the_command_pair_gives_the_heatmaps_of_pytorch() {
+    // Three files, four metrics, each position or all of them together; a prompt has five tokens.
+    let quantities = golden::protocol(&golden::facts().unwrap()).unwrap();
+    check(&quantities, 3 * 4 * 2, 3 * 4 * 3 * 12 * (5 + 1));
+}
+
+#[test]
 fn subjects_have_the_embedding_deviation_that_rome_found() {
     check(&[golden::embedding_deviation(&golden::facts().unwrap()).unwrap()], 1, 1);
 }

@@ -22,6 +22,8 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Traces where a model keeps a fact: ROME's causal tracing (noise on the subject, restore)
     Trace(Box<TraceArgs>),
+    /// Patches between two prompts: what of one run, copied into the other, moves its answer
+    Pair(Box<PairArgs>),
     /// Shows the most likely next tokens of prompts, and the tokens as they were fed
     Predict(PredictArgs),
     /// Lists every site of a model, with all its names and shapes
@@ -93,6 +95,47 @@ pub(crate) struct TraceArgs {
     #[arg(long, value_name = "same|rome", default_value = "same", requires = "sever")]
     pub(crate) sever_noise: String,
     /// The results folder; the same command goes on where it was [default: runs/trace-…, named
+    /// after what is asked]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct PairArgs {
+    /// The clean prompt, which the answer completes [default: two built-in pairs]
+    #[arg(long, value_name = "PROMPT", requires = "corrupted")]
+    pub(crate) clean: Option<String>,
+    /// The corrupted prompt: as many tokens, another answer
+    #[arg(long, value_name = "PROMPT", requires = "clean")]
+    pub(crate) corrupted: Option<String>,
+    /// What the clean prompt is about; a part of it [default: where the prompts differ]
+    #[arg(long, requires = "clean")]
+    pub(crate) subject: Option<String>,
+    /// The answer that is measured [default: what the clean run says]
+    #[arg(long, requires = "clean")]
+    pub(crate) answer: Option<String>,
+    /// The answer's counterpart in logit-diff [default: what the corrupted run says]
+    #[arg(long, requires = "clean")]
+    pub(crate) distractor: Option<String>,
+    /// What is copied: resid_pre, resid_post, attn_out, mlp_out
+    #[arg(long, value_name = "SITES", value_delimiter = ',', default_value = "resid_post")]
+    pub(crate) site: Vec<String>,
+    /// The axes: layer, position
+    #[arg(long, value_name = "AXES", value_delimiter = ',', default_value = "layer,position")]
+    pub(crate) per: Vec<String>,
+    /// Which positions: all, each, subject, subject-last, last, a range such as 3-5 or a number
+    /// [default: each where position is an axis, otherwise all]
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) positions: Option<Vec<String>>,
+    /// What is measured: prob, logit, logit-diff, kl [default: kl, or logit-diff where an answer
+    /// and a distractor are given]
+    #[arg(long, value_name = "METRICS", value_delimiter = ',')]
+    pub(crate) metric: Option<Vec<String>>,
+    /// Which way values are copied: clean ones into the corrupted run, or corrupted ones into the
+    /// clean run
+    #[arg(long, value_name = "denoise|noise", default_value = "denoise")]
+    pub(crate) direction: String,
+    /// The results folder; the same command goes on where it was [default: runs/pair-…, named
     /// after what is asked]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,

@@ -19,6 +19,7 @@ fn main() -> ExitCode {
     let console = Console::new(&output);
     let done = session.start().and_then(|()| match &command {
         Command::Trace(args) => commands::trace::run(args, &session, &console),
+        Command::Pair(args) => commands::pair::run(args, &session, &console),
         Command::Predict(args) => commands::predict::run(args, &session, &console),
         Command::Sites => commands::sites::run(&session, &console),
         Command::Models => commands::models::run(&console),

@@ -309,4 +309,9 @@ fn a_case_whose_numbers_overflow_has_failed_and_the_request_was_right() {
     assert_snapshot!(err, @"warning: case 0 failed: 'logit' of run 'Paris is' is NaN: the model's numbers overflow on this input");
     let run: Value = serde_json::from_slice(&place.read("out/run.json")).expect("a run.json");
     assert_eq!(run["failed"][0]["case"], "0");
+    let args = ["pair", "--model", "model", "--out", "pairs", "--metric", "logit-diff"];
+    let output = place.tracewright(&args).output().expect("a run");
+    assert_eq!(output.status.code(), Some(1));
+    let err = String::from_utf8(output.stderr).expect("UTF-8");
+    assert!(err.starts_with("warning: case france-poland failed: 'logit' of run"), "{err}");
 }

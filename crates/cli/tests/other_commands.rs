@@ -173,6 +173,7 @@ fn version_and_help_are_printed() {
     let help = place.output(&["--help"]);
     for word in [
         "trace",
+        "pair",
         "predict",
         "sites",
         "models",
@@ -227,6 +228,7 @@ fn a_closed_pipe_is_no_error() {
     with_closed_pipe(&["models"]);
     with_closed_pipe(&["doctor"]);
     with_closed_pipe(&["predict", "Hello"]);
+    with_closed_pipe(&["pair", "--clean", "Paris is", "--corrupted", "London is", "--out", "out"]);
     with_closed_pipe(&["trace", "--samples", "1", "--kind", "hidden", "--out", "out"]);
     with_closed_pipe(&["--help"]);
 }

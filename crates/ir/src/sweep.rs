@@ -33,6 +33,19 @@ pub enum Direction {
     Noise,
 }
 
+impl Direction {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Denoise, Self::Noise];
+
+    /// The word for it in flags and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Denoise => "denoise",
+            Self::Noise => "noise",
+        }
+    }
+}
+
 /// One cell of a heatmap.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cell {

@@ -5,8 +5,7 @@ pub type Rgb = (u8, u8, u8);
 
 /// How a heatmap's values become colours, from its lowest value to its highest.
 ///
-/// `Purples`, `Greens` and `Reds` are ColorBrewer's (by Cynthia Brewer, Apache-2.0), which ROME's
-/// figures use.
+/// All are ColorBrewer's (by Cynthia Brewer, Apache-2.0); ROME's figures use the first three.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Colormap {
     /// White to purple: hidden states.
@@ -15,6 +14,8 @@ pub enum Colormap {
     Greens,
     /// White to red: attention.
     Reds,
+    /// Red over white to blue: values with a sign, zero in the middle.
+    RedBlue,
 }
 
 impl Colormap {
@@ -41,7 +42,13 @@ impl Colormap {
             Self::Purples => &PURPLES,
             Self::Greens => &GREENS,
             Self::Reds => &REDS,
+            Self::RedBlue => &RED_BLUE,
         }
+    }
+
+    /// True where the middle means zero and the two ends opposite signs.
+    pub(crate) fn is_diverging(self) -> bool {
+        self == Self::RedBlue
     }
 }
 
@@ -79,6 +86,20 @@ const REDS: [Rgb; 9] = [
     (203, 24, 29),
     (165, 15, 21),
     (103, 0, 13),
+];
+
+const RED_BLUE: [Rgb; 11] = [
+    (103, 0, 31),
+    (178, 24, 43),
+    (214, 96, 77),
+    (244, 165, 130),
+    (253, 219, 199),
+    (247, 247, 247),
+    (209, 229, 240),
+    (146, 197, 222),
+    (67, 147, 195),
+    (33, 102, 172),
+    (5, 48, 97),
 ];
 
 #[cfg(test)]
@@ -132,6 +153,14 @@ mod tests {
                 (103, 0, 12),
             ],
         );
+    }
+
+    #[test]
+    fn a_diverging_map_is_white_in_the_middle_and_dark_at_its_ends() {
+        let middle = Colormap::RedBlue.rgb(0.5);
+        assert!([middle.0, middle.1, middle.2].iter().all(|part| *part >= 245), "{middle:?}");
+        assert_eq!(Colormap::RedBlue.rgb(0.0), (103, 0, 31));
+        assert_eq!(Colormap::RedBlue.rgb(1.0), (5, 48, 97));
     }
 
     #[test]

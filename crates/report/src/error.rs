@@ -14,8 +14,8 @@ pub enum ReportError {
         /// Its number of layers.
         columns: usize,
     },
-    /// A figure of no heatmaps.
-    #[error("there is no heatmap to draw: a figure needs at least one")]
+    /// A figure of nothing.
+    #[error("there is no heatmap or curve to draw: a figure needs at least one")]
     NoPanels,
     /// A grid that isn't tokens × layers.
     #[error("{name:?} has {given} values where {expected} were expected (tokens × layers)")]

@@ -1,11 +1,15 @@
-//! Heatmaps side by side, as PNG and as SVG.
+//! Heatmaps and curves side by side, as PNG and as SVG.
 
 use plotters::backend::{BitMapBackend, SVGBackend};
 use plotters_backend::{BackendColor, DrawingBackend};
 
+use crate::axes::Panel;
+use crate::curve::Curve;
+use crate::curve_panel::CurvePanel;
 use crate::error::ReportError;
 use crate::heatmap::Heatmap;
 use crate::layout;
+use crate::panel::HeatmapPanel;
 use crate::scene::Scene;
 
 /// A PNG has this many pixels for each of an SVG's, about 200 in an inch.
@@ -15,11 +19,51 @@ const PIXELS_PER_METRE: u32 = 7559;
 /// Three bytes each, so at most 300 MB.
 const MOST_PIXELS: i64 = 100_000_000;
 
-/// Draws heatmaps side by side under a heading (may be empty) and returns the bytes of a PNG.
+/// One part of a figure.
+#[derive(Clone, Copy, Debug)]
+pub enum Plot<'a> {
+    /// A heatmap.
+    Heatmap(&'a Heatmap),
+    /// Lines over layers.
+    Curve(&'a Curve),
+}
+
+impl<'a> Plot<'a> {
+    /// Checks and measures it.
+    pub(crate) fn panel(&self) -> Result<Box<dyn Panel + 'a>, ReportError> {
+        Ok(match self {
+            Self::Heatmap(map) => {
+                map.check()?;
+                Box::new(HeatmapPanel::new(map))
+            }
+            Self::Curve(curve) => {
+                curve.check()?;
+                Box::new(CurvePanel::new(curve))
+            }
+        })
+    }
+}
+
+impl<'a> From<&'a Heatmap> for Plot<'a> {
+    fn from(map: &'a Heatmap) -> Self {
+        Self::Heatmap(map)
+    }
+}
+
+impl<'a> From<&'a Curve> for Plot<'a> {
+    fn from(curve: &'a Curve) -> Self {
+        Self::Curve(curve)
+    }
+}
+
+/// Draws heatmaps or curves side by side under a heading (may be empty) and returns the bytes of a PNG.
 ///
 /// The same input gives the same bytes, on every machine.
-pub fn draw_png(maps: &[Heatmap], heading: &str) -> Result<Vec<u8>, ReportError> {
-    let scene = layout::figure(maps, heading)?;
+pub fn draw_png<'a>(
+    plots: impl IntoIterator<Item: Into<Plot<'a>>>,
+    heading: &str,
+) -> Result<Vec<u8>, ReportError> {
+    let scene = scene(plots, heading)?;
     let (width, height) = size(&scene, SCALE)?;
     let mut pixels = vec![255; width as usize * height as usize * 3];
     let mut backend = BitMapBackend::with_buffer(&mut pixels, (width, height));
@@ -28,11 +72,14 @@ pub fn draw_png(maps: &[Heatmap], heading: &str) -> Result<Vec<u8>, ReportError>
     encode(&pixels, width, height).map_err(failed)
 }
 
-/// Draws heatmaps side by side under a heading (may be empty) and returns an SVG document.
+/// Draws heatmaps or curves side by side under a heading (may be empty) and returns an SVG document.
 ///
 /// Its texts stay texts, so they can be searched and copied.
-pub fn draw_svg(maps: &[Heatmap], heading: &str) -> Result<String, ReportError> {
-    let scene = layout::figure(maps, heading)?;
+pub fn draw_svg<'a>(
+    plots: impl IntoIterator<Item: Into<Plot<'a>>>,
+    heading: &str,
+) -> Result<String, ReportError> {
+    let scene = scene(plots, heading)?;
     let (width, height) = size(&scene, 1)?;
     let mut document = String::new();
     let mut backend = SVGBackend::with_string(&mut document, (width, height));
@@ -47,6 +94,14 @@ pub fn draw_svg(maps: &[Heatmap], heading: &str) -> Result<String, ReportError> 
 /// The heading of a prompt and the answer that its heatmaps are about.
 pub fn heading(prompt: &str, answer: &str) -> String {
     format!("{} → {}", prompt.trim(), answer.trim())
+}
+
+fn scene<'a>(
+    plots: impl IntoIterator<Item: Into<Plot<'a>>>,
+    heading: &str,
+) -> Result<Scene, ReportError> {
+    let plots: Vec<Plot<'a>> = plots.into_iter().map(Into::into).collect();
+    layout::figure(&plots, heading)
 }
 
 fn size(scene: &Scene, scale: i32) -> Result<(u32, u32), ReportError> {

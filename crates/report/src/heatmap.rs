@@ -85,6 +85,8 @@ pub struct Heatmap {
     pub high: f64,
     /// The colours.
     pub colormap: Colormap,
+    /// Whether a figure writes each cell's value into it, where there is room.
+    pub numbers: bool,
 }
 
 impl Heatmap {
@@ -107,6 +109,7 @@ impl Heatmap {
             low: grid.low_score,
             high,
             colormap: grid.kind.colormap(),
+            numbers: false,
         })
     }
 
@@ -158,7 +161,8 @@ pub(crate) fn layers(name: &str, given: usize, tokens: usize) -> Result<usize, R
     Ok(layers)
 }
 
-fn row(token: &str, subject: bool) -> String {
+/// The label of a token, with a star for the subject's.
+pub(crate) fn row(token: &str, subject: bool) -> String {
     let star = if subject { "*" } else { "" };
     format!("{}{star}", visible(token))
 }
@@ -232,6 +236,7 @@ mod tests {
             low: 0.1,
             high: 0.6,
             colormap: Greens,
+            numbers: false,
         }
         "#);
     }

@@ -36,6 +36,13 @@ pub fn visible(text: &str) -> String {
     shown
 }
 
+/// A text in quotation marks, without the spaces around it.
+pub(crate) fn quoted(text: &str) -> String {
+    // Only a text of nothing but spaces keeps them: there they are all it has.
+    let trimmed = text.trim_matches(' ');
+    format!("“{}”", visible(if trimmed.is_empty() { text } else { trimmed }))
+}
+
 fn push_visible(shown: &mut String, c: char) {
     // Writing to a string can't fail.
     let _ = match c {

@@ -1,48 +1,65 @@
 //! Where everything on a figure goes.
 
+use crate::axes::Panel;
 use crate::colormap::Rgb;
 use crate::error::ReportError;
+use crate::figure::Plot;
 use crate::font::{Anchor, text_width};
-use crate::heatmap::Heatmap;
 use crate::label::{shorten, visible};
-use crate::panel::Panel;
 use crate::scene::Scene;
 
 /// The blank edge of a figure.
 const EDGE: i32 = 16;
 /// Between two panels.
 const GUTTER: i32 = 26;
+/// More panels than this take two rows.
+const MOST_ACROSS: usize = 3;
 /// The letters of the line over all panels, and the height of such a line.
 const HEADING: (f32, i32) = (14.0, 20);
 /// What text and axes are drawn in.
 pub(crate) const INK: Rgb = (34, 34, 34);
 
-/// Panels side by side under a heading of up to three lines.
-pub(crate) fn figure(maps: &[Heatmap], heading: &str) -> Result<Scene, ReportError> {
-    if maps.is_empty() {
+/// Panels side by side, of many in two rows, under a heading of up to three lines.
+pub(crate) fn figure(plots: &[Plot<'_>], heading: &str) -> Result<Scene, ReportError> {
+    if plots.is_empty() {
         return Err(ReportError::NoPanels);
     }
-    maps.iter().try_for_each(Heatmap::check)?;
-    let panels: Vec<Panel<'_>> = maps.iter().map(Panel::new).collect();
-    let gutters = GUTTER * (panels.len() as i32 - 1);
-    let inner = panels.iter().map(|panel| panel.width).sum::<i32>() + gutters;
+    let panels: Vec<Box<dyn Panel + '_>> =
+        plots.iter().map(Plot::panel).collect::<Result<_, _>>()?;
+    let across = if panels.len() <= MOST_ACROSS { panels.len() } else { panels.len().div_ceil(2) };
+    let rows: Vec<_> = panels.chunks(across).collect();
+    let inner = rows.iter().map(|row| width(row)).max().unwrap_or(0);
     let lines =
         if heading.is_empty() { Vec::new() } else { heading_lines(&visible(heading), inner) };
     let above = HEADING.1 * lines.len() as i32 + if lines.is_empty() { 0 } else { 10 };
-    let title_lines = panels.iter().map(|panel| panel.title.len()).max().unwrap_or(0);
 
     let mut scene = Scene { width: inner + 2 * EDGE, ..Scene::default() };
     for (i, line) in (0..).zip(&lines) {
         let at = (EDGE + inner / 2, EDGE + HEADING.1 * i + HEADING.1 / 2);
         scene.text(at, Anchor::Middle, HEADING.0, INK, line);
     }
-    let (mut x, mut bottom) = (EDGE, 0);
-    for panel in &panels {
-        bottom = bottom.max(panel.draw(&mut scene, (x, EDGE + above), title_lines));
-        x += panel.width + GUTTER;
+    let mut bottom = EDGE + above - GUTTER;
+    for row in rows {
+        bottom = draw_row(&mut scene, row, bottom + GUTTER);
     }
     scene.height = bottom + EDGE;
     Ok(scene)
+}
+
+/// The width of panels side by side.
+fn width(row: &[Box<dyn Panel + '_>]) -> i32 {
+    row.iter().map(|panel| panel.width()).sum::<i32>() + GUTTER * (row.len() as i32 - 1)
+}
+
+/// Draws panels side by side and returns where the longest ends.
+fn draw_row(scene: &mut Scene, row: &[Box<dyn Panel + '_>], top: i32) -> i32 {
+    let title_lines = row.iter().map(|panel| panel.title().len()).max().unwrap_or(0);
+    let (mut x, mut bottom) = (EDGE, top);
+    for panel in row {
+        bottom = bottom.max(panel.draw(scene, (x, top), title_lines));
+        x += panel.width() + GUTTER;
+    }
+    bottom
 }
 
 /// A heading in at most three lines. Of a longer one the middle is left out: a prompt's beginning,
@@ -92,7 +109,8 @@ pub(crate) fn wrap(text: &str, em: f32, width: i32, most: usize) -> Vec<String> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::heatmap::{RomeGrid, RomeKind};
+    use crate::curve::{Curve, CurveLine};
+    use crate::heatmap::{Heatmap, RomeGrid, RomeKind};
     use crate::scene::{Shape, extent};
 
     #[test]
@@ -133,8 +151,9 @@ mod tests {
 
     /// No text may leave the figure, and none may touch another.
     #[track_caller]
-    fn check(maps: &[Heatmap], heading: &str) {
-        let scene = figure(maps, heading).expect("a figure");
+    fn check<'a>(plots: impl IntoIterator<Item: Into<Plot<'a>>>, heading: &str) {
+        let plots: Vec<Plot<'_>> = plots.into_iter().map(Into::into).collect();
+        let scene = figure(&plots, heading).expect("a figure");
         let mut boxes: Vec<(i32, i32, i32, i32, &str)> = Vec::new();
         for shape in &scene.shapes {
             let Shape::Text { x, y, em, anchor, text, .. } = shape else { continue };
@@ -160,8 +179,36 @@ mod tests {
             let three = [(); 3].map(|()| map(&tokens[..rows], layers, " Antarctica"));
             check(&three, &prompt);
             check(&three[..1], "");
+            check(three.iter().chain(&three), &prompt);
         }
         check(&[map(&[long, "", "中文", "\n"], 12, long)], long);
         check(&[map(&vec![" x"; 400], 200, "y")], "x → y");
+    }
+
+    #[test]
+    fn numbers_in_cells_neither_touch_nor_leave_them() {
+        for (rows, layers) in [(1, 1), (5, 12), (22, 32), (60, 12), (22, 48)] {
+            let mut map = map(&vec![" token"; rows], layers, "y");
+            (map.numbers, map.values[0]) = (true, Some(-0.99));
+            check(&[map], "x → y");
+        }
+    }
+
+    #[test]
+    fn a_curves_texts_neither_touch_nor_leave_the_figure() {
+        for (layers, lines) in [(1, 1), (12, 4), (48, 2), (80, 6)] {
+            let line = |index: usize| CurveLine {
+                name: format!("resid_post {index}"),
+                values: (0..layers).map(|layer| Some(layer as f64 / layers as f64)).collect(),
+                marked: Some(index % layers),
+            };
+            let curve = Curve {
+                title: "Recovery by layer at the subject's last token".to_owned(),
+                x_label: "patched layer".to_owned(),
+                columns: (0..layers).map(|layer| layer.to_string()).collect(),
+                lines: (0..lines).map(line).collect(),
+            };
+            check(&[curve], "The capital of France is / The capital of Poland is → Paris");
+        }
     }
 }

@@ -39,14 +39,20 @@
 //! # Ok::<(), tracewright_report::ReportError>(())
 //! ```
 
+mod axes;
 mod case;
 mod colormap;
+mod curve;
+mod curve_panel;
 mod error;
 mod figure;
 mod font;
 mod heatmap;
 mod label;
 mod layout;
+mod pair;
+mod pair_figures;
+mod pair_summary;
 mod panel;
 mod peaks;
 mod scene;
@@ -56,10 +62,13 @@ mod ticks;
 
 pub use case::CaseReport;
 pub use colormap::{Colormap, Rgb};
+pub use curve::{Curve, CurveLine};
 pub use error::ReportError;
-pub use figure::{draw_png, draw_svg, heading};
+pub use figure::{Plot, draw_png, draw_svg, heading};
 pub use heatmap::{Heatmap, RomeGrid, RomeKind};
 pub use label::visible;
+pub use pair::PairReport;
+pub use pair_figures::PairFigure;
 pub use peaks::{EffectGrid, Peak};
 pub use summary::{Severed, TraceResult, summary};
 pub use terminal::{ColorDepth, draw_terminal};

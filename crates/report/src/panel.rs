@@ -1,35 +1,35 @@
 //! One heatmap of a figure: title, tokens, cells, axis and colour bar.
 
+use crate::axes::{
+    LINE, Panel, TEXT, TICK, TICK_GAP, TITLE, draw_below, draw_columns, draw_title, frame, lines,
+    widest,
+};
+use crate::colormap::Rgb;
 use crate::font::{Anchor, text_width};
 use crate::heatmap::Heatmap;
 use crate::label::{shorten, visible};
-use crate::layout::{INK, wrap};
+use crate::layout::INK;
 use crate::scene::{Scene, extent};
 use crate::ticks;
 
-/// Sizes of letters: titles, then everything else.
-const TITLE: f32 = 12.0;
-const TEXT: f32 = 10.5;
-/// The height of a line of a title, and of other text.
-const TITLE_LINE: i32 = 16;
-const LINE: i32 = 15;
 /// Tokens wider than this are shortened.
 const WIDEST_TOKEN: f32 = 150.0;
 const WIDEST_BAR_LABEL: f32 = 130.0;
-/// The length of a tick, and the space between it and its label.
-const TICK: i32 = 4;
-const TICK_GAP: i32 = 4;
 /// The colour bar, and the space before it.
 const BAR: i32 = 13;
 const BAR_GAP: i32 = 16;
 /// The colours of a bar; more can't be told apart.
 const BAR_STEPS: i32 = 128;
+/// The letters of numbers in cells, and the narrowest cell that has them.
+const NUMBER: f32 = 8.0;
+const NUMBER_WIDTH: i32 = 27;
+/// More columns than this would make a figure with numbers too wide.
+const MOST_NUMBERS: usize = 32;
 
 /// A heatmap with everything measured.
-pub(crate) struct Panel<'a> {
+pub(crate) struct HeatmapPanel<'a> {
     map: &'a Heatmap,
-    /// The lines of the title.
-    pub(crate) title: Vec<String>,
+    title: Vec<String>,
     x_label: Vec<String>,
     rows: Vec<String>,
     bar_label: String,
@@ -39,14 +39,15 @@ pub(crate) struct Panel<'a> {
     row_stride: usize,
     /// From the panel's left edge to its cells.
     left: i32,
-    /// All of the panel.
-    pub(crate) width: i32,
+    width: i32,
+    /// The number of each cell; none where they don't fit.
+    numbers: Vec<String>,
 }
 
-impl<'a> Panel<'a> {
+impl<'a> HeatmapPanel<'a> {
     /// Measures a heatmap that has been checked.
     pub(crate) fn new(map: &'a Heatmap) -> Self {
-        let cell = cell_size(map.rows.len(), map.columns.len());
+        let cell = cell_size(map);
         let fits = |most: f32| move |s: &str| text_width(s, TEXT) <= most;
         let rows: Vec<String> =
             map.rows.iter().map(|row| shorten(&visible(row), fits(WIDEST_TOKEN))).collect();
@@ -73,27 +74,8 @@ impl<'a> Panel<'a> {
             row_stride: usize::try_from((LINE - 3 + cell.1 - 1) / cell.1).unwrap_or(1).max(1),
             left,
             width,
+            numbers: numbers(map, cell),
         }
-    }
-
-    /// Draws the panel with its upper left corner at `at`, below a title of as many lines as
-    /// the figure's longest, and returns where it ends.
-    pub(crate) fn draw(&self, scene: &mut Scene, at: (i32, i32), title_lines: usize) -> i32 {
-        let title_height = TITLE_LINE * title_lines as i32;
-        let corner = (at.0 + self.left, at.1 + title_height + 6);
-        let middle = corner.0 + self.size().0 / 2;
-        let first = at.1 + title_height - TITLE_LINE * self.title.len() as i32 + TITLE_LINE / 2;
-        for (i, line) in (0..).zip(&self.title) {
-            scene.text((middle, first + TITLE_LINE * i), Anchor::Middle, TITLE, INK, line);
-        }
-        self.draw_cells(scene, corner);
-        self.draw_tokens(scene, corner);
-        let below = self.draw_layers(scene, corner);
-        self.draw_bar(scene, corner);
-        for (i, line) in (0..).zip(&self.x_label) {
-            scene.text((middle, below + LINE * i + LINE / 2), Anchor::Middle, TEXT, INK, line);
-        }
-        below + LINE * self.x_label.len() as i32
     }
 
     /// The size of all cells together.
@@ -125,17 +107,17 @@ impl<'a> Panel<'a> {
         }
     }
 
-    /// Draws the ticks of the layers and returns where their labels end.
-    fn draw_layers(&self, scene: &mut Scene, (x, y): (i32, i32)) -> i32 {
-        let bottom = y + self.size().1;
-        let names: Vec<String> = self.map.columns.iter().map(|name| visible(name)).collect();
-        let stride = ticks::stride(names.len(), self.cell.0, widest(names.iter()) + 8);
-        for (column, name) in names.iter().enumerate().step_by(stride) {
-            let middle = x + self.cell.0 * column as i32 + self.cell.0 / 2;
-            scene.rect((middle, bottom), (1, TICK), INK);
-            scene.text((middle, bottom + TICK + LINE / 2 + 2), Anchor::Middle, TEXT, INK, name);
+    fn draw_numbers(&self, scene: &mut Scene, (x, y): (i32, i32)) {
+        for (index, number) in self.numbers.iter().enumerate() {
+            let columns = self.map.columns.len();
+            let (row, column) = ((index / columns) as i32, (index % columns) as i32);
+            let middle = (
+                x + self.cell.0 * column + self.cell.0 / 2,
+                y + self.cell.1 * row + self.cell.1 / 2,
+            );
+            let behind = self.map.color(self.map.value(index / columns, index % columns));
+            scene.text(middle, Anchor::Middle, NUMBER, ink_on(behind), number);
         }
-        bottom + TICK + LINE + 4
     }
 
     fn draw_bar(&self, scene: &mut Scene, (x, y): (i32, i32)) {
@@ -171,32 +153,63 @@ impl<'a> Panel<'a> {
     }
 }
 
+impl Panel for HeatmapPanel<'_> {
+    fn title(&self) -> &[String] {
+        &self.title
+    }
+
+    fn width(&self) -> i32 {
+        self.width
+    }
+
+    fn draw(&self, scene: &mut Scene, at: (i32, i32), title_lines: usize) -> i32 {
+        let (x, middle) = (at.0 + self.left, at.0 + self.left + self.size().0 / 2);
+        let y = draw_title(scene, (middle, at.1), &self.title, title_lines);
+        self.draw_cells(scene, (x, y));
+        self.draw_numbers(scene, (x, y));
+        self.draw_tokens(scene, (x, y));
+        let bottom = y + self.size().1;
+        let below = draw_columns(scene, (x, bottom), self.cell.0, &self.map.columns);
+        self.draw_bar(scene, (x, y));
+        draw_below(scene, (middle, below), &self.x_label)
+    }
+}
+
 /// Cells of a size at which 5 and 80 tokens, 12 and 80 layers can be read.
-fn cell_size(rows: usize, columns: usize) -> (i32, i32) {
+fn cell_size(map: &Heatmap) -> (i32, i32) {
+    let (rows, columns) = (map.rows.len(), map.columns.len());
     let share =
         |pixels: i32, count: usize| pixels / i32::try_from(count).unwrap_or(i32::MAX).max(1);
-    let width =
-        if columns <= 120 { share(264, columns).clamp(4, 40) } else { share(480, columns).max(1) };
+    let narrowest = if map.numbers && columns <= MOST_NUMBERS { NUMBER_WIDTH } else { 4 };
+    let width = if columns <= 120 {
+        share(264, columns).clamp(narrowest, 40)
+    } else {
+        share(480, columns).max(1)
+    };
     let tallest = share(110, rows).clamp(22, 40);
     let height =
         if rows <= 120 { share(290, rows).clamp(13, tallest) } else { share(1560, rows).max(2) };
     (width, height)
 }
 
-/// The title or axis label, which an empty text doesn't have.
-fn lines(text: &str, em: f32, width: i32) -> Vec<String> {
-    if text.is_empty() { Vec::new() } else { wrap(&visible(text), em, width, 2) }
+/// The numbers in the cells, where the map has them and all of them fit.
+fn numbers(map: &Heatmap, (width, height): (i32, i32)) -> Vec<String> {
+    if !map.numbers || height < LINE - 2 {
+        return Vec::new();
+    }
+    let number = |value: &Option<f64>| match value {
+        // Minus zero isn't worth its sign.
+        Some(value) if value.abs() < 0.005 => "0".to_owned(),
+        Some(value) => format!("{value:.2}"),
+        None => String::new(),
+    };
+    let numbers: Vec<String> = map.values.iter().map(number).collect();
+    let fits = |number: &String| text_width(number, NUMBER) <= (width - 2) as f32;
+    if numbers.iter().all(fits) { numbers } else { Vec::new() }
 }
 
-fn widest<'s>(labels: impl IntoIterator<Item = &'s String>) -> i32 {
-    let widths = labels.into_iter().map(|label| text_width(label, TEXT).ceil() as i32);
-    widths.max().unwrap_or(0)
-}
-
-/// A line around a box, on its outermost pixels.
-fn frame(scene: &mut Scene, (x, y): (i32, i32), (width, height): (i32, i32)) {
-    scene.rect((x, y), (width, 1), INK);
-    scene.rect((x, y + height - 1), (width, 1), INK);
-    scene.rect((x, y), (1, height), INK);
-    scene.rect((x + width - 1, y), (1, height), INK);
+/// White on dark colours; by the luminance of ITU-R BT.601.
+fn ink_on((r, g, b): Rgb) -> Rgb {
+    let luminance = 0.299 * f64::from(r) + 0.587 * f64::from(g) + 0.114 * f64::from(b);
+    if luminance < 128.0 { (255, 255, 255) } else { INK }
 }

@@ -1,15 +1,15 @@
-//! A figure as rectangles and texts, between its layout and the library that draws it.
+//! A figure as rectangles, texts and lines, between its layout and the library that draws it.
 
 use plotters::backend::DrawingBackend;
-use plotters_backend::{BackendColor, DrawingErrorKind};
+use plotters_backend::{BackendColor, BackendStyle, DrawingErrorKind};
 
 use crate::colormap::Rgb;
 use crate::font::{Anchor, TextStyle, text_width};
 
 /// One thing to draw, in pixels of a figure that isn't magnified.
 ///
-/// Lines are thin rectangles: they stay sharp at every magnification, and both backends draw
-/// them alike.
+/// Upright and level lines are thin rectangles: they stay sharp at every magnification, and both
+/// backends draw them alike.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Shape {
     Rect {
@@ -28,6 +28,35 @@ pub(crate) enum Shape {
         color: Rgb,
         text: String,
     },
+    /// Points joined by a line.
+    Path {
+        points: Vec<(i32, i32)>,
+        width: i32,
+        color: Rgb,
+    },
+    /// A filled circle.
+    Dot {
+        x: i32,
+        y: i32,
+        radius: i32,
+        color: Rgb,
+    },
+}
+
+/// A line's looks.
+struct Stroke {
+    color: Rgb,
+    width: u32,
+}
+
+impl BackendStyle for Stroke {
+    fn color(&self) -> BackendColor {
+        BackendColor { alpha: 1.0, rgb: self.color }
+    }
+
+    fn stroke_width(&self) -> u32 {
+        self.width
+    }
 }
 
 /// A figure's size and what is on it, from back to front.
@@ -59,6 +88,24 @@ impl Scene {
         }
     }
 
+    /// Adds a line from point to point; a single point has none.
+    pub(crate) fn path(
+        &mut self,
+        points: impl IntoIterator<Item = (i32, i32)>,
+        width: i32,
+        color: Rgb,
+    ) {
+        let points: Vec<(i32, i32)> = points.into_iter().collect();
+        if points.len() > 1 {
+            self.shapes.push(Shape::Path { points, width, color });
+        }
+    }
+
+    /// Adds a filled circle.
+    pub(crate) fn dot(&mut self, (x, y): (i32, i32), radius: i32, color: Rgb) {
+        self.shapes.push(Shape::Dot { x, y, radius, color });
+    }
+
     /// Draws everything, each length times `scale`.
     pub(crate) fn paint<B: DrawingBackend>(
         &self,
@@ -76,6 +123,16 @@ impl Scene {
                 Shape::Text { x, y, em, anchor, color, text } => {
                     let style = TextStyle { em: em * scale as f32, color: *color, anchor: *anchor };
                     backend.draw_text(text, &style, (x * scale, y * scale))?;
+                }
+                Shape::Path { points, width, color } => {
+                    let style = Stroke { color: *color, width: (width * scale) as u32 };
+                    backend
+                        .draw_path(points.iter().map(|(x, y)| (x * scale, y * scale)), &style)?;
+                }
+                Shape::Dot { x, y, radius, color } => {
+                    let color = BackendColor { alpha: 1.0, rgb: *color };
+                    let radius = (radius * scale) as u32;
+                    backend.draw_circle((x * scale, y * scale), radius, &color, true)?;
                 }
             }
         }

@@ -6,7 +6,7 @@ use tracewright_ir::Role;
 
 use crate::error::ReportError;
 use crate::heatmap::RomeKind;
-use crate::label::visible;
+use crate::label::quoted;
 use crate::peaks::{EffectGrid, Peak};
 
 /// Below this difference of probabilities, or this share of the clean one, there is no effect.
@@ -242,12 +242,6 @@ fn effect(peak: &Peak) -> String {
         None => String::new(),
     };
     format!("{:+.1} points{spread}", 100.0 * peak.effect)
-}
-
-fn quoted(text: &str) -> String {
-    // Only a text of nothing but spaces keeps them: there they are all it has.
-    let trimmed = text.trim_matches(' ');
-    format!("“{}”", visible(if trimmed.is_empty() { text } else { trimmed }))
 }
 
 fn percent(probability: f64) -> String {

@@ -16,6 +16,8 @@ const WIDEST: usize = 1000;
 /// The cells of the legend's scale.
 const LEGEND: usize = 12;
 const SHADES: [char; 5] = [' ', '░', '▒', '▓', '█'];
+/// Of negative values, from the faintest to the strongest.
+const NEGATIVE: [char; 5] = [' ', '.', '-', '=', '≡'];
 /// A cell without a value, in every variant.
 const NOTHING: char = '·';
 
@@ -148,8 +150,14 @@ impl<'a> Plan<'a> {
         if self.depth != ColorDepth::None {
             return ' ';
         }
-        let level = (self.map.fraction(value) * SHADES.len() as f64) as usize;
-        SHADES[level.min(SHADES.len() - 1)]
+        let fraction = self.map.fraction(value);
+        let (shades, strength) = match self.map.colormap.is_diverging() {
+            true if fraction < 0.5 => (NEGATIVE, 1.0 - 2.0 * fraction),
+            true => (SHADES, 2.0 * fraction - 1.0),
+            false => (SHADES, fraction),
+        };
+        let level = (strength * shades.len() as f64) as usize;
+        shades[level.min(shades.len() - 1)]
     }
 
     /// The layers' names under their cells, leaving out those that would touch or stick out.

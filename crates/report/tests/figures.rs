@@ -3,7 +3,7 @@
 mod common;
 
 use common::{knowledge_0, map};
-use tracewright_report::{ReportError, draw_png, draw_svg, heading};
+use tracewright_report::{Heatmap, ReportError, draw_png, draw_svg, heading};
 
 #[test]
 fn a_png_begins_with_its_signature_and_has_the_same_bytes_each_time() {
@@ -38,7 +38,7 @@ fn an_svg_holds_its_texts_as_text_and_escaped() {
 
 #[test]
 fn a_figure_of_nothing_is_refused() {
-    assert_eq!(draw_png(&[], "").unwrap_err(), ReportError::NoPanels);
+    assert_eq!(draw_png(&[] as &[Heatmap], "").unwrap_err(), ReportError::NoPanels);
     let mut broken = knowledge_0().swap_remove(0);
     broken.values.pop();
     let error = draw_svg(&[broken], "").unwrap_err();

@@ -111,7 +111,7 @@ fn severed(kind: &str) -> Option<&str> {
 
 /// A case's name as part of a file's name: letters, digits and `-_.@+=,` stay, everything else
 /// is percent-encoded, so that two names never meet and none leads out of the folder.
-pub(crate) fn file_name(name: &str) -> String {
+pub fn file_name(name: &str) -> String {
     let mut encoded = String::new();
     for character in name.chars() {
         if character.is_alphanumeric() || "-_.@+=,".contains(character) {

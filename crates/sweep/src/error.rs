@@ -55,9 +55,63 @@ pub enum SweepError {
     /// A noise for severed runs that isn't one.
     #[error("there is no noise '{given}' for severed runs: use same or rome")]
     UnknownSeverNoise { given: String },
-    /// A kind that isn't one.
-    #[error("there is no kind '{given}'; the nearest are {}; known: hidden, mlp, attn", nearest.join(", "))]
-    UnknownKind { given: String, nearest: Vec<String> },
+    /// A word that isn't one of the known ones.
+    #[error("there is no {what} '{given}'; the nearest are {}; known: {}", nearest.join(", "), known.join(", "))]
+    UnknownWord {
+        what: &'static str,
+        given: String,
+        nearest: Vec<String>,
+        known: Vec<&'static str>,
+    },
+    /// An empty list, or something twice in it.
+    #[error("give at least one {what}, each once")]
+    NotEachOnce { what: &'static str },
+    /// A component that pairs don't take.
+    #[error("the site '{site}' can't be patched between prompts yet; pair takes {known}")]
+    SiteNotYet { site: &'static str, known: String },
+    /// Positions that aren't a selection.
+    #[error(
+        "there are no positions '{given}': use all, each, subject, subject-last, last, a range such as 3-5 or a number such as 3 (counted from 0)"
+    )]
+    UnknownPositions { given: String },
+    /// Positions past the prompt's end.
+    #[error("the positions {given} aren't all there: the prompts have {tokens} tokens, 0 to {}", tokens - 1)]
+    NoSuchPosition { given: String, tokens: usize },
+    /// All positions at once, and position as an axis.
+    #[error(
+        "the positions 'all' are patched together, but position is an axis: give --per layer, or --positions each"
+    )]
+    TogetherOnAxis,
+    /// Each position by itself, without the axis.
+    #[error(
+        "the positions 'each' are patched one by one, but position isn't an axis: give --per layer,position, or --positions all"
+    )]
+    EachWithoutAxis,
+    /// Several selections of positions, without the axis.
+    #[error(
+        "several --positions are patched one by one, but position isn't an axis: give --per layer,position, or a single selection such as 3-5"
+    )]
+    SeveralWithoutAxis,
+    /// A pair with more cells than can be kept track of.
+    #[error(
+        "this pair takes {forwards} forward passes, and at most {most} are possible: give fewer sites or positions"
+    )]
+    TooManyCells { forwards: usize, most: usize },
+    /// Prompts whose positions don't correspond.
+    #[error(
+        "the clean prompt has {clean} tokens and the corrupted one {corrupted}, but values are copied from position to position, so they need as many:\n{shown}\nreword one of them, for example with another name"
+    )]
+    DifferentLengths { clean: usize, corrupted: usize, shown: String },
+    /// Prompts that are the same.
+    #[error(
+        "the clean and the corrupted prompt are the same ('{prompt}'), so there is nothing to patch: change what the answer depends on in one of them"
+    )]
+    SamePrompts { prompt: String },
+    /// A logit difference of a token to itself.
+    #[error(
+        "the answer and the distractor are the same token '{token}', so their logit difference is always 0: give another --answer or --distractor, or another metric"
+    )]
+    SameAnswers { token: String },
     /// Something that is wrong with one case.
     #[error("case {case}: {error}")]
     InCase { case: String, error: Box<SweepError> },
@@ -77,7 +131,11 @@ pub enum SweepError {
 }
 
 impl SweepError {
-    pub(crate) fn in_case(self, case: &str) -> Self {
-        Self::InCase { case: case.to_owned(), error: Box::new(self) }
+    /// Tells the case where there are several; the only one needs no name to be found.
+    pub(crate) fn in_one_of(self, several: bool, case: &str) -> Self {
+        match several {
+            true => Self::InCase { case: case.to_owned(), error: Box::new(self) },
+            false => self,
+        }
     }
 }

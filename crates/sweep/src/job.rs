@@ -1,4 +1,4 @@
-//! A trace of many cases into a results folder.
+//! An experiment of many cases into a results folder.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -11,23 +11,19 @@ use tracewright_engine::{Cost, EngineError, Progress};
 use tracewright_models::Model;
 use tracewright_results::{CaseRecord, Part, ResultsFolder, RunFile};
 
-use crate::case::{Case, Fed};
+use crate::case::Case;
 use crate::error::SweepError;
+use crate::experiment::Experiment;
+use crate::pair::{Pair, PairSettings, Pairs};
 use crate::settings::Settings;
-use crate::trace::{draw, trace};
+use crate::traces::Traces;
 
-/// A case's runs are all in memory, at about 2 kB each.
-const MOST_FORWARDS: usize = 200_000;
-
-/// A request to trace cases, checked and ready to run.
+/// A request to run an experiment's cases, checked and ready.
 ///
 /// The cases are checked all before any is run, so that a mistake in the last one costs nothing.
 #[derive(Debug)]
 pub struct Job<'a> {
-    model: &'a Model,
-    settings: Settings,
-    noise: Noise,
-    cases: Vec<Fed>,
+    experiment: Box<dyn Experiment + 'a>,
 }
 
 /// Told what a job does.
@@ -63,75 +59,46 @@ pub struct Done {
 }
 
 impl<'a> Job<'a> {
-    /// Checks settings and cases against the model.
+    /// Causal traces: checks settings and cases against the model.
     ///
     /// # Errors
     ///
     /// Settings with nothing to trace or too much, noise that can't be drawn, two cases of one
     /// name, and what [`Case::feed`] gives.
-    pub fn new(
+    pub fn traces(
         model: &'a Model,
         settings: Settings,
         noise: Noise,
         cases: Vec<Case>,
     ) -> Result<Self, SweepError> {
-        settings.check()?;
-        let mut names: Vec<&str> = cases.iter().map(|case| case.name.as_str()).collect();
-        names.sort_unstable();
-        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(SweepError::SameName { name: pair[0].to_owned() });
-        }
-        // The only case needs no name to be found.
-        let several = cases.len() > 1;
-        let in_case = |name: &str, error: SweepError| {
-            if several { error.in_case(name) } else { error }
-        };
-        let feed = |case: Case| {
-            let name = case.name.clone();
-            case.feed(&model.tokenizer).map_err(|error| in_case(&name, error))
-        };
-        let cases = cases.into_iter().map(feed).collect::<Result<_, _>>()?;
-        let job = Self { model, settings, noise, cases };
-        for fed in &job.cases {
-            job.check_size(fed).map_err(|error| in_case(&fed.case.name, error))?;
-        }
-        // The longest subject's noise begins with that of all others.
-        if let Some(fed) = job.cases.iter().max_by_key(|fed| fed.subject.len()) {
-            let drawn = draw(fed, model, &job.settings, &job.noise);
-            drawn.map_err(|error| in_case(&fed.case.name, error))?;
-        }
-        Ok(job)
+        let experiment = Box::new(Traces::new(model, settings, noise, cases)?);
+        Ok(Self { experiment })
+    }
+
+    /// Patches between the prompts of pairs: checks settings and pairs against the model.
+    ///
+    /// # Errors
+    ///
+    /// Settings with nothing to patch or too much, positions that a prompt hasn't got, a logit
+    /// difference of a token to itself, two pairs of one name, and what [`Pair::feed`] gives.
+    pub fn pairs(
+        model: &'a Model,
+        settings: PairSettings,
+        pairs: Vec<Pair>,
+    ) -> Result<Self, SweepError> {
+        let experiment = Box::new(Pairs::new(model, settings, pairs)?);
+        Ok(Self { experiment })
     }
 
     /// Full forward passes that all cases take.
     pub fn forwards(&self) -> usize {
-        self.cases.iter().map(|fed| self.forwards_of(fed)).sum()
-    }
-
-    fn forwards_of(&self, fed: &Fed) -> usize {
-        self.settings.forwards(fed.tokens.len(), self.model.architecture().n_layers)
-    }
-
-    /// Refuses a case whose runs wouldn't fit in memory.
-    fn check_size(&self, fed: &Fed) -> Result<(), SweepError> {
-        let forwards = self.forwards_of(fed);
-        let (samples, most) = (self.settings.samples, MOST_FORWARDS);
-        match forwards <= most {
-            true => Ok(()),
-            false => Err(SweepError::TooManyForwards { forwards, samples, most }),
-        }
+        (0..self.experiment.names().len()).map(|case| self.experiment.forwards(case)).sum()
     }
 
     /// What is asked for, as it stands in `run.json`; two folders with the same one hold the same
     /// numbers.
     pub fn request(&self) -> Value {
-        let cases: Vec<&Case> = self.cases.iter().map(|fed| &fed.case).collect();
-        json!({
-            "command": "trace",
-            "model": { "sha256": self.model.sha256 },
-            "settings": self.settings,
-            "cases": cases,
-        })
+        self.experiment.request()
     }
 
     /// Runs every case that the folder hasn't got yet and makes the folder's tables from the
@@ -148,24 +115,24 @@ impl<'a> Job<'a> {
         events: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
     ) -> Result<Done, SweepError> {
         let started = Instant::now();
-        let mut folder =
-            ResultsFolder::open(folder, &self.request(), environment, self.cases.len())?;
+        let names = self.experiment.names();
+        let mut folder = ResultsFolder::open(folder, &self.request(), environment, names.len())?;
         let resumed = folder.finished().len();
         let earlier = RunFile::read(folder.path())?.and_then(|run| run.cost);
         let mut before = 0;
-        for (index, fed) in self.cases.iter().enumerate() {
+        for (index, name) in names.iter().enumerate() {
             let finished = folder.finished().contains(&index);
-            let _ = events(Event::Case { name: &fed.case.name, index, finished });
+            let _ = events(Event::Case { name, index, finished });
             if !finished {
                 let progress = &mut |done, _| events(Event::Forwards { done: before + done });
-                folder.commit(index, &self.part(fed, progress)?)?;
+                folder.commit(index, &self.part(index, name, progress)?)?;
             }
-            before += self.forwards_of(fed);
+            before += self.experiment.forwards(index);
             let _ = events(Event::Forwards { done: before });
         }
         let cost = match earlier {
             // Nothing was computed, so nothing changes.
-            Some(earlier) if resumed == self.cases.len() => earlier,
+            Some(earlier) if resumed == names.len() => earlier,
             _ => {
                 let Cost { forwards, rows, flops } = total(&folder.cases()?);
                 let seconds = started.elapsed().as_secs_f64();
@@ -182,10 +149,10 @@ impl<'a> Job<'a> {
     }
 
     /// One case's part; a case whose numbers overflow is a failed case, not a failed job.
-    fn part(&self, fed: &Fed, progress: Progress<'_>) -> Result<Part, SweepError> {
-        match trace(fed, self.model, &self.settings, &self.noise, progress) {
+    fn part(&self, case: usize, name: &str, progress: Progress<'_>) -> Result<Part, SweepError> {
+        match self.experiment.part(case, progress) {
             Err(SweepError::Engine(error @ EngineError::NotFinite { .. })) => {
-                let case = CaseRecord::failed(fed.case.name.clone(), error.to_string());
+                let case = CaseRecord::failed(name, error.to_string());
                 Ok(Part { cases: vec![case], rows: Vec::new() })
             }
             outcome => outcome,

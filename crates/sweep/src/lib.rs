@@ -35,17 +35,24 @@
 
 mod case;
 mod error;
+mod experiment;
 mod facts;
 mod job;
 mod noise;
+mod pair;
 mod scores;
 mod settings;
 mod trace;
+mod traces;
+mod words;
 
 pub use case::{Case, Fed};
 pub use error::SweepError;
 pub use facts::{Fact, Facts};
 pub use job::{Done, Event, Job};
 pub use noise::resolve as resolve_noise;
+pub use pair::{
+    Answers, FedPair, Pair, PairMetric, PairSettings, Per, Positions, pair_sweep, patch_pair,
+};
 pub use settings::{Kind, Settings, SeverNoise};
 pub use trace::{sweep as trace_sweep, trace};

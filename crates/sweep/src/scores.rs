@@ -1,10 +1,10 @@
-//! From the metric of every run to the rows of the table: averages over noise samples.
+//! From the metrics of every run to the rows of the table: averages over noise samples.
+
+use std::ops::Range;
 
 use tracewright_engine::Outcome;
 use tracewright_ir::{Cell, Metric, Role, RunId, Sweep, effect};
-use tracewright_results::Row;
-
-use crate::case::Fed;
+use tracewright_results::{Baseline, Row};
 
 /// An average over noise samples.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,7 +24,14 @@ impl Average {
     }
 }
 
-/// The metric of every run, and the averages that cells are compared with.
+/// What a row says of its prompt.
+pub(crate) struct Prompt<'a> {
+    pub(crate) case: &'a str,
+    pub(crate) tokens: &'a [String],
+    pub(crate) subject: &'a Range<usize>,
+}
+
+/// One metric of every run, and the averages that cells are compared with.
 pub(crate) struct Scores<'a> {
     sweep: &'a Sweep,
     values: &'a [f64],
@@ -35,34 +42,43 @@ pub(crate) struct Scores<'a> {
 }
 
 impl<'a> Scores<'a> {
-    pub(crate) fn new(sweep: &'a Sweep, outcome: &'a Outcome) -> Self {
-        let values = &outcome.values[0];
+    /// Of the sweep's measure with this index.
+    pub(crate) fn new(sweep: &'a Sweep, outcome: &'a Outcome, measure: usize) -> Self {
+        let values = &outcome.values[measure];
         let average = |runs: &[RunId]| average(values, runs);
         Self {
             sweep,
             values,
-            metric: &sweep.request.measures[0].metric,
+            metric: &sweep.request.measures[measure].metric,
             clean: average(&sweep.clean),
             corrupted: average(&sweep.corrupted),
             source: average(&sweep.sources),
         }
     }
 
-    pub(crate) fn row(&self, cell: &Cell, fed: &Fed) -> Row {
+    pub(crate) fn baseline(&self) -> Baseline {
+        Baseline {
+            metric: self.metric.name().to_owned(),
+            clean: self.clean.mean,
+            corrupted: self.corrupted.mean,
+        }
+    }
+
+    pub(crate) fn row(&self, cell: &Cell, prompt: &Prompt<'_>) -> Row {
         let Average { mean: value, std, n } = average(self.values, &cell.runs);
         let (clean, corrupted) = (self.clean.mean, self.corrupted.mean);
         let bases: Vec<RunId> =
             cell.runs.iter().filter_map(|run| self.sweep.request.base(*run)).collect();
         let (base, source) = (average(self.values, &bases).mean, self.source.mean);
-        let position = cell.at.position.unwrap_or_default();
+        let role = |p| Role::of(p, prompt.subject, prompt.tokens.len()).name().to_owned();
         Row {
-            case: fed.case.name.clone(),
+            case: prompt.case.to_owned(),
             kind: cell.at.kind.clone(),
             site: cell.at.site.clone(),
             layer: cell.at.layer.map(|layer| layer as u32),
-            position: Some(position as u32),
-            token: fed.tokens.texts.get(position).cloned(),
-            role: Some(Role::of(position, &fed.subject, fed.tokens.len()).name().to_owned()),
+            position: cell.at.position.map(|position| position as u32),
+            token: cell.at.position.and_then(|position| prompt.tokens.get(position).cloned()),
+            role: cell.at.position.map(role),
             metric: self.metric.name().to_owned(),
             value: Some(value),
             clean: Some(clean),

@@ -5,9 +5,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use tracewright_corruption::NoiseRule;
-use tracewright_ir::{Component, nearest, window};
+use tracewright_ir::{Component, window};
 
 use crate::error::SweepError;
+use crate::words::{each_once, no_twins, word};
 
 /// What a trace restores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -48,10 +49,7 @@ impl FromStr for Kind {
     type Err = SweepError;
 
     fn from_str(given: &str) -> Result<Self, SweepError> {
-        let names = Self::ALL.map(Self::name);
-        let unknown =
-            || SweepError::UnknownKind { given: given.to_owned(), nearest: nearest(given, names) };
-        Self::ALL.into_iter().find(|kind| kind.name() == given).ok_or_else(unknown)
+        word("kind", given, &Self::ALL, Self::name)
     }
 }
 
@@ -136,10 +134,10 @@ impl Settings {
         if self.window > MOST_LAYERS {
             return Err(SweepError::WindowTooWide { given: self.window, most: MOST_LAYERS });
         }
-        if self.kinds.is_empty() || !each_once(&self.kinds) {
+        if !each_once(&self.kinds) {
             return Err(SweepError::BadKinds);
         }
-        if self.sever.contains(&Kind::Hidden) || !each_once(&self.sever) {
+        if self.sever.contains(&Kind::Hidden) || !no_twins(&self.sever) {
             return Err(SweepError::BadSever);
         }
         Ok(())
@@ -163,10 +161,6 @@ impl Settings {
         let cells = (self.kinds.len() * tokens + self.sever.len()) * n_layers;
         self.samples.saturating_mul(corrupted + second + cells).saturating_add(1)
     }
-}
-
-fn each_once(kinds: &[Kind]) -> bool {
-    kinds.iter().enumerate().all(|(index, kind)| !kinds[..index].contains(kind))
 }
 
 #[cfg(test)]

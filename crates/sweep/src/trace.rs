@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 use tracewright_corruption::{Noise, NoiseStream};
-use tracewright_engine::{Cost, Progress, predict, reference};
+use tracewright_engine::{Cost, Progress, predict};
 use tracewright_ir::{
     Array, Cell, Component, Coordinates, Direction, Intervention, Locus, Measure, Metric,
     Operation, Run, RunId, Site, Sweep, Value,
@@ -21,7 +21,8 @@ use tracewright_results::{CaseRecord, KindGrid, Part};
 
 use crate::case::Fed;
 use crate::error::SweepError;
-use crate::scores::Scores;
+use crate::experiment::execute;
+use crate::scores::{Prompt, Scores};
 use crate::settings::{Kind, Settings, SeverNoise};
 
 /// The runs and cells of one case's trace, measuring the probability of `answer`.
@@ -193,7 +194,7 @@ pub(crate) fn draw(
 ///
 /// # Errors
 ///
-/// What keeps the case from being traced at all; see [`reference::execute`].
+/// What keeps the case from being traced at all; see [`tracewright_engine::reference::execute`].
 pub fn trace(
     fed: &Fed,
     model: &Model,
@@ -227,10 +228,11 @@ pub fn trace(
         return Ok(Part { cases: vec![case], rows: Vec::new() });
     }
     let sweep = sweep(fed, answer, model, settings, noise)?;
-    let outcome = reference::execute(&model.decoder, &sweep.request, progress)?;
-    let scores = Scores::new(&sweep, &outcome);
+    let outcome = execute(model, &sweep.request, progress)?;
+    let scores = Scores::new(&sweep, &outcome, 0);
+    let prompt = Prompt { case: &fed.case.name, tokens: &fed.tokens.texts, subject: &fed.subject };
     (case.high_score, case.low_score) = (scores.clean.mean, scores.corrupted.mean);
-    let rows = sweep.cells.iter().map(|cell| scores.row(cell, fed)).collect();
+    let rows = sweep.cells.iter().map(|cell| scores.row(cell, &prompt)).collect();
     let mut cost = outcome.cost;
     cost += predicted;
     case.cost = json!(cost);

@@ -14,6 +14,7 @@ use tracewright_models::{Checkpoint, DeviceName, Model};
 mod file;
 mod interventions;
 mod pairs;
+mod protocol;
 mod quantity;
 mod regenerate;
 mod rome;
@@ -23,6 +24,7 @@ mod tiny;
 
 pub use interventions::interventions;
 pub use pairs::pairs;
+pub use protocol::protocol;
 pub use quantity::Quantity;
 pub use regenerate::regenerate;
 pub use rome::{embedding_deviation, rome};
@@ -49,6 +51,7 @@ pub fn compare(cells: Cells) -> Result<Vec<Quantity>> {
     let model = facts()?;
     let mut quantities = [tiny()?, sites(&model)?, interventions(&model)?].concat();
     quantities.extend(pairs(&model, cells)?);
+    quantities.extend(protocol(&model)?);
     quantities.push(embedding_deviation(&model)?);
     quantities.extend(rome(&model)?);
     Ok(quantities)

@@ -88,12 +88,11 @@ fn file(model: &Model, golden: &GoldenFile, which: Cells) -> Result<Vec<Quantity
     request.measured = cells.iter().map(|cell| cell.run).collect();
     let outcome = execute(model, &request)?;
 
-    let logits = LOGITS * largest(&golden.floats("clean_logits")?.data);
     let mut quantities = vec![tokens(model, golden)?];
     for (index, (measure, ours)) in request.measures.iter().zip(&outcome.values).enumerate() {
-        let bound = if matches!(measure.metric, Metric::Prob { .. }) { PROB } else { logits };
-        let name = format!("pair {} {}", golden.name, measure.metric.name());
-        let mut quantity = Quantity::new(name, bound);
+        let metric = measure.metric.name();
+        let name = format!("pair {} {metric}", golden.name);
+        let mut quantity = Quantity::new(name, bound(golden, metric)?);
         ensure!(ours.len() == cells.len(), "{} values for {} cells", ours.len(), cells.len());
         for (cell, ours) in cells.iter().zip(ours) {
             let golden = cell.golden.get(index).context("a cell has too few metrics")?;
@@ -104,8 +103,16 @@ fn file(model: &Model, golden: &GoldenFile, which: Cells) -> Result<Vec<Quantity
     Ok(quantities)
 }
 
+/// How far a metric of this name may be off.
+pub(super) fn bound(golden: &GoldenFile, metric: &str) -> Result<f64> {
+    match metric {
+        "prob" => Ok(PROB),
+        _ => Ok(LOGITS * largest(&golden.floats("clean_logits")?.data)),
+    }
+}
+
 /// Clean, corrupted, answer, distractor, direction.
-fn texts(golden: &GoldenFile) -> Result<&[String; 5]> {
+pub(super) fn texts(golden: &GoldenFile) -> Result<&[String; 5]> {
     golden.texts("texts")?.try_into().context("the array 'texts' should hold five texts")
 }
 

@@ -1,7 +1,9 @@
-//! One file for each command.
+//! One file for each command, and what those that fill a results folder share.
 
 pub(crate) mod doctor;
+mod job;
 pub(crate) mod models;
+pub(crate) mod pair;
 pub(crate) mod predict;
 pub(crate) mod sites;
 pub(crate) mod trace;

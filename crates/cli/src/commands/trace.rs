@@ -1,19 +1,18 @@
 //! `tracewright trace`
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use tracewright_corruption::NoiseRule;
 use tracewright_models::Model;
 use tracewright_report::{CaseReport, draw_terminal, visible};
-use tracewright_results::{CaseRecord, Results, Row, load, npz_path, write_whole};
-use tracewright_sweep::{Case, Done, Event, Facts, Job, Kind, Settings, SweepError, resolve_noise};
+use tracewright_results::{CaseRecord, Results, Row, npz_path};
+use tracewright_sweep::{Case, Done, Facts, Job, Kind, Settings, SweepError, resolve_noise};
 
+use super::job::{compute, default_folder, draw, drawn};
 use crate::args::TraceArgs;
 use crate::console::{Console, table};
 use crate::error::Failure;
@@ -39,19 +38,15 @@ pub(crate) fn run(
     let started = Instant::now();
     let text = args.noise_text.as_deref();
     let noise = resolve_noise(&settings.noise, &model, &facts.subjects(), text)?;
-    let job = Job::new(&model, settings, noise, cases)?;
-    let folder = args.out.clone().unwrap_or_else(|| default_folder(args, &job.request()));
-    let done = compute(&job, &folder, session, &model, console)?;
-    let results = load(&folder)?;
+    let job = Job::traces(&model, settings, noise, cases)?;
+    let named = || default_folder("trace", what(args), &job.request());
+    let folder = args.out.clone().unwrap_or_else(named);
+    let (done, results) = compute(&job, &folder, session, &model, console)?;
     let reports = reports(&results, &model)?;
-    let figures = draw(&folder, &reports)?;
-    let failed = results.failed();
-    for case in &failed {
-        console.warn(&format!("case {} failed: {}", case.case, case.reason));
-    }
+    let figures = draw_all(&folder, &reports)?;
     show(&folder, &reports, &figures, started, console)?;
     console.json(&document(&folder, &reports, &figures, &done, &results)?)?;
-    Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    Ok(if results.failed().is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
 fn settings(args: &TraceArgs) -> Result<Settings, Failure> {
@@ -88,57 +83,13 @@ fn cases(args: &TraceArgs, facts: &Facts) -> Result<Vec<Case>, Failure> {
     }])
 }
 
-/// A folder of its own for each request, so that the same command goes on where it was and
-/// another one is never refused.
-fn default_folder(args: &TraceArgs, request: &Value) -> PathBuf {
-    let what = match (&args.prompt, &args.facts) {
+/// What a person knows the request by.
+fn what(args: &TraceArgs) -> &str {
+    match (&args.prompt, &args.facts) {
         (Some(prompt), _) => prompt.as_str(),
         (None, Some(facts)) => facts.file_stem().and_then(|stem| stem.to_str()).unwrap_or("facts"),
         (None, None) => DEFAULT_PROMPT,
-    };
-    let word = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
-    let slug: String = what.chars().take(40).map(word).collect();
-    let digest = Sha256::digest(request.to_string());
-    let digest: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    PathBuf::from("runs").join(format!("trace-{}-{digest}", slug.trim_matches('-')))
-}
-
-fn compute(
-    job: &Job<'_>,
-    folder: &Path,
-    session: &Session,
-    model: &Model,
-    console: &Console,
-) -> Result<Done, Failure> {
-    let bar = console.progress(job.forwards());
-    let environment = session.environment(model)?;
-    let done = job.run(folder, &environment, &mut |event| {
-        match event {
-            Event::Case { name, .. } => bar.set_message(format!("case {name}")),
-            Event::Forwards { done } => bar.set_position(done as u64),
-        }
-        ControlFlow::Continue(())
-    });
-    bar.finish_and_clear();
-    let done = done?;
-    for part in &done.damaged {
-        console.warn(&format!("'{}' was damaged; its case was computed again", part.display()));
     }
-    if done.environment != environment {
-        console.warn(&format!(
-            "{} was started in another environment, which stays on record: {}",
-            folder.display(),
-            done.environment
-        ));
-    }
-    if done.resumed > 0 {
-        console.explain(&format!(
-            "{} of the cases finished already in {}",
-            done.resumed,
-            folder.display()
-        ))?;
-    }
-    Ok(done)
 }
 
 type Reports<'a> = Vec<(&'a CaseRecord, CaseReport)>;
@@ -157,22 +108,13 @@ fn reports<'a>(results: &'a Results, model: &Model) -> Result<Reports<'a>, Failu
     Ok(reports)
 }
 
-/// Draws every traced case that hasn't been drawn, as PNG and SVG, and returns the PNGs' paths.
-fn draw(folder: &Path, reports: &Reports<'_>) -> Result<Vec<PathBuf>, Failure> {
-    let mut figures = Vec::new();
-    for (case, report) in reports.iter().filter(|(_, report)| !report.heatmaps.is_empty()) {
-        let name = figure_name(case);
-        let [png, svg] =
-            ["png", "svg"].map(|end| folder.join("figures").join(format!("{name}.{end}")));
-        if !svg.exists() {
-            write_whole(&svg, report.svg()?.as_bytes())?;
-        }
-        if !png.exists() {
-            write_whole(&png, &report.png()?)?;
-        }
-        figures.push(png);
-    }
-    Ok(figures)
+/// Draws every traced case, and returns the PNGs' paths.
+fn draw_all(folder: &Path, reports: &Reports<'_>) -> Result<Vec<PathBuf>, Failure> {
+    let traced = reports.iter().filter(|(_, report)| !report.heatmaps.is_empty());
+    let figure = |(case, report): &(&CaseRecord, CaseReport)| {
+        draw(folder, &figure_name(case), || report.svg(), || report.png())
+    };
+    traced.map(figure).collect()
 }
 
 /// A figure is called like its case's first npz file.
@@ -204,14 +146,10 @@ fn show(
             reports.len() - traced
         ))?;
     }
-    let drawn = match figures {
-        [] => "no figures".to_owned(),
-        [figure] => format!("figure {} (and .svg)", figure.display()),
-        [first, ..] => format!("{} figures, the first {}", figures.len(), first.display()),
-    };
     console.explain(&format!(
-        "\nresults in {}: cells.parquet, cases/*.npz, run.json; {drawn}\n{:.1} s",
+        "\nresults in {}: cells.parquet, cases/*.npz, run.json; {}\n{:.1} s",
         folder.display(),
+        drawn(figures),
         started.elapsed().as_secs_f64()
     ))
 }

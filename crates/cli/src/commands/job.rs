@@ -1,0 +1,95 @@
+//! What commands that fill a results folder have in common.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use tracewright_models::Model;
+use tracewright_report::ReportError;
+use tracewright_results::{Results, load, write_whole};
+use tracewright_sweep::{Done, Event, Job};
+
+use crate::console::Console;
+use crate::error::Failure;
+use crate::session::Session;
+
+/// A folder of its own for each request, so that the same command goes on where it was and
+/// another one is never refused. `what` is a prompt, or whatever a person knows the request by.
+pub(crate) fn default_folder(command: &str, what: &str, request: &Value) -> PathBuf {
+    let word = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let slug: String = what.chars().take(40).map(word).collect();
+    let digest = Sha256::digest(request.to_string());
+    let digest: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    PathBuf::from("runs").join(format!("{command}-{}-{digest}", slug.trim_matches('-')))
+}
+
+/// Runs a job, shows how far it is, and reads the folder's results back. Cases that failed are told.
+pub(crate) fn compute(
+    job: &Job<'_>,
+    folder: &Path,
+    session: &Session,
+    model: &Model,
+    console: &Console,
+) -> Result<(Done, Results), Failure> {
+    let bar = console.progress(job.forwards());
+    let environment = session.environment(model)?;
+    let done = job.run(folder, &environment, &mut |event| {
+        match event {
+            Event::Case { name, .. } => bar.set_message(format!("case {name}")),
+            Event::Forwards { done } => bar.set_position(done as u64),
+        }
+        ControlFlow::Continue(())
+    });
+    bar.finish_and_clear();
+    let done = done?;
+    for part in &done.damaged {
+        console.warn(&format!("'{}' was damaged; its case was computed again", part.display()));
+    }
+    if done.environment != environment {
+        console.warn(&format!(
+            "{} was started in another environment, which stays on record: {}",
+            folder.display(),
+            done.environment
+        ));
+    }
+    if done.resumed > 0 {
+        console.explain(&format!(
+            "{} of the cases finished already in {}",
+            done.resumed,
+            folder.display()
+        ))?;
+    }
+    let results = load(folder)?;
+    for case in &results.failed() {
+        console.warn(&format!("case {} failed: {}", case.case, case.reason));
+    }
+    Ok((done, results))
+}
+
+/// Draws a figure as SVG and PNG unless it is there, and returns the PNG's path.
+pub(crate) fn draw(
+    folder: &Path,
+    name: &str,
+    svg: impl FnOnce() -> Result<String, ReportError>,
+    png: impl FnOnce() -> Result<Vec<u8>, ReportError>,
+) -> Result<PathBuf, Failure> {
+    let [png_path, svg_path] =
+        ["png", "svg"].map(|end| folder.join("figures").join(format!("{name}.{end}")));
+    if !svg_path.exists() {
+        write_whole(&svg_path, svg()?.as_bytes())?;
+    }
+    if !png_path.exists() {
+        write_whole(&png_path, &png()?)?;
+    }
+    Ok(png_path)
+}
+
+/// The figures in words: the only one, or how many and the first.
+pub(crate) fn drawn(figures: &[PathBuf]) -> String {
+    match figures {
+        [] => "no figures".to_owned(),
+        [figure] => format!("figure {} (and .svg)", figure.display()),
+        [first, ..] => format!("{} figures, the first {}", figures.len(), first.display()),
+    }
+}

@@ -1,0 +1,270 @@
+//! `tracewright pair`, from the command line to the results folder.
+
+mod common;
+
+use common::{Place, fixture};
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+use tracewright::results::{Row, read_table};
+
+const CAPITALS: [&str; 4] =
+    ["--clean", "The capital of France is", "--corrupted", "The capital of Poland is"];
+
+/// `pair` with further arguments and the results in `out`.
+fn pair<'a>(args: &[&[&'a str]]) -> Vec<&'a str> {
+    [&["pair", "--out", "out"], args.concat().as_slice()].concat()
+}
+
+/// What `pair` says in an empty folder.
+fn refused(args: &[&[&str]]) -> String {
+    let place = Place::new();
+    let message = place.message(&pair(args));
+    assert!(!place.path("out").exists(), "a refused request has left a folder: {message}");
+    message
+}
+
+fn rows(place: &Place) -> Vec<Row> {
+    read_table(&place.path("out/cells.parquet")).expect("a table").0
+}
+
+fn document(place: &Place, path: &str) -> Value {
+    serde_json::from_slice(&place.read(path)).expect("JSON")
+}
+
+/// Standard output and standard error of a run that ends well.
+fn warned(place: &Place, args: &[&str]) -> (String, String) {
+    let output = place.tracewright(args).output().expect("a run");
+    let [out, err] =
+        [output.stdout, output.stderr].map(|text| String::from_utf8(text).expect("UTF-8"));
+    assert_eq!(output.status.code(), Some(0), "{err}");
+    (out, err)
+}
+
+#[test]
+fn without_prompts_the_built_in_pair_that_fits_is_patched_and_the_other_is_told() {
+    let place = Place::new();
+    let (out, err) = warned(&place, &["pair"]);
+    assert_snapshot!(err, @r"
+    warning: the pair needle-eiffel is left out: the clean prompt has 10 tokens and the corrupted one 9, but values are copied from position to position, so they need as many:
+      clean     |The| Sp|ace| N|e |ed    |le | is| in      | downtown|
+      corrupted |The| E |i  |ff|el| Tower| is| in| downtown|         |
+    reword one of them, for example with another name
+    ");
+    for part in [
+        "Clean resid_post copied into the corrupted run",
+        "France/Poland* ███",
+        "recovery of kl: ",
+        "The clean run says “Paris” and the corrupted one “Warsaw”",
+        "at the subject's last token (“France/Poland”) up to layer 6",
+        "results in runs/pair-built-in-pairs-",
+    ] {
+        assert!(out.contains(part), "'{part}' isn't in\n{out}");
+    }
+    let start = out.find("runs/pair-").expect("where the results are");
+    let folder = &out[start..start + "runs/pair-built-in-pairs-".len() + 8];
+    let files = place.files(folder);
+    let names: Vec<&String> = files.keys().filter(|name| *name != ".lock").collect();
+    assert_eq!(
+        names,
+        [
+            "cases/france-poland.json",
+            "cells.parquet",
+            "figures/france-poland_kl.png",
+            "figures/france-poland_kl.svg",
+            "figures/france-poland_kl_curve.png",
+            "figures/france-poland_kl_curve.svg",
+            "parts/pass-00000.parquet",
+            "run.json",
+        ]
+    );
+}
+
+#[test]
+fn the_table_and_the_json_file_hold_every_grid() {
+    let place = Place::new();
+    let sites = ["--site", "resid_pre,output,attn,mlp", "--metric", "prob,logit,logit-diff,kl"];
+    place.output(&pair(&[&CAPITALS, &sites]));
+    let rows = rows(&place);
+    assert_eq!(rows.len(), 4 * 4 * 5 * 12);
+    let sites: Vec<&str> = rows.chunks(60).take(4).map(|rows| rows[0].site.as_str()).collect();
+    assert_eq!(sites, ["resid_pre", "resid_post", "attn_out", "mlp_out"]);
+    assert!(rows.iter().all(|row| row.case == "0" && row.kind.is_none() && row.n == 1));
+    assert!(rows.iter().all(|row| row.recovery.is_some() && row.effect.is_some()));
+    let record = document(&place, "out/cases/0.json");
+    assert_eq!(record["grids"].as_array().map(Vec::len), Some(16));
+    assert_eq!(record["subject_curves"].as_array().map(Vec::len), Some(16));
+    assert_eq!(record["baselines"][3]["clean"], 0.0);
+    assert_eq!(record["per"], json!(["layer", "position"]));
+    assert_eq!(record["clean"]["tokens"]["texts"][3], " France");
+    assert_eq!(record["subject_range"], json!({ "start": 3, "end": 4 }));
+    let (grid, row) = (&record["grids"][1], &rows[60 + 3 * 12 + 2]);
+    assert_eq!(grid["values"][3][2].as_f64(), row.value);
+    assert_eq!(grid["recovery"][3][2].as_f64(), row.recovery);
+}
+
+#[test]
+fn answers_and_subject_are_told_with_where_they_come_from() {
+    let place = Place::new();
+    let out = place.output(&pair(&[&CAPITALS, &["--distractor", "Berlin"]]));
+    assert_snapshot!(out.lines().next().unwrap_or_default(), @"answer ' Paris' (what the clean run says), distractor ' Berlin' (as given); subject 'France/Poland' (token 3, where the prompts differ)");
+    let out = place.output(&[
+        "pair",
+        "--out",
+        "given",
+        CAPITALS[0],
+        CAPITALS[1],
+        CAPITALS[2],
+        CAPITALS[3],
+        "--subject",
+        "France",
+        "--answer",
+        "Paris",
+        "--distractor",
+        " Warsaw",
+    ]);
+    assert_snapshot!(out.lines().next().unwrap_or_default(), @"answer ' Paris' (as given), distractor ' Warsaw' (as given); subject 'France/Poland' (token 3, as given)");
+    assert_eq!(
+        document(&place, "given/run.json")["request"]["settings"]["metrics"],
+        json!(["logit-diff"])
+    );
+}
+
+#[test]
+fn both_built_in_pairs_are_patched_where_they_fit_and_a_corruption_without_effect_is_warned_of() {
+    let place = Place::new();
+    let tiny = fixture("tiny/gpt2-inverse");
+    let (out, err) = warned(&place, &pair(&[&["--model", &tiny, "--quiet"]]));
+    assert_snapshot!(err, @"warning: pair needle-eiffel: both runs say ',', so the corruption doesn't change the prediction");
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!((lines.len(), lines[0], lines[2]), (4, "france-poland:", "needle-eiffel:"));
+    assert!(lines[3].starts_with("Both runs say “,”; KL from the clean run is 0"), "{out}");
+    let rows = rows(&place);
+    assert!(rows.iter().any(|row| row.case == "france-poland"));
+    assert!(rows.iter().any(|row| row.case == "needle-eiffel"));
+}
+
+#[test]
+fn positions_that_are_no_axis_are_patched_together() {
+    let place = Place::new();
+    let per = ["--per", "layer", "--positions", "subject-last", "--direction", "noise"];
+    let out = place.output(&pair(&[&CAPITALS, &per, &["--site", "resid_post,mlp_out"]]));
+    assert!(out.contains("\nresid_post ") && out.contains("\n   mlp_out "), "{out}");
+    let rows = rows(&place);
+    assert_eq!(rows.len(), 2 * 12);
+    assert!(
+        rows.iter().all(|row| row.position.is_none() && row.token.is_none() && row.role.is_none())
+    );
+    let files = place.files("out/figures");
+    assert_eq!(files.keys().collect::<Vec<_>>(), ["0_kl_curve.png", "0_kl_curve.svg"]);
+    let settings = document(&place, "out/run.json")["request"]["settings"].clone();
+    assert_eq!(
+        settings,
+        json!({
+            "sites": ["resid_post", "mlp_out"], "per": ["layer"], "positions": ["subject-last"],
+            "metrics": ["kl"], "direction": "noise",
+        })
+    );
+}
+
+#[test]
+fn layers_that_are_no_axis_are_patched_together() {
+    let place = Place::new();
+    place.output(&pair(&[&CAPITALS, &["--per", "position", "--positions", "subject,last"]]));
+    let rows = rows(&place);
+    let at: Vec<_> = rows.iter().map(|row| (row.layer, row.position)).collect();
+    assert_eq!(at, [(None, Some(3)), (None, Some(4))]);
+    let files = place.files("out/figures");
+    assert_eq!(files.keys().collect::<Vec<_>>(), ["0_kl.png", "0_kl.svg"]);
+}
+
+#[test]
+fn json_is_one_document_and_quiet_prints_the_finding_alone() {
+    let place = Place::new();
+    let document = place.json(&pair(&[&CAPITALS]));
+    assert_eq!(document["figures"], json!(["out/figures/0_kl.png", "out/figures/0_kl_curve.png"]));
+    let case = &document["cases"][0];
+    assert_eq!((&case["case"], &case["same_prediction"]), (&json!("0"), &json!(false)));
+    assert_eq!(case["pair"]["answer"]["text"], " Paris");
+    let quiet = place.output(&pair(&[&CAPITALS, &["--quiet"]]));
+    assert_eq!(quiet.trim_end(), case["summary"].as_str().expect("a summary"));
+    assert_eq!(place.json(&pair(&[&CAPITALS]))["resumed"], 1);
+}
+
+#[test]
+fn lost_files_are_made_again_from_the_part() {
+    let place = Place::new();
+    place.output(&pair(&[&CAPITALS]));
+    let before = place.files("out");
+    for name in before.keys().filter(|name| !name.starts_with("parts") && *name != "run.json") {
+        std::fs::remove_file(place.path("out").join(name)).expect("a file to remove");
+    }
+    place.output(&pair(&[&CAPITALS]));
+    assert!(before == place.files("out"), "the files differ from those that were lost");
+    let message = place.message(&pair(&[&CAPITALS, &["--direction", "noise"]]));
+    assert_snapshot!(message, @r#"
+    error: out holds the results of another request; what differs:
+      settings.direction: "denoise" there, "noise" now
+    Give the settings that it was started with to go on with it, or choose another folder for the new ones
+    "#);
+}
+
+#[test]
+fn prompts_that_cannot_be_patched_between_are_refused() {
+    let prompts = |clean, corrupted| refused(&[&["--clean", clean, "--corrupted", corrupted]]);
+    let needle = "The Space Needle is in downtown";
+    assert_snapshot!(prompts(needle, "The Eiffel Tower is in downtown"), @r"
+    error: the clean prompt has 10 tokens and the corrupted one 9, but values are copied from position to position, so they need as many:
+      clean     |The| Sp|ace| N|e |ed    |le | is| in      | downtown|
+      corrupted |The| E |i  |ff|el| Tower| is| in| downtown|         |
+    reword one of them, for example with another name
+    ");
+    assert_snapshot!(prompts(needle, needle), @"error: the clean and the corrupted prompt are the same ('The Space Needle is in downtown'), so there is nothing to patch: change what the answer depends on in one of them");
+    assert_snapshot!(prompts(needle, ""), @"error: the prompt is empty: give at least one word");
+    assert_snapshot!(refused(&[&["--clean", needle]]), @r"
+    error: the following required arguments were not provided:
+      --corrupted <PROMPT>
+
+    Usage: tracewright pair --clean <PROMPT> --corrupted <PROMPT> --out <DIR>
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(refused(&[&["--answer", "Paris"]]), @r"
+    error: the following required arguments were not provided:
+      --corrupted <PROMPT>
+      --clean <PROMPT>
+
+    Usage: tracewright pair --corrupted <PROMPT> --clean <PROMPT> --out <DIR> --answer <ANSWER>
+
+    For more information, try '--help'.
+    ");
+}
+
+#[test]
+fn subjects_answers_and_metrics_that_do_not_fit_are_refused() {
+    let capitals = |args: &[&str]| refused(&[&CAPITALS, args]);
+    assert_snapshot!(capitals(&["--subject", "Poland"]), @"error: the subject 'Poland' isn't in the prompt 'The capital of France is'; give it exactly as it is written there");
+    assert_snapshot!(capitals(&["--answer", "New York"]), @"error: the answer 'New York' is 3 tokens here ( New| Y|ork), but a metric reads one: give an answer of one token, or a beginning that is one");
+    assert_snapshot!(capitals(&["--answer", "Paris", "--distractor", " Paris"]), @"error: the answer and the distractor are the same token ' Paris', so their logit difference is always 0: give another --answer or --distractor, or another metric");
+    // Of this pair both runs of this model say the same.
+    let tiny = fixture("tiny/gpt2-inverse");
+    let needle = "The Space Needle is in downtown";
+    let same = ["--clean", needle, "--corrupted", "The Eiffel Tower is in downtown"];
+    assert_snapshot!(refused(&[&same, &["--metric", "logit-diff", "--model", &tiny]]), @"error: the answer and the distractor are the same token ',', so their logit difference is always 0: give another --answer or --distractor, or another metric");
+    assert_snapshot!(capitals(&["--metric", "kl,entropy"]), @"error: there is no metric 'entropy'; the nearest are prob, logit, logit-diff; known: prob, logit, logit-diff, kl");
+    assert_snapshot!(capitals(&["--metric", "kl,kl"]), @"error: give at least one metric, each once");
+    assert_snapshot!(capitals(&["--direction", "noising"]), @"error: there is no direction 'noising'; the nearest are noise, denoise; known: denoise, noise");
+}
+
+#[test]
+fn sites_axes_and_positions_that_pair_does_not_take_are_refused() {
+    let capitals = |args: &[&str]| refused(&[&CAPITALS, args]);
+    assert_snapshot!(capitals(&["--site", "resid_post,z"]), @"error: the site 'z' can't be patched between prompts yet; pair takes resid_pre, resid_post, attn_out, mlp_out");
+    assert_snapshot!(capitals(&["--site", "residual"]), @"error: there is no site 'residual'; the nearest are resid_pre, resid_post, mlp_out; known: resid_pre, resid_post, attn_out, mlp_out");
+    assert_snapshot!(capitals(&["--site", "mlp,mlp_out"]), @"error: give at least one site, each once");
+    assert_snapshot!(capitals(&["--per", "head"]), @"error: there is no axis 'head'; the nearest are layer, position; known: layer, position");
+    assert_snapshot!(capitals(&["--positions", "5-3"]), @"error: there are no positions '5-3': use all, each, subject, subject-last, last, a range such as 3-5 or a number such as 3 (counted from 0)");
+    assert_snapshot!(capitals(&["--positions", "3-18446744073709551615"]), @"error: the positions 3-18446744073709551615 aren't all there: the prompts have 5 tokens, 0 to 4");
+    assert_snapshot!(capitals(&["--positions", "all"]), @"error: the positions 'all' are patched together, but position is an axis: give --per layer, or --positions each");
+    assert_snapshot!(capitals(&["--per", "layer", "--positions", "each"]), @"error: the positions 'each' are patched one by one, but position isn't an axis: give --per layer,position, or --positions all");
+    assert_snapshot!(capitals(&["--per", "layer", "--positions", "subject,last"]), @"error: several --positions are patched one by one, but position isn't an axis: give --per layer,position, or a single selection such as 3-5");
+}

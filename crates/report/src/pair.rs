@@ -1,0 +1,117 @@
+//! A pair of a results folder as figures and words.
+
+use tracewright_ir::Direction;
+use tracewright_results::{PairGrid, PairRecord};
+
+use crate::error::ReportError;
+use crate::label::visible;
+use crate::pair_summary::summary;
+
+/// What can be shown of a patched pair.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PairReport {
+    record: PairRecord,
+    /// Each position's token, the clean and the corrupted one where they differ.
+    tokens: Vec<String>,
+}
+
+impl PairReport {
+    /// Takes a pair's record.
+    ///
+    /// # Errors
+    ///
+    /// Grids that aren't as large as their axes.
+    pub fn new(record: PairRecord) -> Result<Self, ReportError> {
+        let tokens = record.clean.tokens.texts.iter().zip(&record.corrupted.tokens.texts);
+        let report = Self { tokens: tokens.map(|(a, b)| token(a, b)).collect(), record };
+        report.record.grids.iter().try_for_each(|grid| report.check(grid))?;
+        Ok(report)
+    }
+
+    fn check(&self, grid: &PairGrid) -> Result<(), ReportError> {
+        let positions = &self.record.positions;
+        let rows = if self.has("position") { positions.len() } else { 1 };
+        let columns = grid.recovery.first().map_or(0, Vec::len);
+        let outside = positions.iter().any(|position| *position >= self.tokens.len());
+        let given = grid.recovery.iter().map(Vec::len).sum();
+        let expected = rows * columns;
+        match expected == 0 || given != expected || outside || grid.recovery.len() != rows {
+            true => Err(ReportError::WrongSize { name: grid.site.clone(), given, expected }),
+            false => Ok(()),
+        }
+    }
+
+    /// What the pair shows, in two or three sentences.
+    pub fn summary(&self) -> String {
+        summary(&self.record, self)
+    }
+
+    /// What was measured and where, for a person who gave only the prompts.
+    pub fn setting(&self) -> String {
+        let record = &self.record;
+        let from = |given: bool, run: &str| match given {
+            true => "as given".to_owned(),
+            false => format!("what the {run} run says"),
+        };
+        let range = record.subject_range.clone();
+        let tokens = match range.len() {
+            1 => format!("token {}", range.start),
+            _ => format!("tokens {} to {}", range.start, range.end.saturating_sub(1)),
+        };
+        let found = if record.subject_given { "as given" } else { "where the prompts differ" };
+        format!(
+            "answer '{}' ({}), distractor '{}' ({}); subject '{}' ({tokens}, {found})",
+            visible(&record.answer.text),
+            from(record.answer.given, "clean"),
+            visible(&record.distractor.text),
+            from(record.distractor.given, "corrupted"),
+            self.tokens.get(range).unwrap_or_default().concat().trim(),
+        )
+    }
+
+    /// True where the prompts' difference doesn't change what the model says.
+    pub fn same_prediction(&self) -> bool {
+        self.record.clean.prediction.id == self.record.corrupted.prediction.id
+    }
+
+    /// The record that is shown.
+    pub fn record(&self) -> &PairRecord {
+        &self.record
+    }
+
+    /// Each position's token, the clean and the corrupted one where they differ.
+    pub(crate) fn tokens(&self) -> &[String] {
+        &self.tokens
+    }
+
+    /// True where the grids have this axis.
+    pub(crate) fn has(&self, axis: &str) -> bool {
+        self.record.per.iter().any(|per| per == axis)
+    }
+
+    /// What is copied, and into which run.
+    pub(crate) fn words(&self) -> (&'static str, &'static str) {
+        match self.record.direction {
+            Direction::Denoise => ("Clean", "corrupted"),
+            Direction::Noise => ("Corrupted", "clean"),
+        }
+    }
+
+    /// The positions that are patched together.
+    pub(crate) fn together(&self) -> String {
+        let positions = &self.record.positions;
+        let tokens: Vec<&str> = positions.iter().map(|p| self.tokens[*p].as_str()).collect();
+        match tokens.len() == self.tokens.len() {
+            true => "all positions".to_owned(),
+            false => format!("“{}”", tokens.concat().trim()),
+        }
+    }
+}
+
+/// A position's token as both prompts have it: ` France/Poland`.
+fn token(clean: &str, corrupted: &str) -> String {
+    match clean == corrupted {
+        true => visible(clean),
+        false => format!("{}/{}", visible(clean), visible(corrupted.trim_start_matches(' '))),
+    }
+}

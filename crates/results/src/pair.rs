@@ -1,0 +1,110 @@
+//! What is known of a pair of prompts: `cases/NAME.json`.
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+use tracewright_ir::{Direction, Tokens};
+
+use crate::case::CaseRecord;
+
+/// Two prompts, and what patching between them gave.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PairRecord {
+    /// The clean prompt.
+    pub clean: PairPrompt,
+    /// The corrupted prompt.
+    pub corrupted: PairPrompt,
+    /// Which way values were copied.
+    pub direction: Direction,
+    /// The subject's tokens, half open; the same positions in both prompts.
+    pub subject_range: Range<usize>,
+    /// False where nobody named the subject and it is the tokens in which the prompts differ.
+    pub subject_given: bool,
+    /// The token whose probability or logit is measured; if not given, what the clean run says.
+    pub answer: PairToken,
+    /// The token that the answer is compared with; if not given, what the corrupted run says.
+    pub distractor: PairToken,
+    /// The axes of the grids among `layer` and `position`.
+    pub per: Vec<String>,
+    /// The positions that were patched: one after the other where they are an axis, otherwise
+    /// together.
+    pub positions: Vec<usize>,
+    /// Each metric of the two runs without a patch.
+    pub baselines: Vec<Baseline>,
+    /// A grid for each metric and site.
+    pub grids: Vec<PairGrid>,
+    /// How much each layer recovers at the subject's last token (or at all patched positions
+    /// together), for each grid that has layers and this token.
+    pub subject_curves: Vec<SubjectCurve>,
+}
+
+/// One prompt of a pair.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PairPrompt {
+    /// Its text.
+    pub prompt: String,
+    /// The prompt as it was fed.
+    pub tokens: Tokens,
+    /// The likeliest next token.
+    pub prediction: PairToken,
+}
+
+/// A token that is an answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PairToken {
+    /// Its text, with its leading space.
+    pub text: String,
+    /// Its id.
+    pub id: u32,
+    /// True where the user gave it, false where the model said it.
+    pub given: bool,
+}
+
+/// A metric without a patch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Baseline {
+    /// The metric.
+    pub metric: String,
+    /// Its value in the clean run.
+    pub clean: f64,
+    /// Its value in the corrupted run.
+    pub corrupted: f64,
+}
+
+/// The cells of one site under one metric: rows are positions, columns layers; one row or column
+/// where that isn't an axis.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PairGrid {
+    /// The site's short name.
+    pub site: String,
+    /// The metric.
+    pub metric: String,
+    /// The metric after each patch.
+    pub values: Vec<Vec<f64>>,
+    /// How much of the clean run's value each patched run has; null where the two runs don't
+    /// differ.
+    pub recovery: Vec<Vec<Option<f64>>>,
+}
+
+/// Recovery by layer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SubjectCurve {
+    /// The site's short name.
+    pub site: String,
+    /// The metric.
+    pub metric: String,
+    /// The subject's last token; null where positions were patched together.
+    pub position: Option<usize>,
+    /// One for each layer.
+    pub recovery: Vec<Option<f64>>,
+    /// The layer whose patch changes most: the highest recovery, or the lowest for noising. Of
+    /// equal ones the first.
+    pub best_layer: Option<usize>,
+}
+
+impl CaseRecord {
+    /// The record of a pair, if the case is one.
+    pub fn pair(&self) -> Option<PairRecord> {
+        PairRecord::deserialize(&self.extra).ok()
+    }
+}

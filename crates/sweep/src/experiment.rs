@@ -1,0 +1,61 @@
+//! What a job runs: the cases of one protocol, checked and ready.
+
+use std::fmt::Debug;
+
+use serde_json::Value;
+use tracewright_engine::{Outcome, Progress, reference};
+use tracewright_ir::Request;
+use tracewright_models::Model;
+use tracewright_results::Part;
+
+use crate::error::SweepError;
+
+/// A case's runs are all in memory, at about 2 kB each.
+pub(crate) const MOST_FORWARDS: usize = 200_000;
+
+/// Cases of one protocol, each of which becomes a part of the results folder.
+///
+/// A part is a pure function of the request and the model.
+pub(crate) trait Experiment: Debug {
+    /// What is asked for, as it stands in `run.json`; two folders with the same one hold the same
+    /// numbers.
+    fn request(&self) -> Value;
+
+    /// The names of the cases, in the order in which they are run.
+    fn names(&self) -> Vec<&str>;
+
+    /// Full forward passes that a case takes.
+    fn forwards(&self, case: usize) -> usize;
+
+    /// Runs a case.
+    fn part(&self, case: usize, progress: Progress<'_>) -> Result<Part, SweepError>;
+}
+
+/// Makes all cases ready before any is run, so that a mistake in the last one costs nothing. What
+/// is wrong with one of several is told with its name.
+pub(crate) fn ready<C, R>(
+    cases: Vec<C>,
+    name: impl Fn(&C) -> &str,
+    ready: impl Fn(C) -> Result<R, SweepError>,
+) -> Result<Vec<R>, SweepError> {
+    let mut names: Vec<&str> = cases.iter().map(&name).collect();
+    names.sort_unstable();
+    if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(SweepError::SameName { name: pair[0].to_owned() });
+    }
+    let several = cases.len() > 1;
+    let one = |case: C| {
+        let name = name(&case).to_owned();
+        ready(case).map_err(|error| error.in_one_of(several, &name))
+    };
+    cases.into_iter().map(one).collect()
+}
+
+/// The one place where a protocol's requests are executed.
+pub(crate) fn execute(
+    model: &Model,
+    request: &Request,
+    progress: Progress<'_>,
+) -> Result<Outcome, SweepError> {
+    Ok(reference::execute(&model.decoder, request, progress)?)
+}

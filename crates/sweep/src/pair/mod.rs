@@ -1,0 +1,154 @@
+//! Patching between two prompts.
+//!
+//! Denoising copies what the clean run has at a site into the corrupted run and asks how much of
+//! the clean run's answer comes back; noising copies the corrupted run's values into the clean run
+//! and asks how much of the answer is left.
+//!
+//! Reference: Heimersheim and Nanda 2024, arXiv 2404.15255, whose words these are.
+
+mod alignment;
+mod answers;
+mod pairs;
+mod positions;
+mod prompts;
+mod record;
+mod settings;
+
+use serde_json::json;
+use tracewright_engine::Progress;
+use tracewright_ir::{
+    Architecture, Cell, Component, Coordinates, Direction, Intervention, Locus, Measure, Run,
+    RunId, Site, Sweep,
+};
+use tracewright_models::Model;
+use tracewright_results::{Baseline, CaseRecord, Part, Row};
+
+use crate::error::SweepError;
+use crate::experiment::execute;
+use crate::scores::{Prompt, Scores};
+
+pub use answers::Answers;
+pub(crate) use pairs::Pairs;
+pub use positions::Positions;
+pub use prompts::{FedPair, Pair};
+use record::record;
+pub use settings::{PairMetric, PairSettings, Per};
+
+/// The runs and cells of one pair: sites, then positions, then layers.
+///
+/// # Errors
+///
+/// Positions that the prompts haven't got, a logit difference of a token to itself.
+pub fn pair_sweep(
+    fed: &FedPair,
+    answers: &Answers,
+    architecture: &Architecture,
+    settings: &PairSettings,
+) -> Result<Sweep, SweepError> {
+    if settings.metrics.contains(&PairMetric::LogitDiff) {
+        answers.check_differ()?;
+    }
+    let mut sweep = Sweep { direction: settings.direction, ..Sweep::default() };
+    let clean = sweep.request.push(Run::of_tokens("clean", &fed.clean.ids));
+    let corrupted = sweep.request.push(Run::of_tokens("corrupted", &fed.corrupted.ids));
+    let (base, source) = match settings.direction {
+        Direction::Denoise => (corrupted, clean),
+        Direction::Noise => (clean, corrupted),
+    };
+    (sweep.clean, sweep.corrupted, sweep.sources) = (vec![clean], vec![corrupted], vec![source]);
+    let positions = groups(&settings.positions_of(fed)?, settings.has(Per::Position));
+    let layers: Vec<usize> = (0..architecture.n_layers).collect();
+    let layers = groups(&layers, settings.has(Per::Layer));
+    for site in &settings.sites {
+        for positions in &positions {
+            for layers in &layers {
+                let at = Coordinates {
+                    site: site.name().to_owned(),
+                    layer: settings.has(Per::Layer).then(|| layers[0]),
+                    position: settings.has(Per::Position).then(|| positions[0]),
+                    ..Coordinates::default()
+                };
+                let changes = copies(*site, layers, positions, source);
+                let run = sweep.request.push(Run::variant(site.name(), base, changes));
+                sweep.cells.push(Cell { at, runs: vec![run] });
+            }
+        }
+    }
+    let measure = |metric: &PairMetric| {
+        Measure::at_last(metric.of(answers.answer.id, answers.distractor.id, clean))
+    };
+    sweep.request.measures = settings.metrics.iter().map(measure).collect();
+    sweep.request.measured = (0..sweep.request.runs.len()).map(RunId).collect();
+    Ok(sweep)
+}
+
+/// What one cell after the other patches: one each along an axis, otherwise all together.
+fn groups(indices: &[usize], axis: bool) -> Vec<Vec<usize>> {
+    match axis {
+        true => indices.iter().map(|index| vec![*index]).collect(),
+        false => vec![indices.to_vec()],
+    }
+}
+
+/// Copies a run's values of a component into these layers and positions.
+fn copies(
+    component: Component,
+    layers: &[usize],
+    positions: &[usize],
+    source: RunId,
+) -> Vec<Intervention> {
+    let copy = |layer: &usize| {
+        let locus = Locus::at(Site::in_layer(component, *layer));
+        Intervention::copy(locus.positions(positions.iter().copied()), source)
+    };
+    layers.iter().map(copy).collect()
+}
+
+/// Patches one pair: every cell under every metric.
+///
+/// # Errors
+///
+/// What keeps the pair from being patched at all; see [`pair_sweep`] and
+/// [`tracewright_engine::reference::execute`].
+pub fn patch_pair(
+    fed: &FedPair,
+    model: &Model,
+    settings: &PairSettings,
+    progress: Progress<'_>,
+) -> Result<Part, SweepError> {
+    let answers = fed.answers(model)?;
+    let sweep = pair_sweep(fed, &answers, model.architecture(), settings)?;
+    let outcome = execute(model, &sweep.request, progress)?;
+    let scores: Vec<Scores<'_>> = (0..sweep.request.measures.len())
+        .map(|measure| Scores::new(&sweep, &outcome, measure))
+        .collect();
+    let prompt = Prompt { case: &fed.pair.name, tokens: &fed.clean.texts, subject: &fed.subject };
+    let rows_of = |scores: &Scores<'_>| -> Vec<Row> {
+        sweep.cells.iter().map(|cell| scores.row(cell, &prompt)).collect()
+    };
+    let rows: Vec<Row> = scores.iter().flat_map(rows_of).collect();
+    let baselines: Vec<Baseline> = scores.iter().map(Scores::baseline).collect();
+    let mut cost = outcome.cost;
+    cost += answers.cost;
+    let (high_score, low_score) =
+        baselines.first().map_or((0.0, 0.0), |first| (first.clean, first.corrupted));
+    let grid = (settings.positions_of(fed)?, model.architecture().n_layers, rows.as_slice());
+    let case = CaseRecord {
+        name: fed.pair.name.clone(),
+        prompt: fed.pair.clean.clone(),
+        subject: Some(fed.subject_text()),
+        subject_range: Some(fed.subject.clone()),
+        tokens: fed.clean.clone(),
+        answer: answers.answer.text.clone(),
+        answer_id: answers.answer.id,
+        correct_prediction: true,
+        high_score,
+        low_score,
+        window: 1,
+        samples: 1,
+        cost: json!(cost),
+        extra: json!(record(fed, &answers, settings, baselines, grid)),
+        ..CaseRecord::default()
+    };
+    Ok(Part { cases: vec![case], rows })
+}

@@ -1,0 +1,92 @@
+//! Pairs of prompts, as a job runs them.
+
+use serde_json::{Value, json};
+use tracewright_engine::{EngineError, Progress};
+use tracewright_models::Model;
+use tracewright_results::Part;
+
+use super::patch_pair;
+use super::prompts::{FedPair, Pair};
+use super::settings::{PairMetric, PairSettings, Per};
+use crate::error::SweepError;
+use crate::experiment::{Experiment, MOST_FORWARDS, ready};
+
+/// Pairs to patch, checked against the model.
+#[derive(Debug)]
+pub(crate) struct Pairs<'a> {
+    model: &'a Model,
+    settings: PairSettings,
+    pairs: Vec<Ready>,
+}
+
+/// A pair and how many forward passes it takes.
+#[derive(Debug)]
+struct Ready {
+    fed: FedPair,
+    forwards: usize,
+}
+
+impl<'a> Pairs<'a> {
+    pub(crate) fn new(
+        model: &'a Model,
+        settings: PairSettings,
+        pairs: Vec<Pair>,
+    ) -> Result<Self, SweepError> {
+        settings.check()?;
+        let feed = |pair: Pair| {
+            let fed = pair.feed(&model.tokenizer)?;
+            let forwards = forwards(&settings, &fed, model)?;
+            if settings.metrics.contains(&PairMetric::LogitDiff) {
+                check_answers(&fed, model)?;
+            }
+            Ok(Ready { fed, forwards })
+        };
+        let pairs = ready(pairs, |pair| &pair.name, feed)?;
+        Ok(Self { model, settings, pairs })
+    }
+}
+
+impl Experiment for Pairs<'_> {
+    fn request(&self) -> Value {
+        let pairs: Vec<&Pair> = self.pairs.iter().map(|ready| &ready.fed.pair).collect();
+        json!({
+            "command": "pair",
+            "model": { "sha256": self.model.sha256 },
+            "settings": self.settings,
+            "cases": pairs,
+        })
+    }
+
+    fn names(&self) -> Vec<&str> {
+        self.pairs.iter().map(|ready| ready.fed.pair.name.as_str()).collect()
+    }
+
+    fn forwards(&self, case: usize) -> usize {
+        self.pairs[case].forwards
+    }
+
+    fn part(&self, case: usize, progress: Progress<'_>) -> Result<Part, SweepError> {
+        patch_pair(&self.pairs[case].fed, self.model, &self.settings, progress)
+    }
+}
+
+/// Refuses a pair whose answer is its distractor.
+fn check_answers(fed: &FedPair, model: &Model) -> Result<(), SweepError> {
+    match fed.answers(model) {
+        // It will be a failed case, not a wrong request.
+        Err(SweepError::Engine(EngineError::NotFinite { .. })) => Ok(()),
+        answers => answers?.check_differ(),
+    }
+}
+
+/// Both prompts and a forward pass for each cell; refused where their runs wouldn't fit in memory.
+fn forwards(settings: &PairSettings, fed: &FedPair, model: &Model) -> Result<usize, SweepError> {
+    let positions = settings.positions_of(fed)?.len();
+    let down = if settings.has(Per::Position) { positions } else { 1 };
+    let across = if settings.has(Per::Layer) { model.architecture().n_layers } else { 1 };
+    let forwards = 2 + settings.sites.len() * down * across;
+    match forwards <= MOST_FORWARDS {
+        true => Ok(forwards),
+        false => Err(SweepError::TooManyCells { forwards, most: MOST_FORWARDS }),
+    }
+}

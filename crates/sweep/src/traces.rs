@@ -1,0 +1,82 @@
+//! Causal traces of many cases, as a job runs them.
+
+use serde_json::{Value, json};
+use tracewright_corruption::Noise;
+use tracewright_engine::Progress;
+use tracewright_models::Model;
+use tracewright_results::Part;
+
+use crate::case::{Case, Fed};
+use crate::error::SweepError;
+use crate::experiment::{Experiment, MOST_FORWARDS, ready};
+use crate::settings::Settings;
+use crate::trace::{draw, trace};
+
+/// Cases to trace, checked against the model.
+#[derive(Debug)]
+pub(crate) struct Traces<'a> {
+    model: &'a Model,
+    settings: Settings,
+    noise: Noise,
+    cases: Vec<Fed>,
+}
+
+impl<'a> Traces<'a> {
+    pub(crate) fn new(
+        model: &'a Model,
+        settings: Settings,
+        noise: Noise,
+        cases: Vec<Case>,
+    ) -> Result<Self, SweepError> {
+        settings.check()?;
+        let feed = |case: Case| {
+            let fed = case.feed(&model.tokenizer)?;
+            check_size(&settings, forwards(&settings, &fed, model))?;
+            Ok(fed)
+        };
+        let cases = ready(cases, |case| &case.name, feed)?;
+        // The longest subject's noise begins with that of all others.
+        if let Some(fed) = cases.iter().max_by_key(|fed| fed.subject.len()) {
+            draw(fed, model, &settings, &noise)
+                .map_err(|error| error.in_one_of(cases.len() > 1, &fed.case.name))?;
+        }
+        Ok(Self { model, settings, noise, cases })
+    }
+}
+
+impl Experiment for Traces<'_> {
+    fn request(&self) -> Value {
+        let cases: Vec<&Case> = self.cases.iter().map(|fed| &fed.case).collect();
+        json!({
+            "command": "trace",
+            "model": { "sha256": self.model.sha256 },
+            "settings": self.settings,
+            "cases": cases,
+        })
+    }
+
+    fn names(&self) -> Vec<&str> {
+        self.cases.iter().map(|fed| fed.case.name.as_str()).collect()
+    }
+
+    fn forwards(&self, case: usize) -> usize {
+        forwards(&self.settings, &self.cases[case], self.model)
+    }
+
+    fn part(&self, case: usize, progress: Progress<'_>) -> Result<Part, SweepError> {
+        trace(&self.cases[case], self.model, &self.settings, &self.noise, progress)
+    }
+}
+
+fn forwards(settings: &Settings, fed: &Fed, model: &Model) -> usize {
+    settings.forwards(fed.tokens.len(), model.architecture().n_layers)
+}
+
+/// Refuses a case whose runs wouldn't fit in memory.
+fn check_size(settings: &Settings, forwards: usize) -> Result<(), SweepError> {
+    let (samples, most) = (settings.samples, MOST_FORWARDS);
+    match forwards <= most {
+        true => Ok(()),
+        false => Err(SweepError::TooManyForwards { forwards, samples, most }),
+    }
+}
