@@ -2,7 +2,7 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use tracewright::corruption::{Noise, ROME_SEED};
-use tracewright::engine::silent;
+use tracewright::engine::{Execution, silent};
 use tracewright::sweep::{Case, Kind, Settings, trace};
 use tracewright_benches::{PROMPT, model};
 
@@ -21,7 +21,10 @@ fn traces(c: &mut Criterion) {
     let mut group = c.benchmark_group("trace");
     group.sample_size(10);
     group.bench_function("mlp, 2 samples", |b| {
-        b.iter(|| trace(&fed, &model, &settings, &noise, &mut silent).expect("it traces"));
+        b.iter(|| {
+            trace(&fed, &model, &settings, &noise, &Execution::default(), &mut silent)
+                .expect("it traces")
+        });
     });
     group.finish();
 }

@@ -16,7 +16,7 @@
 //! A fact of the built-in model, traced as ROME does, and drawn:
 //!
 //! ```
-//! use tracewright::engine::silent;
+//! use tracewright::engine::{Execution, silent};
 //! use tracewright::models::{Checkpoint, DeviceName};
 //! use tracewright::report::CaseReport;
 //! use tracewright::sweep::{Facts, Kind, Settings, resolve_noise, trace};
@@ -26,7 +26,7 @@
 //! let settings = Settings { kinds: vec![Kind::Mlp], samples: 3, ..Settings::default() };
 //! let noise = resolve_noise(&settings.noise, &model, &facts.subjects(), None)?;
 //! let fact = facts.select(&[1], None)?.remove(0).feed(&model.tokenizer)?;
-//! let part = trace(&fact, &model, &settings, &noise, &mut silent)?;
+//! let part = trace(&fact, &model, &settings, &noise, &Execution::default(), &mut silent)?;
 //! let report = CaseReport::new(&part.cases[0], &part.rows, "facts-6m")?;
 //! assert!(report.png()?.starts_with(b"\x89PNG"));
 //! assert!(report.summary()?.contains("Apple"));

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
 use serde_json::{Value, json};
+use sysinfo::{MemoryRefreshKind, RefreshKind, System};
+use tracewright_engine::{Execution, Executor};
 use tracewright_models::{Checkpoint, DeviceName, Model, cached};
+use tracewright_sweep::SweepError;
 
 use crate::console::Console;
 use crate::error::Failure;
@@ -21,6 +24,19 @@ pub(crate) struct Session {
     /// Threads to use [default: one for each core]
     #[arg(long, global = true, help_heading = "Common options", value_name = "N")]
     threads: Option<usize>,
+    /// Memory that a pass may take, weights apart, as 768MiB or 2GiB [default: a thirty-second of
+    /// this machine's]
+    #[arg(long, global = true, help_heading = "Common options", value_name = "SIZE")]
+    memory: Option<String>,
+    /// How to compute: all runs in one walk through the layers, or one forward pass for each
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Common options",
+        value_name = "lockstep|reference",
+        default_value = "lockstep"
+    )]
+    executor: String,
 }
 
 impl Session {
@@ -32,12 +48,26 @@ impl Session {
             return Err(Failure::Usage(problem));
         }
         self.device()?;
+        self.execution()?;
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
         pool.map_err(|error| Failure::Usage(format!("can't start {threads} threads: {error}")))
     }
 
     pub(crate) fn device(&self) -> Result<DeviceName, Failure> {
         Ok(self.device.parse()?)
+    }
+
+    /// Which executor, in how much memory. The default is a part of the machine's memory, never of
+    /// what happens to be free, so that the same command makes the same passes.
+    pub(crate) fn execution(&self) -> Result<Execution, Failure> {
+        let executor: Executor = self.executor.parse().map_err(SweepError::from)?;
+        let memory = match &self.memory {
+            None => total_memory() / 32,
+            Some(given) => bytes(given).ok_or_else(|| {
+                Failure::Usage(format!("--memory is '{given}': give a size such as 768MiB or 2GiB"))
+            })?,
+        };
+        Ok(Execution { executor, memory })
     }
 
     /// The model's config and tokenizer; its warnings are shown.
@@ -64,6 +94,7 @@ impl Session {
 
     /// What numbers depend on beside the request, as `run.json` records it.
     pub(crate) fn environment(&self, model: &Model) -> Result<Value, Failure> {
+        let Execution { executor, memory } = self.execution()?;
         Ok(json!({
             "tracewright": env!("CARGO_PKG_VERSION"),
             "burn": BURN,
@@ -71,8 +102,21 @@ impl Session {
             "device": self.device()?.to_string(),
             "threads": rayon::current_num_threads(),
             "dtype": "f32",
+            "executor": executor,
+            "memory": memory,
         }))
     }
+}
+
+/// The machine's memory in bytes.
+pub(crate) fn total_memory() -> u64 {
+    let memory = RefreshKind::nothing().with_memory(MemoryRefreshKind::everything());
+    System::new_with_specifics(memory).total_memory()
+}
+
+/// A size with its unit: `256MiB`, `2 GB`, `1000000`.
+fn bytes(given: &str) -> Option<u64> {
+    Some(given.parse::<bytesize::ByteSize>().ok()?.as_u64()).filter(|bytes| *bytes > 0)
 }
 
 /// More threads would only take the machine's last.

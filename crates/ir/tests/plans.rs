@@ -455,18 +455,3 @@ fn a_source_above_its_reader_is_refused() {
                     two passes, which only the reference executor can do yet (--executor reference)";
     assert_eq!(error, Err(expected.to_owned()));
 }
-
-#[test]
-fn xl() {
-    let architecture = gpt2(48, 25);
-    let request = rome(&architecture, 30, 8..11);
-    let requests = [&request];
-    let started = std::time::Instant::now();
-    let planner = Planner::new(&requests, &architecture).expect("the request fits");
-    println!("new {:?}", started.elapsed());
-    let passes = planner.passes(768 << 20).expect("there is room");
-    println!("chunks {:?} {}", started.elapsed(), passes.len());
-    let cost = planner.cost(&passes);
-    println!("passes {:?} {cost:?}", started.elapsed());
-    panic!();
-}

@@ -37,7 +37,7 @@ pub struct Checkpoint {
 #[derive(Debug)]
 enum Location {
     BuiltIn,
-    File(PathBuf),
+    Folder(PathBuf),
 }
 
 /// A model that is ready to run.
@@ -64,7 +64,8 @@ impl Checkpoint {
         Self::new(BUILT_IN.to_owned(), Location::BuiltIn, config, tokenizer)
     }
 
-    /// A folder in Hugging Face's layout: `config.json`, `tokenizer.json`, `model.safetensors`.
+    /// A folder in Hugging Face's layout: `config.json`, `tokenizer.json`, and for
+    /// [`Checkpoint::load`] `model.safetensors`.
     ///
     /// # Errors
     ///
@@ -74,16 +75,12 @@ impl Checkpoint {
         if !folder.is_dir() {
             return Err(ModelError::NoFolder { path: folder.to_owned() });
         }
-        let file = |file: &'static str| {
-            let path = folder.join(file);
-            let found = path.is_file();
-            found.then_some(path).ok_or(ModelError::NoFile { path: folder.to_owned(), file })
-        };
+        let file = |name| file(folder, name);
         let read =
             |path: PathBuf| fs::read(&path).map_err(|error| ModelError::Unreadable { path, error });
         let config = read(file("config.json")?)?;
         let tokenizer = read(file("tokenizer.json")?)?;
-        let weights = Location::File(file("model.safetensors")?);
+        let weights = Location::Folder(folder.to_owned());
         Self::new(folder.display().to_string(), weights, &config, &tokenizer)
     }
 
@@ -136,13 +133,20 @@ impl Checkpoint {
             Location::BuiltIn => {
                 TensorFile::embedded(&self.name, built_in_file!("model.safetensors"))?
             }
-            Location::File(path) => TensorFile::map(path)?,
+            Location::Folder(folder) => TensorFile::map(&file(folder, "model.safetensors")?)?,
         };
         let on_host = device == DeviceName::Cpu;
         let names = (self.family.names)();
         let decoder = load::decoder(&file, &self.architecture, names, &device.open()?, on_host)?;
         Ok(Model { name: self.name, sha256: file.sha256(), decoder, tokenizer: self.tokenizer })
     }
+}
+
+/// A file that a checkpoint's folder must hold.
+fn file(folder: &Path, file: &'static str) -> Result<PathBuf, ModelError> {
+    let path = folder.join(file);
+    let found = path.is_file();
+    found.then_some(path).ok_or(ModelError::NoFile { path: folder.to_owned(), file })
 }
 
 impl Model {

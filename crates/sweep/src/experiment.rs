@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use serde_json::Value;
-use tracewright_engine::{Outcome, Progress, reference};
+use tracewright_engine::{Execution, Outcome, Progress};
 use tracewright_ir::Request;
 use tracewright_models::Model;
 use tracewright_results::Part;
@@ -28,7 +28,12 @@ pub(crate) trait Experiment: Debug {
     fn forwards(&self, case: usize) -> usize;
 
     /// Runs a case.
-    fn part(&self, case: usize, progress: Progress<'_>) -> Result<Part, SweepError>;
+    fn part(
+        &self,
+        case: usize,
+        execution: &Execution,
+        progress: Progress<'_>,
+    ) -> Result<Part, SweepError>;
 }
 
 /// Makes all cases ready before any is run, so that a mistake in the last one costs nothing. What
@@ -55,7 +60,8 @@ pub(crate) fn ready<C, R>(
 pub(crate) fn execute(
     model: &Model,
     request: &Request,
+    execution: &Execution,
     progress: Progress<'_>,
 ) -> Result<Outcome, SweepError> {
-    Ok(reference::execute(&model.decoder, request, progress)?)
+    Ok(tracewright_engine::execute(&model.decoder, request, execution, progress)?)
 }

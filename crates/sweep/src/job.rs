@@ -7,7 +7,7 @@ use std::time::Instant;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tracewright_corruption::Noise;
-use tracewright_engine::{Cost, EngineError, Progress};
+use tracewright_engine::{Cost, EngineError, Execution, Progress};
 use tracewright_models::Model;
 use tracewright_results::{CaseRecord, Part, ResultsFolder, RunFile};
 
@@ -112,6 +112,7 @@ impl<'a> Job<'a> {
         &self,
         folder: &Path,
         environment: &Value,
+        execution: &Execution,
         events: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
     ) -> Result<Done, SweepError> {
         let started = Instant::now();
@@ -124,8 +125,11 @@ impl<'a> Job<'a> {
             let finished = folder.finished().contains(&index);
             let _ = events(Event::Case { name, index, finished });
             if !finished {
-                let progress = &mut |done, _| events(Event::Forwards { done: before + done });
-                folder.commit(index, &self.part(index, name, progress)?)?;
+                let forwards = self.experiment.forwards(index);
+                let progress = &mut |done: usize, of: usize| {
+                    events(Event::Forwards { done: before + forwards * done / of.max(1) })
+                };
+                folder.commit(index, &self.part(index, name, execution, progress)?)?;
             }
             before += self.experiment.forwards(index);
             let _ = events(Event::Forwards { done: before });
@@ -149,8 +153,14 @@ impl<'a> Job<'a> {
     }
 
     /// One case's part; a case whose numbers overflow is a failed case, not a failed job.
-    fn part(&self, case: usize, name: &str, progress: Progress<'_>) -> Result<Part, SweepError> {
-        match self.experiment.part(case, progress) {
+    fn part(
+        &self,
+        case: usize,
+        name: &str,
+        execution: &Execution,
+        progress: Progress<'_>,
+    ) -> Result<Part, SweepError> {
+        match self.experiment.part(case, execution, progress) {
             Err(SweepError::Engine(error @ EngineError::NotFinite { .. })) => {
                 let case = CaseRecord::failed(name, error.to_string());
                 Ok(Part { cases: vec![case], rows: Vec::new() })

@@ -12,7 +12,7 @@
 //!
 //! ```
 //! use tracewright_corruption::NoiseRule;
-//! use tracewright_engine::silent;
+//! use tracewright_engine::{Execution, silent};
 //! use tracewright_models::{Checkpoint, DeviceName};
 //! use tracewright_sweep::{Case, Facts, Kind, Settings, resolve_noise, trace};
 //!
@@ -27,7 +27,7 @@
 //!     ..Case::default()
 //! };
 //! let fed = case.feed(&model.tokenizer)?;
-//! let part = trace(&fed, &model, &settings, &noise, &mut silent)?;
+//! let part = trace(&fed, &model, &settings, &noise, &Execution::default(), &mut silent)?;
 //! assert_eq!(part.cases[0].answer, " Seattle");
 //! assert_eq!(part.rows.len(), fed.tokens.len() * 12);
 //! # Ok::<(), tracewright_sweep::SweepError>(())

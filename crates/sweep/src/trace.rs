@@ -11,10 +11,10 @@ use std::sync::Arc;
 
 use serde_json::json;
 use tracewright_corruption::{Noise, NoiseStream};
-use tracewright_engine::{Cost, Progress, predict};
+use tracewright_engine::{Cost, Execution, Progress, predict};
 use tracewright_ir::{
-    Array, Cell, Component, Coordinates, Direction, Intervention, Locus, Measure, Metric,
-    Operation, Run, RunId, Site, Sweep, Value,
+    Architecture, Array, Cell, Component, Coordinates, Direction, Intervention, Locus, Measure,
+    Metric, Operation, Run, RunId, Site, Sweep, Value,
 };
 use tracewright_models::Model;
 use tracewright_results::{CaseRecord, KindGrid, Part};
@@ -33,12 +33,12 @@ use crate::settings::{Kind, Settings, SeverNoise};
 pub fn sweep(
     fed: &Fed,
     answer: u32,
-    model: &Model,
+    architecture: &Architecture,
     settings: &Settings,
     noise: &Noise,
 ) -> Result<Sweep, SweepError> {
-    let draws = draw(fed, model, settings, noise)?;
-    let n_layers = model.architecture().n_layers;
+    let draws = draw(fed, architecture, settings, noise)?;
+    let n_layers = architecture.n_layers;
     let mut tracing = Tracing { fed, settings, n_layers, sweep: Sweep::default() };
     let clean = tracing.sweep.request.push(Run::of_tokens("clean", &fed.tokens.ids));
     tracing.sweep.direction = Direction::Denoise;
@@ -167,11 +167,11 @@ fn at(name: &str, kind: Kind, layer: usize, position: usize) -> Coordinates {
 /// A Student rule for too many rows, and a level so high that f32 can't hold the numbers.
 pub(crate) fn draw(
     fed: &Fed,
-    model: &Model,
+    architecture: &Architecture,
     settings: &Settings,
     noise: &Noise,
 ) -> Result<Vec<Vec<Arc<Array>>>, SweepError> {
-    let (tokens, d_model) = (fed.subject.len(), model.architecture().d_model);
+    let (tokens, d_model) = (fed.subject.len(), architecture.d_model);
     let mut stream = NoiseStream::new(noise, settings.seed)?;
     let mut one_draw = || -> Result<Vec<Arc<Array>>, SweepError> {
         let drawn = stream.draw(settings.samples, tokens, d_model)?;
@@ -194,12 +194,13 @@ pub(crate) fn draw(
 ///
 /// # Errors
 ///
-/// What keeps the case from being traced at all; see [`tracewright_engine::reference::execute`].
+/// What keeps the case from being traced at all; see [`tracewright_engine::execute`].
 pub fn trace(
     fed: &Fed,
     model: &Model,
     settings: &Settings,
     noise: &Noise,
+    execution: &Execution,
     progress: Progress<'_>,
 ) -> Result<Part, SweepError> {
     let said = predict(&model.decoder, &fed.tokens, 1)?;
@@ -227,8 +228,8 @@ pub fn trace(
         case.cost = json!(predicted);
         return Ok(Part { cases: vec![case], rows: Vec::new() });
     }
-    let sweep = sweep(fed, answer, model, settings, noise)?;
-    let outcome = execute(model, &sweep.request, progress)?;
+    let sweep = sweep(fed, answer, model.architecture(), settings, noise)?;
+    let outcome = execute(model, &sweep.request, execution, progress)?;
     let scores = Scores::new(&sweep, &outcome, 0);
     let prompt = Prompt { case: &fed.case.name, tokens: &fed.tokens.texts, subject: &fed.subject };
     (case.high_score, case.low_score) = (scores.clean.mean, scores.corrupted.mean);

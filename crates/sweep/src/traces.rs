@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tracewright_corruption::Noise;
-use tracewright_engine::Progress;
+use tracewright_engine::{Execution, Progress};
 use tracewright_models::Model;
 use tracewright_results::Part;
 
@@ -37,7 +37,7 @@ impl<'a> Traces<'a> {
         let cases = ready(cases, |case| &case.name, feed)?;
         // The longest subject's noise begins with that of all others.
         if let Some(fed) = cases.iter().max_by_key(|fed| fed.subject.len()) {
-            draw(fed, model, &settings, &noise)
+            draw(fed, model.architecture(), &settings, &noise)
                 .map_err(|error| error.in_one_of(cases.len() > 1, &fed.case.name))?;
         }
         Ok(Self { model, settings, noise, cases })
@@ -63,8 +63,13 @@ impl Experiment for Traces<'_> {
         forwards(&self.settings, &self.cases[case], self.model)
     }
 
-    fn part(&self, case: usize, progress: Progress<'_>) -> Result<Part, SweepError> {
-        trace(&self.cases[case], self.model, &self.settings, &self.noise, progress)
+    fn part(
+        &self,
+        case: usize,
+        execution: &Execution,
+        progress: Progress<'_>,
+    ) -> Result<Part, SweepError> {
+        trace(&self.cases[case], self.model, &self.settings, &self.noise, execution, progress)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Patching between two prompts of the built-in model.
 
-use tracewright_engine::silent;
+use tracewright_engine::{Execution, silent};
 use tracewright_ir::{Component, Direction, Metric, Sweep};
 use tracewright_models::{Checkpoint, DeviceName, Model};
 use tracewright_results::{Part, Row};
@@ -26,7 +26,8 @@ fn sweep(model: &Model, settings: &PairSettings) -> Sweep {
 }
 
 fn part(model: &Model, settings: &PairSettings) -> Part {
-    patch_pair(&capitals(model), model, settings, &mut silent).expect("a part")
+    patch_pair(&capitals(model), model, settings, &Execution::default(), &mut silent)
+        .expect("a part")
 }
 
 /// All positions together, under every metric.
@@ -165,7 +166,7 @@ fn a_logit_difference_of_a_token_to_itself_is_refused() {
     let fed = pair.feed(&model.tokenizer).expect("equally many tokens");
     let patch = |metric| {
         let settings = PairSettings { metrics: vec![metric], ..PairSettings::default() };
-        patch_pair(&fed, &model, &settings, &mut silent)
+        patch_pair(&fed, &model, &settings, &Execution::default(), &mut silent)
     };
     assert!(matches!(patch(PairMetric::LogitDiff), Err(SweepError::SameAnswers { .. })));
     assert!(patch(PairMetric::Prob).is_ok());

@@ -93,7 +93,7 @@ fn trace(model: &Model, ids: &[u32], subject: &Range<usize>, noise: f64) -> Resu
     let answer = said.first().map_or(0, |candidate| candidate.id);
     let fed = Fed { case: Case::default(), tokens, subject: subject.clone(), answer: None };
     let noise = Noise::Gaussian { std: noise };
-    Ok(trace_sweep(&fed, answer, model, &Settings::default(), &noise)?)
+    Ok(trace_sweep(&fed, answer, model.architecture(), &Settings::default(), &noise)?)
 }
 
 fn pair(model: &Model, clean: &[u32], corrupted: &[u32], metric: Metric) -> Sweep {

@@ -1,13 +1,11 @@
 //! `cargo xtask golden`: our numbers beside PyTorch's.
 //!
 //! Each group of golden files under `fixtures/goldens` has its file here, which turns the files
-//! into requests for the reference executor and gives back [`Quantity`]s. What the golden files
+//! into requests and gives back [`Quantity`]s. What the golden files
 //! hold is told in `fixtures/README.md`.
 
-use std::ops::ControlFlow::Continue;
-
 use anyhow::Result;
-use tracewright_engine::{Outcome, reference};
+use tracewright_engine::{Execution, Outcome, reference, silent};
 use tracewright_ir::Request;
 use tracewright_models::{Checkpoint, DeviceName, Model};
 
@@ -66,6 +64,12 @@ pub fn facts() -> Result<Model> {
     Ok(Checkpoint::built_in()?.load(DeviceName::Cpu)?)
 }
 
+/// By the executor that users get.
 fn execute(model: &Model, request: &Request) -> Result<Outcome> {
-    Ok(reference::execute(&model.decoder, request, &mut |_, _| Continue(()))?)
+    Ok(tracewright_engine::execute(&model.decoder, request, &Execution::default(), &mut silent)?)
+}
+
+/// By one forward pass for each run, which also looks into attention and norms.
+fn execute_reference(model: &Model, request: &Request) -> Result<Outcome> {
+    Ok(reference::execute(&model.decoder, request, &mut silent)?)
 }

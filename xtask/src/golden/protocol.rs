@@ -1,7 +1,7 @@
 //! Patching between two prompts as `tracewright pair` does it, with its tokens, sweep and rows.
 
 use anyhow::{Context, Result, bail, ensure};
-use tracewright_engine::silent;
+use tracewright_engine::{Execution, silent};
 use tracewright_ir::Component;
 use tracewright_models::Model;
 use tracewright_results::Row;
@@ -50,7 +50,7 @@ fn file(model: &Model, golden: &GoldenFile) -> Result<Vec<Quantity>> {
         PairSettings { per: vec![Per::Layer], positions: vec![Positions::All], ..settings.clone() };
     let mut quantities = Vec::new();
     for (settings, suffix) in [(settings, ""), (together, "_all_positions")] {
-        let part = patch_pair(&fed, model, &settings, &mut silent)?;
+        let part = patch_pair(&fed, model, &settings, &Execution::default(), &mut silent)?;
         let cells = part.rows.len() / settings.metrics.len();
         for (index, rows) in part.rows.chunks(cells).enumerate() {
             quantities.push(compare(golden, rows, suffix, index)?);

@@ -5,7 +5,7 @@ use std::fs;
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use tracewright_corruption::{Noise, NoiseRule};
-use tracewright_engine::silent;
+use tracewright_engine::{Execution, silent};
 use tracewright_ir::Array;
 use tracewright_models::Model;
 use tracewright_results::{Data, NamedArrays, Scores, npz_arrays};
@@ -73,7 +73,7 @@ fn arrays(model: &Model, facts: &Facts, name: &str) -> Result<NamedArrays> {
     let noise = resolve_noise(&settings.noise, model, &facts.subjects(), None)?;
     let case = facts.select(&[id.parse()?], None)?.pop().context("there is no such fact")?;
     let fed = case.feed(&model.tokenizer)?;
-    let part = trace(&fed, model, &settings, &noise, &mut silent)?;
+    let part = trace(&fed, model, &settings, &noise, &Execution::default(), &mut silent)?;
     let case = part.cases.first().context("the trace has no case")?;
     let mut scores = Scores::new(case, case.grids.last().context("the trace has no grid")?);
     part.rows.iter().for_each(|row| scores.take(row));

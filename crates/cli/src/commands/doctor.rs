@@ -3,13 +3,12 @@
 use std::process::ExitCode;
 
 use serde_json::json;
-use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 use tracewright_engine::{Candidate, predict};
 use tracewright_models::{Checkpoint, DeviceName, Model, ModelError};
 
 use crate::console::{Console, table};
 use crate::error::Failure;
-use crate::session::BURN;
+use crate::session::{BURN, total_memory};
 
 const PROMPT: &str = "The capital of France is";
 const ANSWER: &str = " Paris";
@@ -17,8 +16,7 @@ const ANSWER: &str = " Paris";
 const TOLERANCE: f32 = 1e-3;
 
 pub(crate) fn run(console: &Console) -> Result<ExitCode, Failure> {
-    let memory = RefreshKind::nothing().with_memory(MemoryRefreshKind::everything());
-    let memory = System::new_with_specifics(memory).total_memory();
+    let memory = total_memory();
     let threads = rayon::current_num_threads();
     let gib = memory as f64 / f64::from(1 << 30);
     console.answer(&format!(

@@ -34,7 +34,8 @@ pub(crate) fn compute(
 ) -> Result<(Done, Results), Failure> {
     let bar = console.progress(job.forwards());
     let environment = session.environment(model)?;
-    let done = job.run(folder, &environment, &mut |event| {
+    let execution = session.execution()?;
+    let done = job.run(folder, &environment, &execution, &mut |event| {
         match event {
             Event::Case { name, .. } => bar.set_message(format!("case {name}")),
             Event::Forwards { done } => bar.set_position(done as u64),

@@ -56,7 +56,7 @@ impl FedPair {
         Ok(Answers {
             answer: measured(self.answer, &clean),
             distractor: measured(self.distractor, &corrupted),
-            cost: Cost { forwards: 2, rows: self.clean.len() + self.corrupted.len() },
+            cost: Cost::of_forwards(model.architecture(), 2, self.clean.len(), 2),
             clean,
             corrupted,
         })

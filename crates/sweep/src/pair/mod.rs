@@ -15,7 +15,7 @@ mod record;
 mod settings;
 
 use serde_json::json;
-use tracewright_engine::Progress;
+use tracewright_engine::{Execution, Progress};
 use tracewright_ir::{
     Architecture, Cell, Component, Coordinates, Direction, Intervention, Locus, Measure, Run,
     RunId, Site, Sweep,
@@ -109,16 +109,17 @@ fn copies(
 /// # Errors
 ///
 /// What keeps the pair from being patched at all; see [`pair_sweep`] and
-/// [`tracewright_engine::reference::execute`].
+/// [`tracewright_engine::execute`].
 pub fn patch_pair(
     fed: &FedPair,
     model: &Model,
     settings: &PairSettings,
+    execution: &Execution,
     progress: Progress<'_>,
 ) -> Result<Part, SweepError> {
     let answers = fed.answers(model)?;
     let sweep = pair_sweep(fed, &answers, model.architecture(), settings)?;
-    let outcome = execute(model, &sweep.request, progress)?;
+    let outcome = execute(model, &sweep.request, execution, progress)?;
     let scores: Vec<Scores<'_>> = (0..sweep.request.measures.len())
         .map(|measure| Scores::new(&sweep, &outcome, measure))
         .collect();

@@ -1,7 +1,7 @@
 //! Pairs of prompts, as a job runs them.
 
 use serde_json::{Value, json};
-use tracewright_engine::{EngineError, Progress};
+use tracewright_engine::{EngineError, Execution, Progress};
 use tracewright_models::Model;
 use tracewright_results::Part;
 
@@ -65,8 +65,13 @@ impl Experiment for Pairs<'_> {
         self.pairs[case].forwards
     }
 
-    fn part(&self, case: usize, progress: Progress<'_>) -> Result<Part, SweepError> {
-        patch_pair(&self.pairs[case].fed, self.model, &self.settings, progress)
+    fn part(
+        &self,
+        case: usize,
+        execution: &Execution,
+        progress: Progress<'_>,
+    ) -> Result<Part, SweepError> {
+        patch_pair(&self.pairs[case].fed, self.model, &self.settings, execution, progress)
     }
 }
 
