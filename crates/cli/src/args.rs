@@ -24,6 +24,9 @@ pub(crate) enum Command {
     Trace(Box<TraceArgs>),
     /// Patches between two prompts: what of one run, copied into the other, moves its answer
     Pair(Box<PairArgs>),
+    /// Shows what a trace or a pair would compute and what that saves; needs no weights
+    #[command(subcommand)]
+    Plan(Plan),
     /// Shows the most likely next tokens of prompts, and the tokens as they were fed
     Predict(PredictArgs),
     /// Lists every site of a model, with all its names and shapes
@@ -32,6 +35,15 @@ pub(crate) enum Command {
     Models,
     /// Shows devices, threads and memory, and tests each device
     Doctor,
+}
+
+/// The command that is planned, with its own flags.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Plan {
+    /// The plan of `tracewright trace` with the same flags
+    Trace(Box<TraceArgs>),
+    /// The plan of `tracewright pair` with the same flags
+    Pair(Box<PairArgs>),
 }
 
 #[derive(Debug, ClapArgs)]

@@ -38,7 +38,8 @@ impl Failure {
                 matches!(error, ResultsError::DiskFull { .. } | ResultsError::Write { .. })
             }
             Self::Sweep(SweepError::Engine(error)) | Self::Engine(error) => {
-                !matches!(error, EngineError::Request(_))
+                use EngineError::{NotYet, Plan, Request, UnknownExecutor};
+                !matches!(error, Request(_) | Plan(_) | NotYet { .. } | UnknownExecutor { .. })
             }
             Self::Output(_) | Self::Report(_) => true,
             _ => false,

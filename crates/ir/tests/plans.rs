@@ -435,8 +435,8 @@ fn a_budget_that_is_too_small_names_the_smallest_that_works() {
     let passes = planner.passes(smallest).expect("the smallest works");
     assert!(passes.iter().all(|c| planner.pass(c).cost(&architecture).peak_bytes <= smallest));
     let error = planner.passes(100).map_err(|error| error.to_string()).err();
-    let expected = "a memory budget of 1MiB is too small for a single run: the smallest that works \
-                    is 1MiB";
+    let expected = "a memory budget of 1KiB is too small for a single run: the smallest that \
+                    works is 145KiB";
     assert_eq!(error.as_deref(), Some(expected));
 }
 

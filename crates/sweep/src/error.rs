@@ -7,6 +7,7 @@ use thiserror::Error;
 use tracewright_corruption::CorruptionError;
 use tracewright_engine::EngineError;
 use tracewright_ir::IrError;
+use tracewright_ir::plan::PlanError;
 use tracewright_models::ModelError;
 use tracewright_results::ResultsError;
 
@@ -14,6 +15,9 @@ use tracewright_results::ResultsError;
 #[derive(Debug, Error)]
 #[expect(missing_docs, reason = "the fields are what the message shows")]
 pub enum SweepError {
+    /// There is no plan for it.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
     /// The facts file can't be read.
     #[error("can't read the facts file '{}': {error}", path.display())]
     UnreadableFacts { path: PathBuf, error: io::Error },

@@ -37,6 +37,7 @@ mod case;
 mod error;
 mod experiment;
 mod facts;
+mod forecast;
 mod job;
 mod noise;
 mod pair;
@@ -49,6 +50,7 @@ mod words;
 pub use case::{Case, Fed};
 pub use error::SweepError;
 pub use facts::{Fact, Facts};
+pub use forecast::{Forecast, forecast, pair_sweeps, trace_sweeps};
 pub use job::{Done, Event, Job};
 pub use noise::resolve as resolve_noise;
 pub use pair::{

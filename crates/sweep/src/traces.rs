@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use tracewright_corruption::Noise;
 use tracewright_engine::{Execution, Progress};
-use tracewright_models::Model;
+use tracewright_ir::Architecture;
+use tracewright_models::{Model, Tokenizer};
 use tracewright_results::Part;
 
 use crate::case::{Case, Fed};
@@ -28,13 +29,7 @@ impl<'a> Traces<'a> {
         noise: Noise,
         cases: Vec<Case>,
     ) -> Result<Self, SweepError> {
-        settings.check()?;
-        let feed = |case: Case| {
-            let fed = case.feed(&model.tokenizer)?;
-            check_size(&settings, forwards(&settings, &fed, model))?;
-            Ok(fed)
-        };
-        let cases = ready(cases, |case| &case.name, feed)?;
+        let cases = feed(&model.tokenizer, model.architecture(), &settings, cases)?;
         // The longest subject's noise begins with that of all others.
         if let Some(fed) = cases.iter().max_by_key(|fed| fed.subject.len()) {
             draw(fed, model.architecture(), &settings, &noise)
@@ -60,7 +55,7 @@ impl Experiment for Traces<'_> {
     }
 
     fn forwards(&self, case: usize) -> usize {
-        forwards(&self.settings, &self.cases[case], self.model)
+        forwards(&self.settings, &self.cases[case], self.model.architecture())
     }
 
     fn part(
@@ -73,8 +68,24 @@ impl Experiment for Traces<'_> {
     }
 }
 
-fn forwards(settings: &Settings, fed: &Fed, model: &Model) -> usize {
-    settings.forwards(fed.tokens.len(), model.architecture().n_layers)
+/// Finds the tokens of all cases; no case may have more runs than fit in memory.
+pub(crate) fn feed(
+    tokenizer: &Tokenizer,
+    architecture: &Architecture,
+    settings: &Settings,
+    cases: Vec<Case>,
+) -> Result<Vec<Fed>, SweepError> {
+    settings.check()?;
+    let feed = |case: Case| {
+        let fed = case.feed(tokenizer)?;
+        check_size(settings, forwards(settings, &fed, architecture))?;
+        Ok(fed)
+    };
+    ready(cases, |case| &case.name, feed)
+}
+
+fn forwards(settings: &Settings, fed: &Fed, architecture: &Architecture) -> usize {
+    settings.forwards(fed.tokens.len(), architecture.n_layers)
 }
 
 /// Refuses a case whose runs wouldn't fit in memory.

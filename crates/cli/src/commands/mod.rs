@@ -4,6 +4,7 @@ pub(crate) mod doctor;
 mod job;
 pub(crate) mod models;
 pub(crate) mod pair;
+pub(crate) mod plan;
 pub(crate) mod predict;
 pub(crate) mod sites;
 pub(crate) mod trace;

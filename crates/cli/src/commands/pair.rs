@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use tracewright_models::Model;
+use tracewright_models::Tokenizer;
 use tracewright_report::{PairReport, draw_terminal};
 use tracewright_results::{Results, file_name};
 use tracewright_sweep::{Done, Job, Pair, PairMetric, PairSettings, Per, Positions, SweepError};
@@ -25,10 +25,7 @@ pub(crate) fn run(
     settings.check()?;
     let model = session.load(console)?;
     let started = Instant::now();
-    let pairs = match given(args) {
-        Some(pair) => vec![pair],
-        None => fitting(Pair::built_in(), &model, console)?,
-    };
+    let pairs = pairs(args, &model.tokenizer, console)?;
     let job = Job::pairs(&model, settings, pairs)?;
     let what = args.clean.as_deref().unwrap_or("built-in pairs");
     let folder = args.out.clone().unwrap_or_else(|| default_folder("pair", what, &job.request()));
@@ -46,7 +43,7 @@ pub(crate) fn run(
     Ok(if results.failed().is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-fn settings(args: &PairArgs) -> Result<PairSettings, Failure> {
+pub(super) fn settings(args: &PairArgs) -> Result<PairSettings, Failure> {
     let per: Vec<Per> = parsed(&args.per)?;
     let each = if per.contains(&Per::Position) { Positions::Each } else { Positions::All };
     let metric = match (&args.answer, &args.distractor) {
@@ -77,11 +74,19 @@ fn given(args: &PairArgs) -> Option<Pair> {
     })
 }
 
-/// The pairs whose prompts have equally many tokens for this model; the others are told.
-fn fitting(pairs: Vec<Pair>, model: &Model, console: &Console) -> Result<Vec<Pair>, Failure> {
+/// The pair that was given, or those of the built-in ones whose prompts have equally many tokens for
+/// this model; the others are told.
+pub(super) fn pairs(
+    args: &PairArgs,
+    tokenizer: &Tokenizer,
+    console: &Console,
+) -> Result<Vec<Pair>, Failure> {
+    if let Some(pair) = given(args) {
+        return Ok(vec![pair]);
+    }
     let mut fitting = Vec::new();
-    for pair in pairs {
-        match pair.clone().feed(&model.tokenizer) {
+    for pair in Pair::built_in() {
+        match pair.clone().feed(tokenizer) {
             Err(error @ SweepError::DifferentLengths { .. }) => {
                 console.warn(&format!("the pair {} is left out: {error}", pair.name));
             }

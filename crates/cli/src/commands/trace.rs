@@ -29,10 +29,7 @@ pub(crate) fn run(
 ) -> Result<ExitCode, Failure> {
     let settings = settings(args)?;
     settings.check()?;
-    let facts = match &args.facts {
-        Some(path) => Facts::read(path)?,
-        None => Facts::built_in()?,
-    };
+    let facts = facts(args)?;
     let cases = cases(args, &facts)?;
     let model = session.load(console)?;
     let started = Instant::now();
@@ -49,7 +46,7 @@ pub(crate) fn run(
     Ok(if results.failed().is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-fn settings(args: &TraceArgs) -> Result<Settings, Failure> {
+pub(super) fn settings(args: &TraceArgs) -> Result<Settings, Failure> {
     let noise: NoiseRule = args.noise.parse().map_err(SweepError::from)?;
     if args.noise_text.is_some() && !noise.reads_text() {
         return Err(Failure::Usage(format!(
@@ -68,7 +65,14 @@ fn settings(args: &TraceArgs) -> Result<Settings, Failure> {
     })
 }
 
-fn cases(args: &TraceArgs, facts: &Facts) -> Result<Vec<Case>, Failure> {
+pub(super) fn facts(args: &TraceArgs) -> Result<Facts, Failure> {
+    Ok(match &args.facts {
+        Some(path) => Facts::read(path)?,
+        None => Facts::built_in()?,
+    })
+}
+
+pub(super) fn cases(args: &TraceArgs, facts: &Facts) -> Result<Vec<Case>, Failure> {
     let (prompt, subject) = match (&args.prompt, &args.subject) {
         (Some(prompt), Some(subject)) => (prompt.as_str(), subject.as_str()),
         _ if args.facts.is_some() => return Ok(facts.select(&args.ids, args.limit)?),

@@ -94,6 +94,7 @@ pub(crate) fn cost(program: &Program<'_>, items: &[Item]) -> PassCost {
         }
         tally.segment(rows, kept.iter().map(|read| read.component));
     }
+    tally.results(&pass);
     tally.finish(later.iter().map(|read| read.component))
 }
 

@@ -1,5 +1,6 @@
 //! What a pass costs: exact counts of rows, operations and bytes.
 
+use std::collections::BTreeSet;
 use std::iter::Sum;
 use std::ops::Add;
 
@@ -28,6 +29,8 @@ pub struct PassCost {
     pub flops: u64,
     /// Those of the attentions themselves: queries with keys, patterns with values.
     pub attention_flops: u64,
+    /// Different rows of logits that are measured; runs with the same row have the same metrics.
+    pub results: u64,
     /// The largest number of bytes in tensors at one time, weights apart.
     pub peak_bytes: u64,
 }
@@ -41,6 +44,7 @@ impl Add for PassCost {
             rows: self.rows + other.rows,
             flops: self.flops + other.flops,
             attention_flops: self.attention_flops + other.attention_flops,
+            results: self.results + other.results,
             peak_bytes: self.peak_bytes.max(other.peak_bytes),
         }
     }
@@ -92,6 +96,7 @@ impl Pass {
             }
             tally.segment(segment.rows.len(), segment.kept.iter().map(|(component, _)| *component));
         }
+        tally.results(self);
         let held = self.segments.iter().flat_map(|segment| &segment.held);
         tally.finish(held.map(|(component, _)| *component))
     }
@@ -103,6 +108,8 @@ pub(crate) struct Tally<'a> {
     /// Operations for a row of each of [`PRODUCTS`].
     flops: [(Component, u64); PRODUCTS.len()],
     cost: PassCost,
+    /// The stages and birth of the row before, and its operations.
+    last: (Stages, Component, u64),
     /// The most rows of a segment, and the most bytes that one keeps for itself.
     most: (usize, u64),
 }
@@ -110,21 +117,30 @@ pub(crate) struct Tally<'a> {
 impl<'a> Tally<'a> {
     pub(crate) fn new(architecture: &'a Architecture) -> Self {
         let flops = PRODUCTS.map(|component| (component, 2 * product(architecture, component)));
-        Self { architecture, flops, cost: PassCost::default(), most: (0, 0) }
+        let (cost, last) = (PassCost::default(), (Stages::default(), Component::Embed, 0));
+        Self { architecture, flops, cost, last, most: (0, 0) }
     }
 
     /// A row by the stages at which it is needed, its birth and its position.
     pub(crate) fn row(&mut self, stages: Stages, birth: Component, position: u32) {
-        for (component, flops) in &self.flops {
-            if stages.has(*component) && birth != *component {
-                self.cost.flops += flops;
-            }
+        // Neighbours are mostly needed at the same stages.
+        if (self.last.0, self.last.1) != (stages, birth) {
+            let products = self.flops.iter();
+            let computed = products.filter(|(c, _)| stages.has(*c) && birth != *c);
+            self.last = (stages, birth, computed.map(|(_, flops)| flops).sum());
         }
+        self.cost.flops += self.last.2;
         if birth == Component::Scores && stages.has(Component::Z) {
             let width = (self.architecture.n_heads * self.architecture.d_head) as u64;
             self.cost.attention_flops += 4 * width * u64::from(position + 1);
             self.cost.rows += 1;
         }
+    }
+
+    /// What the pass gives.
+    pub(crate) fn results(&mut self, pass: &Pass) {
+        let rows = pass.measured.iter().filter_map(|run| run.rows.first());
+        self.cost.results = rows.map(|read| read.row).collect::<BTreeSet<_>>().len() as u64;
     }
 
     /// The end of a segment of so many rows that keeps these values.

@@ -50,8 +50,8 @@ pub enum PlanError {
     /// A budget that not even one run fits in.
     #[error(
         "a memory budget of {} is too small for a single run: the smallest that works is {}",
-        mebibytes(*budget),
-        mebibytes(*smallest)
+        size(*budget),
+        size(*smallest)
     )]
     TooSmall { budget: u64, smallest: u64 },
     /// A source above its reader, which takes a second pass.
@@ -63,8 +63,11 @@ pub enum PlanError {
 }
 
 /// Bytes as a flag gives them, rounded up.
-fn mebibytes(bytes: u64) -> String {
-    format!("{}MiB", bytes.div_ceil(1 << 20))
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..0x10_0000 => format!("{}KiB", bytes.div_ceil(1 << 10)),
+        _ => format!("{}MiB", bytes.div_ceil(1 << 20)),
+    }
 }
 
 /// Plans the passes of one or several requests on a model.

@@ -19,10 +19,16 @@ pub(crate) fn need(
     }
     for segment in (0..numbered.segments.len()).rev() {
         let mut prefixes = vec![0; numbered.below[segment].lanes.len()];
+        // Neighbours are mostly needed at the same stages.
+        let mut last = (Stages::default(), Component::Embed, Stages::default());
         for row in (0..numbered.segments[segment].len()).rev() {
             let numbers = &numbered.segments[segment];
             let birth = numbers.births[row];
-            let stages = needed[segment][row].closed(birth.component(), segment == 0);
+            let (asked, born) = (needed[segment][row], birth.component());
+            if (last.0, last.1) != (asked, born) {
+                last = (asked, born, asked.closed(born, segment == 0));
+            }
+            let stages = last.2;
             needed[segment][row] = stages;
             if !stages.is_empty() {
                 let origin = Origin { program, numbers, segment, row, stages };

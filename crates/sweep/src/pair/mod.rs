@@ -28,7 +28,7 @@ use crate::experiment::execute;
 use crate::scores::{Prompt, Scores};
 
 pub use answers::Answers;
-pub(crate) use pairs::Pairs;
+pub(crate) use pairs::{Pairs, forwards};
 pub use positions::Positions;
 pub use prompts::{FedPair, Pair};
 use record::record;

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use tracewright_engine::{EngineError, Execution, Progress};
+use tracewright_ir::Architecture;
 use tracewright_models::Model;
 use tracewright_results::Part;
 
@@ -35,7 +36,7 @@ impl<'a> Pairs<'a> {
         settings.check()?;
         let feed = |pair: Pair| {
             let fed = pair.feed(&model.tokenizer)?;
-            let forwards = forwards(&settings, &fed, model)?;
+            let forwards = forwards(&settings, &fed, model.architecture())?;
             if settings.metrics.contains(&PairMetric::LogitDiff) {
                 check_answers(&fed, model)?;
             }
@@ -85,10 +86,14 @@ fn check_answers(fed: &FedPair, model: &Model) -> Result<(), SweepError> {
 }
 
 /// Both prompts and a forward pass for each cell; refused where their runs wouldn't fit in memory.
-fn forwards(settings: &PairSettings, fed: &FedPair, model: &Model) -> Result<usize, SweepError> {
+pub(crate) fn forwards(
+    settings: &PairSettings,
+    fed: &FedPair,
+    architecture: &Architecture,
+) -> Result<usize, SweepError> {
     let positions = settings.positions_of(fed)?.len();
     let down = if settings.has(Per::Position) { positions } else { 1 };
-    let across = if settings.has(Per::Layer) { model.architecture().n_layers } else { 1 };
+    let across = if settings.has(Per::Layer) { architecture.n_layers } else { 1 };
     let forwards = 2 + settings.sites.len() * down * across;
     match forwards <= MOST_FORWARDS {
         true => Ok(forwards),

@@ -1,0 +1,116 @@
+//! `plan`, and the flags that say how a request is executed.
+
+mod common;
+
+use common::{Place, fixture};
+use insta::assert_snapshot;
+use serde_json::Value;
+
+const SMALL: [&str; 6] = ["--samples", "2", "--kind", "hidden,attn", "--memory", "64MiB"];
+
+#[test]
+fn a_plan_says_what_a_trace_would_compute_and_what_that_saves() {
+    let out = Place::new().output(&[&["plan", "trace"], &SMALL[..]].concat());
+    assert_snapshot!(out, @r"
+    plan of trace on facts-6m; nothing is computed
+
+    cells       240 in 1 case, 480 variants
+    computed    460 variants; 20 equal their base or another one
+    rows        12,903 through a layer, for 86,400 with a forward pass for each cell (6.7 times fewer)
+    operations  12.495 GFLOP, for 84.935 GFLOP (6.8 times fewer); and 71.528 MFLOP in the attentions themselves
+    memory      13 MiB at most, of the 64 MiB that a pass may take; the weights take 23 MiB beside them
+    passes      1
+    ");
+}
+
+#[test]
+fn a_plan_of_a_pair_takes_the_pairs_flags() {
+    let args = ["plan", "pair", "--clean", "The capital of France is", "--corrupted"];
+    let more = ["The capital of Poland is", "--site", "resid_pre,mlp_out", "--memory", "64MiB"];
+    assert_snapshot!(Place::new().output(&[&args[..], &more].concat()), @r"
+    plan of pair on facts-6m; nothing is computed
+
+    cells       120 in 1 case, 120 variants
+    computed    45 variants; 75 equal their base or another one
+    rows        398 through a layer, for 7,200 with a forward pass for each cell (18.1 times fewer)
+    operations  402.407 MFLOP, for 7.078 GFLOP (17.6 times fewer); and 1.393 MFLOP in the attentions themselves
+    memory      3 MiB at most, of the 64 MiB that a pass may take; the weights take 23 MiB beside them
+    passes      1
+    ");
+}
+
+#[test]
+fn a_plan_for_programs_has_the_documented_numbers_which_the_executor_counts_too() {
+    let place = Place::new();
+    let plan = place.json(&[&["plan", "trace"], &SMALL[..]].concat());
+    let number = |name: &str| plan[name].as_u64().unwrap_or_else(|| panic!("{name}: {plan}"));
+    assert_eq!((number("cells"), number("variants"), number("passes")), (240, 480, 1));
+    assert!(number("variants_computed") < 480 && number("peak_bytes") <= 64 << 20);
+    assert!(number("flops_one_forward_per_cell") > 3 * number("flops"));
+    let done = place.json(&[&["trace", "--out", "out"], &SMALL[..]].concat());
+    let cost = &done["cost"];
+    // The prompt's own forward pass, which finds the answer: ten rows through twelve layers.
+    let asked = 12 * 10;
+    assert_eq!(cost["rows"].as_u64(), Some(number("rows") + asked));
+}
+
+#[test]
+fn a_plan_needs_no_weights_and_covers_a_model_of_any_size() {
+    let place = Place::new();
+    place.copy_model("facts-6m", "xl");
+    std::fs::remove_file(place.path("xl/model.safetensors")).expect("a file to remove");
+    let config = place.read("xl/config.json");
+    let mut config: Value = serde_json::from_slice(&config).expect("JSON");
+    let shape = [("n_embd", 1600), ("n_layer", 48), ("n_head", 25)];
+    for (key, value) in shape {
+        config[key] = value.into();
+    }
+    place.write("xl/config.json", config.to_string().into_bytes());
+    let plan = place.json(&["plan", "trace", "--model", "xl", "--memory", "1GiB"]);
+    assert_eq!(plan["variants"], 3 * 10 * 48 * 10);
+    assert!(plan["passes"].as_u64() > Some(1));
+    let message = place.message(&["trace", "--model", "xl"]);
+    assert!(message.contains("has no model.safetensors"), "{message}");
+}
+
+#[test]
+fn both_executors_give_the_same_table() {
+    let place = Place::new();
+    let tables = ["lockstep", "reference"].map(|executor| {
+        let args = ["trace", "--out", executor, "--executor", executor, "--samples", "2"];
+        place.output(&[&args[..], &["--sever", "mlp", "--kind", "mlp"]].concat());
+        let table = tracewright::results::load(&place.path(executor)).expect("results");
+        table.rows.iter().map(|row| row.value.expect("a value")).collect::<Vec<f64>>()
+    });
+    assert_eq!(tables[0].len(), 10 * 12 + 12);
+    for (ours, theirs) in tables[0].iter().zip(&tables[1]) {
+        // ROME's bound for a probability: sums in another order through twelve layers.
+        assert!((ours - theirs).abs() <= 2e-5, "{ours} and {theirs}");
+    }
+}
+
+#[test]
+fn a_small_budget_gives_the_same_results_in_more_passes() {
+    let place = Place::new();
+    let values = ["1GiB", "6MiB"].map(|memory| {
+        let args = ["trace", "--out", memory, "--memory", memory, "--samples", "3"];
+        place.output(&[&args[..], &["--kind", "hidden"]].concat());
+        let table = tracewright::results::load(&place.path(memory)).expect("results");
+        table.rows.iter().map(|row| row.value.expect("a value")).collect::<Vec<f64>>()
+    });
+    for (a, b) in values[0].iter().zip(&values[1]) {
+        assert!((a - b).abs() <= 2e-5, "{a} and {b}");
+    }
+}
+
+#[test]
+fn executors_and_budgets_that_do_not_exist_are_refused() {
+    let place = Place::new();
+    let message = |args: &[&str]| place.message(&[&["trace"], args].concat());
+    assert_snapshot!(message(&["--executor", "fast"]), @"error: there is no executor 'fast': give lockstep or reference");
+    assert_snapshot!(message(&["--memory", "much"]), @"error: --memory is 'much': give a size such as 768MiB or 2GiB");
+    assert_snapshot!(message(&["--memory", "0"]), @"error: --memory is '0': give a size such as 768MiB or 2GiB");
+    assert!(!place.path("runs").exists(), "a refused request has left a folder");
+    let small = message(&["--memory", "100KiB", "--model", &fixture("facts-6m")]);
+    assert_snapshot!(small, @"error: a memory budget of 100KiB is too small for a single run: the smallest that works is 4MiB");
+}
