@@ -17,6 +17,7 @@ pub struct Rows {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there are a handful of them")]
 enum Memory {
     Host(Vec<f32>),
     /// `[capacity, width]`, none while there is nothing.

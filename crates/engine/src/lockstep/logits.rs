@@ -14,6 +14,9 @@ use crate::lockstep::walk::{Block, Live};
 /// that have the same row have the same value.
 type Read = (usize, usize, Logits);
 
+/// Rows whose metric is computed together: the request, the measure, what they are compared with.
+type Batch = (usize, usize, Option<u32>);
+
 /// The metrics of a pass, filled while logits come by. Logits are kept only where another row has to
 /// be waited for.
 pub(crate) struct Metrics<'a> {
@@ -58,7 +61,7 @@ impl<'a> Metrics<'a> {
                 *clean = Some(value.clone().narrow(0, index, 1));
             }
         }
-        let mut batches: BTreeMap<(usize, usize, Option<u32>), Vec<(usize, u32)>> = BTreeMap::new();
+        let mut batches: BTreeMap<Batch, Vec<(usize, u32)>> = BTreeMap::new();
         for (index, row) in logits.rows.iter().enumerate() {
             for read in self.reads.get(row).into_iter().flatten() {
                 let (request, measure, Logits { clean, .. }) = *read;

@@ -231,12 +231,12 @@ impl<'a> Walk<'a> {
             let all = normed.select(rows, decoder);
             let all = all.map(|x| decoder.project(layer, x, first, last));
             let mut column = 0;
-            for part in first..=last {
-                let width = width(decoder, QKV[part]);
+            for (part, component) in QKV.into_iter().enumerate().take(last + 1).skip(first) {
+                let width = width(decoder, component);
                 let value = all.as_ref().map(|all| all.clone().narrow(1, column, width));
                 column += width;
-                self.count(QKV[part], rows.len());
-                let live = self.settle(block, QKV[part], Live { rows: rows.clone(), value })?;
+                self.count(component, rows.len());
+                let live = self.settle(block, component, Live { rows: rows.clone(), value })?;
                 if let Some(value) = live.value {
                     self.qkv[part].write(&live.rows, value);
                 }

@@ -3,15 +3,15 @@
 //! An intervention changes only its forward cone, and a metric reads only its backward cone. The
 //! planner finds the rows that lie in both, once for all runs:
 //!
-//! 1. [`lanes`] goes through the layers upwards and gives every row a number. Runs share a row where
+//! 1. `lanes` goes through the layers upwards and gives every row a number. Runs share a row where
 //!    its value is the same for both: a corrupted run and the clean one before the subject, two
 //!    prompts in their common prefix, a variant and its base before the patch, variants that agree
 //!    up to some layer. A replaced value is the row that it was copied from, so writing what is there
 //!    already changes nothing, and holding a changed row at its base's value makes it the base's.
-//! 2. [`need`] goes downwards and marks what metrics, readings and other rows read.
-//! 3. [`assemble`] drops the rest.
+//! 2. `need` goes downwards and marks what metrics, readings and other rows read.
+//! 3. `assemble` drops the rest.
 //!
-//! [`chunk`] splits runs into passes that fit into a memory budget. Nothing here knows a tensor.
+//! `chunk` splits runs into passes that fit into a memory budget. Nothing here knows a tensor.
 
 mod assemble;
 mod chunk;
