@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from tokenizers import Tokenizer, models
+from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import GPT2Config, GPT2LMHeadModel
 
 # GPT-2 small, which is Hugging Face's default; without dropout it is the same in every mode.
@@ -34,9 +34,11 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     config = CONFIG.to_dict() | {"architectures": ["GPT2LMHeadModel"]}
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
-    # Prompts are made of token ids; the file only has to be there, with as many tokens.
+    # The bench makes its prompts of token ids; for the program they are words, "t17 t4 t9".
     words = {f"t{i}": i for i in range(CONFIG.vocab_size)}
-    Tokenizer(models.WordLevel(words, unk_token="t0")).save(str(folder / "tokenizer.json"))
+    tokenizer = Tokenizer(models.WordLevel(words, unk_token="t0"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.save(str(folder / "tokenizer.json"))
     # Last and at once, so that a folder with weights is a whole one.
     unfinished = folder / "model.safetensors.tmp"
     save_file(make_tensors(), unfinished, metadata={"format": "pt"})
