@@ -1,4 +1,4 @@
-//! A trace by the reference executor.
+//! A trace by the default executor, from the prompt to the grid.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use tracewright::corruption::{Noise, ROME_SEED};

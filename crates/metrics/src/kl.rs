@@ -9,14 +9,17 @@
 //! **Fails when**: the clean distribution is broad: then changes that don't concern the answer
 //! weigh as much as those that do.
 
-use burn::tensor::{Tensor, activation};
+use burn::tensor::Tensor;
 
-use crate::{Logits, softmax};
+use crate::{Logits, log_normaliser, softmax};
 
 /// `[rows, vocab]`, clean `[1, vocab]` → `[rows]`
 pub(crate) fn of(logits: Tensor<2>, clean: Tensor<2>) -> Tensor<1> {
-    let log_p = activation::log_softmax(clean, 1);
-    let log_q = activation::log_softmax(logits, 1);
+    let log_softmax = |logits: Tensor<2>| {
+        let (largest, log_sum) = log_normaliser(logits.clone());
+        logits - largest - log_sum
+    };
+    let (log_p, log_q) = (log_softmax(clean), log_softmax(logits));
     (log_p.clone().exp() * (log_p - log_q)).sum_dim(1).squeeze_dim(1)
 }
 

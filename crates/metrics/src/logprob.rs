@@ -8,11 +8,15 @@
 //!
 //! **Fails when**: it is dominated by how improbable an already ruled out answer is.
 
-use burn::tensor::{Tensor, activation};
+use burn::tensor::Tensor;
+
+use crate::log_normaliser;
 
 /// `[rows, vocab]` → `[rows]`
 pub(crate) fn of(logits: Tensor<2>, answer: u32) -> Tensor<1> {
-    crate::column(activation::log_softmax(logits, 1), answer)
+    let answers = crate::columns(logits.clone(), &[answer]);
+    let (largest, log_sum) = log_normaliser(logits);
+    (answers - largest - log_sum).squeeze_dim(1)
 }
 
 /// The logit moves by at most ε, and so does the logarithm of the sum.

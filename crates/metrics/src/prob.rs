@@ -9,16 +9,16 @@
 //! **Fails when**: it saturates near 0 and 1, and misses components that lower an already small
 //! probability (Zhang and Nanda 2023, arXiv 2309.16042).
 
-use burn::tensor::{Tensor, activation};
+use burn::tensor::Tensor;
 
-use crate::{Logits, softmax};
+use crate::{Logits, logprob, softmax};
 
 /// `[rows, vocab]` → `[rows]`
 ///
 /// By way of the logarithm: flex's fused softmax adds the vocabulary up one number after the other
 /// in f32, which costs up to 4e-5 of the probability at 3,072 tokens (`cargo xtask golden`).
 pub(crate) fn of(logits: Tensor<2>, answer: u32) -> Tensor<1> {
-    crate::column(activation::log_softmax(logits, 1), answer).exp()
+    logprob::of(logits, answer).exp()
 }
 
 /// dp = p (dz_a − Σ p dz), so |dp| ≤ 2 p (1 − p) ε to first order; p may have moved by e^2ε.

@@ -34,10 +34,16 @@ impl Rows {
         Self { width, device: decoder.device.clone(), memory }
     }
 
-    /// Makes room for this many rows; what they hold is not known until they are written.
+    /// Makes room for at least this many rows; what all of them hold is not known until they are
+    /// written.
     pub fn resize(&mut self, rows: usize) {
         match &mut self.memory {
-            Memory::Host(data) => data.resize(rows * self.width, 0.0),
+            // Made anew: grown memory would be copied, with up to twice the room.
+            Memory::Host(data) if data.len() < rows * self.width => {
+                *data = Vec::new();
+                *data = vec![0.0; rows * self.width];
+            }
+            Memory::Host(_) => {}
             Memory::Device(tensor) => {
                 let held = tensor.as_ref().map_or(0, |tensor| tensor.dims()[0]);
                 if held < rows {

@@ -41,13 +41,15 @@ impl Walk<'_> {
 
     /// Both in the order of their rows.
     fn merge(&self, a: Live, b: Live) -> Live {
-        let (Some(first), Some(second)) = (&a.value, &b.value) else {
-            return if a.value.is_some() { a } else { b };
+        let (first, second) = match (a.value, b.value) {
+            (Some(first), Some(second)) => (first, second),
+            (Some(value), None) => return Live { rows: a.rows, value: Some(value) },
+            (None, value) => return Live { rows: b.rows, value },
         };
         let mut order: Vec<(u32, usize)> = a.rows.iter().chain(&b.rows).copied().zip(0..).collect();
         order.sort_unstable();
         let places: Vec<usize> = order.iter().map(|(_, place)| *place).collect();
-        let value = Tensor::cat(vec![first.clone(), second.clone()], 0);
+        let value = Tensor::cat(vec![first, second], 0);
         let value = value.select(0, self.decoder.indices(&places));
         Live { rows: order.into_iter().map(|(row, _)| row).collect(), value: Some(value) }
     }
@@ -192,7 +194,10 @@ impl Walk<'_> {
                 done += 1;
             }
         }
-        Ok(Tensor::cat(parts, 0).select(0, self.decoder.indices(&order)))
+        match <[Tensor<2>; 1]>::try_from(parts) {
+            Ok([all]) => Ok(all),
+            Err(parts) => Ok(Tensor::cat(parts, 0).select(0, self.decoder.indices(&order))),
+        }
     }
 
     /// Whatever else an intervention may be, number by number.

@@ -25,19 +25,17 @@ pub(crate) struct Metrics<'a> {
     /// What is read of each row.
     reads: BTreeMap<u32, Vec<Read>>,
     values: BTreeMap<(usize, usize, u32), f64>,
-    /// Rows that metrics compare with, `[1, vocab]`, once they have come by.
-    clean: BTreeMap<u32, Option<Tensor<2>>>,
-    /// Rows whose clean row comes later.
-    waiting: Vec<(Read, Tensor<2>)>,
+    /// The rows that the plan holds ([`Pass::held_logits`]), `[1, vocab]`, once they have come by.
+    held: BTreeMap<u32, Option<Tensor<2>>>,
+    /// What waits for its clean row.
+    waiting: Vec<Read>,
 }
 
 impl<'a> Metrics<'a> {
     pub(crate) fn new(requests: &'a [&'a Request], pass: &'a Pass) -> Self {
         let mut reads: BTreeMap<u32, Vec<Read>> = BTreeMap::new();
-        let mut clean = BTreeMap::new();
         for run in &pass.measured {
             for (measure, logits) in run.rows.iter().enumerate() {
-                clean.extend(logits.clean.map(|row| (row, None)));
                 let of_row = reads.entry(logits.row).or_default();
                 let read = (run.request, measure, *logits);
                 if !of_row.contains(&read) {
@@ -45,7 +43,8 @@ impl<'a> Metrics<'a> {
                 }
             }
         }
-        Self { requests, pass, reads, values: BTreeMap::new(), clean, waiting: Vec::new() }
+        let held = pass.held_logits().into_iter().map(|row| (row, None)).collect();
+        Self { requests, pass, reads, values: BTreeMap::new(), held, waiting: Vec::new() }
     }
 
     /// Reads the metrics of a block's logits, in one transfer from the device.
@@ -57,8 +56,9 @@ impl<'a> Metrics<'a> {
     ) -> Result<(), EngineError> {
         let Some(value) = &logits.value else { return Ok(()) };
         for (index, row) in logits.rows.iter().enumerate() {
-            if let Some(clean) = self.clean.get_mut(row) {
-                *clean = Some(value.clone().narrow(0, index, 1));
+            if let Some(held) = self.held.get_mut(row) {
+                // A copy, not a view, which would hold the whole block.
+                *held = Some(value.clone().select(0, decoder.indices(&[index])));
             }
         }
         let mut batches: BTreeMap<Batch, Vec<(usize, u32)>> = BTreeMap::new();
@@ -68,7 +68,7 @@ impl<'a> Metrics<'a> {
                 if clean.is_none_or(|clean| (clean as usize) < block.range.end) {
                     batches.entry((request, measure, clean)).or_default().push((index, *row));
                 } else {
-                    self.waiting.push((*read, value.clone().narrow(0, index, 1)));
+                    self.waiting.push(*read);
                 }
             }
         }
@@ -105,14 +105,19 @@ impl<'a> Metrics<'a> {
     ) -> Result<Tensor<1>, EngineError> {
         let metric: &Metric = &self.requests[request].measures[measure].metric;
         let site = Site::outside(tracewright_ir::Component::Logits);
-        let clean = clean.and_then(|row| self.clean.get(&row).cloned().flatten());
+        let clean = clean.and_then(|row| self.held(row));
         tracewright_metrics::measure(metric, logits, clean)
             .ok_or(EngineError::NotKept { run: RunId(0), site })
     }
 
+    fn held(&self, row: u32) -> Option<Tensor<2>> {
+        self.held.get(&row).cloned().flatten()
+    }
+
     /// The values of each measured run: request, run, one value for each measure.
     pub(crate) fn finish(mut self) -> Result<Vec<(usize, usize, Vec<f64>)>, EngineError> {
-        for ((request, measure, logits), row) in std::mem::take(&mut self.waiting) {
+        for (request, measure, logits) in std::mem::take(&mut self.waiting) {
+            let Some(row) = self.held(logits.row) else { continue };
             let value = self.metric(request, measure, row, logits.clean)?;
             let value = value.try_into_vec_as::<f32>().map_err(EngineError::device)?;
             let value = value.first().copied().unwrap_or(f32::NAN);

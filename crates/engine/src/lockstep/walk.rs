@@ -14,6 +14,7 @@ use crate::lockstep::logits::Metrics;
 use crate::outcome::Cost;
 
 /// Values of some rows of a segment, at one stage.
+#[derive(Clone)]
 pub(crate) struct Live {
     /// Rising.
     pub(crate) rows: Vec<u32>,
@@ -75,7 +76,12 @@ impl<'a> Walk<'a> {
         for (at, segment) in pass.segments.iter().enumerate() {
             check(at, segment, decoder.layers().len())?;
         }
-        let rows = |component| Rows::new(decoder, width(decoder, component));
+        let most = pass.segments.iter().map(|segment| segment.rows.len()).max().unwrap_or(0);
+        let rows = |component| {
+            let mut rows = Rows::new(decoder, width(decoder, component));
+            rows.resize(most);
+            rows
+        };
         Ok(Self {
             decoder,
             requests,
@@ -95,8 +101,9 @@ impl<'a> Walk<'a> {
     pub(crate) fn segment(&mut self, at: usize) -> Result<(), EngineError> {
         let segment = &self.pass.segments[at];
         self.at = at;
+        // The values of the segment below go before there is room for these.
+        self.kept = Kept::new(self.decoder, &Default::default());
         self.kept = Kept::new(self.decoder, &segment.kept);
-        self.resid.resize(segment.rows.len());
         for block in blocks(at, segment, BLOCK_ROWS) {
             match at {
                 0 => self.embed(&block)?,
@@ -106,25 +113,23 @@ impl<'a> Walk<'a> {
         std::mem::swap(&mut self.resid, &mut self.below);
         let decoder = self.decoder;
         let Some(layer) = decoder.layers().get(at) else { return self.top(at) };
-        for rows in &mut self.qkv {
-            rows.resize(segment.rows.len());
-        }
         for block in blocks(at, segment, BLOCK_ROWS) {
             self.lower(&block, layer)?;
         }
         Ok(())
     }
 
-    /// One stage: computed from its input where it has to be, with the rows that are born there.
+    /// One stage: computed from its input where it has to be, with the rows that are born there. The
+    /// input is gone when its last value has been read.
     pub(crate) fn stage(
         &mut self,
         block: &Block<'_>,
         component: Component,
-        input: &Live,
+        input: Live,
         compute: impl FnOnce(Tensor<2>) -> Tensor<2>,
     ) -> Result<Live, EngineError> {
         let rows = block.rows(|row| row.computes(component));
-        let value = input.select(&rows, self.decoder).map(compute);
+        let value = input.into_select(&rows, self.decoder).map(compute);
         self.count(component, rows.len());
         self.settle(block, component, Live { rows, value })
     }
@@ -169,18 +174,18 @@ impl<'a> Walk<'a> {
         let decoder = self.decoder;
         let layer = &decoder.layers()[block.at - 1];
         let z = self.attend(block, layer)?;
-        let out = self.stage(block, C::AttnOut, &z, |z| decoder.attn_out(layer, z))?;
+        let out = self.stage(block, C::AttnOut, z, |z| decoder.attn_out(layer, z))?;
         let rows = block.rows(|row| row.computes(C::ResidMid));
         let below: Vec<u32> = rows.iter().map(|row| block.row(*row).resid).collect();
         let below = (!below.is_empty()).then(|| self.below.take(&below));
         let mid = add(below, out.into_select(&rows, decoder));
         let mid = self.settle(block, C::ResidMid, Live { rows, value: mid })?;
-        let normed = self.stage(block, C::Ln2, &mid, |x| layer.ln2().apply(x))?;
-        let pre = self.stage(block, C::MlpPre, &normed, |x| decoder.mlp_pre(layer, x))?;
+        let normed = self.stage(block, C::Ln2, mid.clone(), |x| layer.ln2().apply(x))?;
+        let pre = self.stage(block, C::MlpPre, normed, |x| decoder.mlp_pre(layer, x))?;
         let rows = block.rows(|row| row.computes(C::MlpPost));
         let post = pre.into_select(&rows, decoder).map(|x| decoder.mlp_post(x));
         let post = self.settle(block, C::MlpPost, Live { rows, value: post })?;
-        let out = self.stage(block, C::MlpOut, &post, |x| decoder.mlp_out(layer, x))?;
+        let out = self.stage(block, C::MlpOut, post, |x| decoder.mlp_out(layer, x))?;
         let rows = block.rows(|row| row.computes(C::ResidPost));
         let resid = add(mid.into_select(&rows, decoder), out.into_select(&rows, decoder));
         let resid = self.settle(block, C::ResidPost, Live { rows, value: resid })?;
@@ -254,7 +259,7 @@ impl<'a> Walk<'a> {
             let normed =
                 (!rows.is_empty()).then(|| decoder.ln_final().apply(self.below.take(&rows)));
             let normed = self.settle(&block, Component::FinalNorm, Live { rows, value: normed })?;
-            let logits = self.stage(&block, Component::Logits, &normed, |x| decoder.unembed(x))?;
+            let logits = self.stage(&block, Component::Logits, normed, |x| decoder.unembed(x))?;
             self.metrics.read(decoder, &block, &logits)?;
         }
         Ok(())

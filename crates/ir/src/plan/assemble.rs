@@ -9,7 +9,7 @@ use crate::plan::cost::{PassCost, Tally};
 use crate::plan::lanes::{Capture, Numbered, captures, number};
 use crate::plan::need::{self, need};
 use crate::plan::numbers::{self, NONE, Operand};
-use crate::plan::pass::{Birth, Held, Logits, Measured, Pass, Patch, Row, Segment};
+use crate::plan::pass::{Birth, Held, Logits, Measured, Pass, Patch, Row, Segment, held_logits};
 use crate::plan::program::Program;
 use crate::plan::stage::Stages;
 use crate::request::Request;
@@ -94,8 +94,16 @@ pub(crate) fn cost(program: &Program<'_>, items: &[Item]) -> PassCost {
         }
         tally.segment(rows, kept.iter().map(|read| read.component));
     }
+<<<<<<< HEAD
     tally.results(&pass);
     tally.finish(later.iter().map(|read| read.component))
+=======
+    // The order that an assembled segment has.
+    let owners = numbered.segments.last().map_or(&[][..], |top| &top.owners);
+    let logits = held_logits(&pass.measured, |row| (owners[row as usize], row)).len();
+    let logits = std::iter::repeat_n(Component::Logits, logits);
+    tally.finish(later.iter().map(|read| read.component).chain(logits))
+>>>>>>> memory
 }
 
 impl Rows {

@@ -1,32 +1,35 @@
 //! Passes that fit into a memory budget.
 
+use crate::component::Component;
 use crate::plan::PlanError;
 use crate::plan::assemble::Item;
-use crate::plan::cost::{row_bytes, scratch_bytes};
+use crate::plan::cost::{bytes_of, row_bytes, scratch_bytes};
 use crate::plan::program::Program;
 
 /// Splits items, in their order, into passes that take at most `budget` bytes.
 ///
 /// Counts a row for every position from a run's first own intervention on, which is the most that
-/// it can have beyond its base's; what runs share makes the pass smaller than that, never larger.
+/// it can have beyond its base's, and the logits that can be held; what runs share makes the pass
+/// smaller than that, never larger.
 pub(crate) fn chunk(
     program: &Program<'_>,
     items: &[Item],
     budget: u64,
 ) -> Result<Vec<Vec<Item>>, PlanError> {
-    let (per_row, fixed) = (row_bytes(program.architecture), scratch(program));
+    let fixed = scratch_bytes(program.architecture, usize::MAX);
     let mut seen = vec![usize::MAX; program.runs.len()];
     let mut passes: Vec<Vec<Item>> = Vec::new();
-    let (mut rows, mut smallest) = (0, 0);
+    let (mut taken, mut smallest) = (fixed, 0);
     for item in items {
-        let mut more = new_rows(program, *item, &mut seen, passes.len());
-        if passes.is_empty() || fixed + (rows + more) * per_row > budget {
+        let before = passes.last().and_then(|pass| pass.last());
+        let mut more = bytes(program, *item, before, &mut seen, passes.len());
+        if passes.is_empty() || taken + more > budget {
             passes.push(Vec::new());
-            rows = 0;
-            more = new_rows(program, *item, &mut seen, passes.len());
-            smallest = smallest.max(fixed + more * per_row);
+            more = bytes(program, *item, None, &mut seen, passes.len());
+            taken = fixed;
+            smallest = smallest.max(fixed + more);
         }
-        rows += more;
+        taken += more;
         if let Some(pass) = passes.last_mut() {
             pass.push(*item);
         }
@@ -37,8 +40,39 @@ pub(crate) fn chunk(
     Ok(passes)
 }
 
-fn scratch(program: &Program<'_>) -> u64 {
-    scratch_bytes(program.architecture, usize::MAX)
+/// What an item adds to the pass which is marked by `pass` and has `before` as its last item.
+fn bytes(
+    program: &Program<'_>,
+    item: Item,
+    before: Option<&Item>,
+    seen: &mut [usize],
+    pass: usize,
+) -> u64 {
+    let rows = new_rows(program, item, seen, pass) * row_bytes(program.architecture);
+    rows + match item {
+        Item::Measured(run) => logits(program, run, before),
+        Item::Reading { request, index } => {
+            let locus = &program.requests[request].readings[index].locus;
+            let positions = locus.positions.indices(program.runs[item.run(program)].tokens.len());
+            let values = std::iter::repeat_n(locus.site.place().component, positions.len());
+            bytes_of(program.architecture, values)
+        }
+    }
+}
+
+/// The logits that are held for a run's metrics: the clean runs', where they aren't yet, and its own,
+/// unless it comes after them.
+fn logits(program: &Program<'_>, run: usize, before: Option<&Item>) -> u64 {
+    let request = program.runs[run].request;
+    let measures = &program.requests[request].measures;
+    let compare = measures.iter().filter(|measure| measure.metric.clean().is_some()).count();
+    let held = matches!(before, Some(Item::Measured(run)) if program.runs[*run].request == request);
+    let waits = program.clean_runs(request).into_iter().any(|clean| {
+        let len = |run: usize| program.runs[run].tokens.len();
+        !program.is_first(clean) || len(clean) != len(run)
+    });
+    let rows = compare * (usize::from(!held) + usize::from(waits));
+    bytes_of(program.architecture, std::iter::repeat_n(Component::Logits, rows))
 }
 
 /// The rows that an item adds to the pass which is marked by `pass`.

@@ -31,7 +31,9 @@ pub struct PassCost {
     pub attention_flops: u64,
     /// Different rows of logits that are measured; runs with the same row have the same metrics.
     pub results: u64,
-    /// The largest number of bytes in tensors at one time, weights apart.
+    /// The largest number of bytes in tensors at one time, weights apart: the rows of the largest
+    /// segment (the stream below and above, q, k and v), the values that births and later readers
+    /// wait for, the logits that metrics compare with, and the scratch of one block.
     pub peak_bytes: u64,
 }
 
@@ -98,7 +100,8 @@ impl Pass {
         }
         tally.results(self);
         let held = self.segments.iter().flat_map(|segment| &segment.held);
-        tally.finish(held.map(|(component, _)| *component))
+        let logits = std::iter::repeat_n(Component::Logits, self.held_logits().len());
+        tally.finish(held.map(|(component, _)| *component).chain(logits))
     }
 }
 
@@ -166,17 +169,31 @@ pub(crate) fn row_bytes(architecture: &Architecture) -> u64 {
     F32 * (2 * d_model + (n_heads + 2 * n_kv_heads) * d_head) as u64
 }
 
-/// Bytes that the stages of a segment need for a block of rows, and the metrics for their logits.
+/// The allowance for scratch: bytes that the stages of a segment need for a block of rows, or the
+/// metrics for their logits, whichever is more.
+///
+/// - A block has [`BLOCK_ROWS`] rows. Each takes `4 d_model + n_heads d_head + d_mlp` numbers: the
+///   widest stages are the MLP's, where the stream, a product's input and its output exist together;
+///   bias and activation function are applied in place, and an input goes when it has been read.
+/// - [`LOGIT_ROWS`] rows have logits at a time. Each takes `3 vocab + d_model` numbers: the logits, the
+///   part of them that a metric reads, and the exponentials whose sum it takes.
+///
+/// Not counted, and together less than a quarter of a pass's `peak_bytes` (`tests/memory.rs` of the
+/// engine holds this): lists of rows, what is copied while rows are put in order, and the panels that
+/// the CPU's matrix product packs. Once for each thread, not for each pass, that product also keeps
+/// room as large as a core's second cache. The plan itself, about 0.1 of its `peak_bytes`, is apart.
 pub(crate) fn scratch_bytes(architecture: &Architecture, rows: usize) -> u64 {
     let Architecture { d_model, n_heads, d_head, d_mlp, vocab, .. } = *architecture;
-    // A product's input and output exist together, beside the stream; a metric turns logits into
-    // logarithms of probabilities and keeps both.
     let block = rows.min(BLOCK_ROWS) * (4 * d_model + (n_heads * d_head) + d_mlp);
     let logits = rows.min(LOGIT_ROWS) * (3 * vocab + d_model);
     F32 * block.max(logits) as u64
 }
 
-fn bytes_of(architecture: &Architecture, values: impl Iterator<Item = Component>) -> u64 {
+/// Bytes of rows of these components.
+pub(crate) fn bytes_of(
+    architecture: &Architecture,
+    values: impl Iterator<Item = Component>,
+) -> u64 {
     let width = |component: Component| -> u64 {
         let axes = component.axes().iter().skip(1);
         axes.map(|axis| architecture.axis_len(*axis, architecture.context) as u64).product()

@@ -95,8 +95,10 @@ fn size(bytes: u64) -> String {
 /// let planner = Planner::new(&requests, &architecture)?;
 /// let passes = planner.passes(1 << 30)?;
 /// let pass = planner.pass(&passes[0]);
-/// // Position 0 is the same in both prompts, and the patched run is the clean one above layer 1.
-/// assert_eq!(pass.segments[0].rows.len(), 5);
+/// // The prompts differ at position 1 alone; what follows it differs from layer 0 on. The patched
+/// // run is the clean one above layer 1, and has no row of its own.
+/// let rows: Vec<usize> = pass.segments.iter().map(|segment| segment.rows.len()).collect();
+/// assert_eq!(rows, [4, 5, 2]);
 /// # Ok::<(), tracewright_ir::plan::PlanError>(())
 /// ```
 pub struct Planner<'a> {

@@ -18,6 +18,30 @@ pub struct Pass {
     pub readings: Vec<(usize, usize, Vec<Held>)>,
 }
 
+impl Pass {
+    /// The rows whose logits are held while others come by: those that metrics compare with, and
+    /// those that come before the one that they are compared with.
+    pub fn held_logits(&self) -> BTreeSet<u32> {
+        held_logits(&self.measured, |row| row)
+    }
+}
+
+/// [`Pass::held_logits`] for rows that will stand in another order.
+pub(crate) fn held_logits<K: Ord>(
+    measured: &[Measured],
+    place: impl Fn(u32) -> K,
+) -> BTreeSet<u32> {
+    let mut held = BTreeSet::new();
+    for Logits { row, clean } in measured.iter().flat_map(|run| &run.rows) {
+        let Some(clean) = clean else { continue };
+        held.insert(*clean);
+        if place(*row) < place(*clean) {
+            held.insert(*row);
+        }
+    }
+    held
+}
+
 /// A run whose metrics are read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measured {

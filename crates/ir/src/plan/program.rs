@@ -166,6 +166,12 @@ impl<'a> Program<'a> {
         (0..all.len()).filter(|run| all[*run]).collect()
     }
 
+    /// Whether no run of as many tokens can have a row before this run's: it is the first and as its
+    /// tokens make it.
+    pub(crate) fn is_first(&self, run: usize) -> bool {
+        run == 0 && self.runs[run].changes.is_empty()
+    }
+
     /// The runs that a request's metrics compare with.
     pub(crate) fn clean_runs(&self, request: usize) -> BTreeSet<usize> {
         let measures = &self.requests[request].measures;
