@@ -1,12 +1,13 @@
 //! `cargo xtask`: reads the flags and hands over to the library.
 
-use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::{env, fs};
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+use tracewright_models::DeviceName;
 use xtask::bench;
 use xtask::golden::{self, Cells};
 
@@ -28,7 +29,13 @@ enum Chore {
         /// First make the golden files anew, with PyTorch in .venv/golden.
         #[arg(long)]
         regenerate: bool,
+        /// Compute on this device: cpu, or one of a build with its feature, as `vulkan` and `cuda:1`.
+        #[arg(long, value_name = "NAME", default_value = "cpu")]
+        device: DeviceName,
     },
+    /// Compares with the golden files on a Vulkan device, which a software driver can be, in a build
+    /// with the feature `vulkan` (docs/gpu.md).
+    Vulkan,
     /// Measures Tracewright beside ROME's protocol, TransformerLens and nnsight, with PyTorch in
     /// .venv/bench, and prints times and ratios.
     Bench {
@@ -51,25 +58,37 @@ enum Chore {
 
 fn main() -> Result<ExitCode> {
     match Arguments::parse().chore {
-        Chore::Golden { all, regenerate } => {
+        Chore::Golden { all, regenerate, device } => {
             if regenerate {
                 golden::regenerate()?;
             }
             let cells = if all { Cells::All } else { Cells::EverySeventh };
-            let quantities = golden::compare(cells)?;
+            let quantities = golden::compare(cells, device)?;
             write!(io::stdout().lock(), "{}", golden::table(&quantities))?;
             let ok = quantities.iter().all(golden::Quantity::is_ok);
             Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Chore::Vulkan => {
+            let build = ["run", "--release", "--package", "xtask", "--features", "vulkan", "--"];
+            let chore = ["golden", "--device", "vulkan"];
+            let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+            exit(Command::new(cargo).args(build).args(chore))
         }
         Chore::Bench { repeat, only, full, json } => {
             bench(&bench::Options { repeat, only, full }, json.as_deref())
         }
         Chore::Check => {
             let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../.ci/run");
-            let ran = Command::new("bash").arg(script).status().context("bash can't be started")?;
-            Ok(if ran.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            exit(Command::new("bash").arg(script))
         }
     }
+}
+
+/// Runs a program to its end, as the chore's own.
+fn exit(command: &mut Command) -> Result<ExitCode> {
+    let name = command.get_program().to_owned();
+    let ran = command.status().with_context(|| format!("{} can't be started", name.display()))?;
+    Ok(if ran.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn bench(options: &bench::Options, json: Option<&Path>) -> Result<ExitCode> {

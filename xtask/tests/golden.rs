@@ -1,5 +1,6 @@
 //! Tracewright's numbers are PyTorch's, within the bound that each group's file states.
 
+use tracewright_models::{DeviceName, Model};
 use xtask::golden::{self, Cells, Quantity};
 
 /// `names` and `numbers` are what the golden files hold at least, so that no group can pass
@@ -12,44 +13,48 @@ fn check(quantities: &[Quantity], names: usize, numbers: usize) {
     assert!(compared >= numbers, "{compared} numbers instead of {numbers}\n{table}");
 }
 
+fn facts() -> Model {
+    golden::facts(DeviceName::Cpu).unwrap()
+}
+
 #[test]
 fn tiny_checkpoints_have_the_logits_of_hugging_faces() {
     // Ten rows of each vocabulary.
-    check(&golden::tiny().unwrap(), 3, 10 * (97 + 300 + 300));
+    check(&golden::tiny(DeviceName::Cpu).unwrap(), 3, 10 * (97 + 300 + 300));
 }
 
 #[test]
 fn every_site_has_the_value_that_pytorch_hooks_read() {
-    check(&golden::sites(&golden::facts().unwrap()).unwrap(), 26, 530_000);
+    check(&golden::sites(&facts()).unwrap(), 26, 530_000);
 }
 
 #[test]
 fn single_interventions_move_the_logits_as_pytorch_hooks_do() {
     // Thirty interventions and two runs without, logits and effects.
-    let quantities = golden::interventions(&golden::facts().unwrap()).unwrap();
+    let quantities = golden::interventions(&facts()).unwrap();
     check(&quantities, 2, 2 * 32 * 3072);
 }
 
 #[test]
 fn patching_between_prompts_gives_the_heatmaps_of_pytorch() {
-    let quantities = golden::pairs(&golden::facts().unwrap(), Cells::EverySeventh).unwrap();
+    let quantities = golden::pairs(&facts(), Cells::EverySeventh).unwrap();
     check(&quantities, 3 * 5, 3 * 4 * 100);
 }
 
 #[test]
 fn the_command_pair_gives_the_heatmaps_of_pytorch() {
     // Three files, four metrics, each position or all of them together; a prompt has five tokens.
-    let quantities = golden::protocol(&golden::facts().unwrap()).unwrap();
+    let quantities = golden::protocol(&facts()).unwrap();
     check(&quantities, 3 * 4 * 2, 3 * 4 * 3 * 12 * (5 + 1));
 }
 
 #[test]
 fn subjects_have_the_embedding_deviation_that_rome_found() {
-    check(&[golden::embedding_deviation(&golden::facts().unwrap()).unwrap()], 1, 1);
+    check(&[golden::embedding_deviation(&facts()).unwrap()], 1, 1);
 }
 
 #[test]
 fn causal_traces_are_romes() {
     // A token has twelve scores, and most of the files have a dozen tokens.
-    check(&golden::rome(&golden::facts().unwrap()).unwrap(), 2, 3380);
+    check(&golden::rome(&facts()).unwrap(), 2, 3380);
 }

@@ -16,13 +16,13 @@ const BOUND: f64 = 1e-4;
 /// # Errors
 ///
 /// A file that is missing or damaged, and a model that can't be run.
-pub fn tiny() -> Result<Vec<Quantity>> {
-    GoldenFile::of_folder("tiny")?.iter().map(checkpoint).collect()
+pub fn tiny(device: DeviceName) -> Result<Vec<Quantity>> {
+    GoldenFile::of_folder("tiny")?.iter().map(|golden| checkpoint(golden, device)).collect()
 }
 
-fn checkpoint(golden: &GoldenFile) -> Result<Quantity> {
+fn checkpoint(golden: &GoldenFile, device: DeviceName) -> Result<Quantity> {
     let folder = fixture("tiny").join(&golden.name);
-    let model = Checkpoint::open(&folder)?.load(DeviceName::Cpu)?;
+    let model = Checkpoint::open(&folder)?.load(device)?;
     let prompts: Vec<&str> = golden.keys().filter_map(|key| key.strip_prefix("ids_")).collect();
     ensure!(!prompts.is_empty(), "the golden file of {} has no prompts", golden.name);
     let mut request = Request::default();
