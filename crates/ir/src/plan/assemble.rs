@@ -94,16 +94,12 @@ pub(crate) fn cost(program: &Program<'_>, items: &[Item]) -> PassCost {
         }
         tally.segment(rows, kept.iter().map(|read| read.component));
     }
-<<<<<<< HEAD
     tally.results(&pass);
-    tally.finish(later.iter().map(|read| read.component))
-=======
     // The order that an assembled segment has.
     let owners = numbered.segments.last().map_or(&[][..], |top| &top.owners);
     let logits = held_logits(&pass.measured, |row| (owners[row as usize], row)).len();
     let logits = std::iter::repeat_n(Component::Logits, logits);
     tally.finish(later.iter().map(|read| read.component).chain(logits))
->>>>>>> memory
 }
 
 impl Rows {
