@@ -6,7 +6,7 @@ use clap::Args as ClapArgs;
 use serde_json::{Value, json};
 use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 use tracewright_engine::{Execution, Executor};
-use tracewright_models::{Checkpoint, DeviceName, Model, cached};
+use tracewright_models::{Checkpoint, DeviceName, Dtype, Model, cached};
 use tracewright_sweep::SweepError;
 
 use crate::console::Console;
@@ -21,6 +21,15 @@ pub(crate) struct Session {
     /// Where to compute: cpu, ndarray, cuda[:i], vulkan[:i]
     #[arg(long, global = true, help_heading = "Common options", default_value = "cpu")]
     device: String,
+    /// What weights are kept and multiplied in: f32 is exact, bf16 and f16 are for GPUs
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Common options",
+        value_name = "f32|bf16|f16",
+        default_value = "f32"
+    )]
+    dtype: String,
     /// Threads to use [default: one for each core]
     #[arg(long, global = true, help_heading = "Common options", value_name = "N")]
     threads: Option<usize>,
@@ -48,6 +57,7 @@ impl Session {
             return Err(Failure::Usage(problem));
         }
         self.device()?;
+        self.dtype()?;
         self.execution()?;
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
         pool.map_err(|error| Failure::Usage(format!("can't start {threads} threads: {error}")))
@@ -55,6 +65,10 @@ impl Session {
 
     pub(crate) fn device(&self) -> Result<DeviceName, Failure> {
         Ok(self.device.parse()?)
+    }
+
+    fn dtype(&self) -> Result<Dtype, Failure> {
+        Ok(self.dtype.parse()?)
     }
 
     /// Which executor, in how much memory. The default is a part of the machine's memory, never of
@@ -88,20 +102,30 @@ impl Session {
     }
 
     pub(crate) fn load(&self, console: &Console) -> Result<Model, Failure> {
-        let device = self.device()?;
-        Ok(self.checkpoint(console)?.load(device)?)
+        let (device, dtype) = (self.device()?, self.dtype()?);
+        Ok(self.checkpoint(console)?.with_dtype(dtype).load(device)?)
     }
 
-    /// What numbers depend on beside the request, as `run.json` records it.
-    pub(crate) fn environment(&self, model: &Model) -> Result<Value, Failure> {
+    /// What numbers depend on beside the request, as `run.json` records it. That a device multiplies
+    /// f32 with fewer bits is told as well.
+    pub(crate) fn environment(&self, model: &Model, console: &Console) -> Result<Value, Failure> {
         let Execution { executor, memory } = self.execution()?;
+        let product_error = model.decoder.product_error();
+        if model.dtype == Dtype::F32 && product_error > EXACT {
+            console.warn(&format!(
+                "{} rounds what it multiplies, though it is f32: products are off by up to \
+                 {product_error:.0e} of their largest number, which run.json records; --device cpu \
+                 is exact",
+                self.device
+            ));
+        }
         Ok(json!({
             "tracewright": env!("CARGO_PKG_VERSION"),
             "burn": BURN,
             "model": model.name,
             "device": self.device()?.to_string(),
             "threads": rayon::current_num_threads(),
-            "dtype": "f32",
+            "product_error": product_error,
             "executor": executor,
             "memory": memory,
         }))
@@ -118,6 +142,9 @@ pub(crate) fn total_memory() -> u64 {
 fn bytes(given: &str) -> Option<u64> {
     Some(given.parse::<bytesize::ByteSize>().ok()?.as_u64()).filter(|bytes| *bytes > 0)
 }
+
+/// What products of f32 may be off by, as a part of the largest number in them.
+const EXACT: f64 = 1e-5;
 
 /// More threads would only take the machine's last.
 const MOST_THREADS: usize = 1024;

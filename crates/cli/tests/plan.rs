@@ -104,10 +104,25 @@ fn a_small_budget_gives_the_same_results_in_more_passes() {
 }
 
 #[test]
-fn executors_and_budgets_that_do_not_exist_are_refused() {
+fn results_say_what_they_were_multiplied_in() {
+    let place = Place::new();
+    for (dtype, errors) in [("f32", 0.0..2e-6), ("bf16", 1e-3..2e-2)] {
+        let args = ["trace", "--out", dtype, "--dtype", dtype, "--samples", "1"];
+        place.output(&[&args[..], &["--kind", "hidden"]].concat());
+        let run = place.read(&format!("{dtype}/run.json"));
+        let run: Value = serde_json::from_slice(&run).expect("JSON");
+        assert_eq!(run["request"]["model"]["dtype"], dtype);
+        let error = run["environment"]["product_error"].as_f64().expect("a number");
+        assert!(errors.contains(&error), "{dtype}: {error:e}");
+    }
+}
+
+#[test]
+fn executors_dtypes_and_budgets_that_do_not_exist_are_refused() {
     let place = Place::new();
     let message = |args: &[&str]| place.message(&[&["trace"], args].concat());
     assert_snapshot!(message(&["--executor", "fast"]), @"error: there is no executor 'fast': give lockstep or reference");
+    assert_snapshot!(message(&["--dtype", "f64"]), @"error: there is no dtype 'f64'; known: f32, bf16, f16");
     assert_snapshot!(message(&["--memory", "much"]), @"error: --memory is 'much': give a size such as 768MiB or 2GiB");
     assert_snapshot!(message(&["--memory", "0"]), @"error: --memory is '0': give a size such as 768MiB or 2GiB");
     assert!(!place.path("runs").exists(), "a refused request has left a folder");

@@ -3,10 +3,11 @@
 //! Every function works on rows: activations are `[rows, width]`, a row being one position of one
 //! run, whatever the run. Only [`attention`](crate::attention) knows which rows see one another.
 
-use burn::tensor::{Device, Int, Tensor, TensorData, module};
+use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData, module};
 use tracewright_ir::{Architecture, Norm as NormKind};
 
 use crate::activation;
+use crate::product::product;
 
 /// A decoder with its weights on a device.
 #[derive(Clone, Debug)]
@@ -52,7 +53,7 @@ pub(crate) struct Linear {
 
 impl Linear {
     pub(crate) fn apply(&self, x: Tensor<2>) -> Tensor<2> {
-        self.add_bias(x.matmul(self.weight.clone()))
+        self.add_bias(product(x, self.weight.clone()))
     }
 
     pub(crate) fn add_bias(&self, x: Tensor<2>) -> Tensor<2> {
@@ -140,7 +141,7 @@ impl Decoder {
     /// The embeddings of token ids, `[rows, d_model]`; every id must be below the vocabulary.
     pub fn embed(&self, ids: &[u32]) -> Tensor<2> {
         let rows: Vec<usize> = ids.iter().map(|&id| id as usize).collect();
-        self.embed.clone().select(0, self.indices(&rows))
+        self.embed.clone().select(0, self.indices(&rows)).cast(FloatDType::F32)
     }
 
     /// The learned embeddings of positions, `[rows, d_model]`, where the model has them.
@@ -187,7 +188,7 @@ impl Decoder {
         let Architecture { n_heads, d_head, .. } = self.architecture;
         let of_head = |head: usize| {
             let weight = layer.attn_out.weight.clone().narrow(0, head * d_head, d_head);
-            z.clone().narrow(1, head * d_head, d_head).matmul(weight)
+            product(z.clone().narrow(1, head * d_head, d_head), weight)
         };
         Tensor::cat((0..n_heads).map(of_head).collect(), 1)
     }
@@ -217,6 +218,6 @@ impl Decoder {
 
     /// The logits, `[rows, vocab]`, of finally normalised rows.
     pub fn unembed(&self, normed: Tensor<2>) -> Tensor<2> {
-        normed.matmul(self.unembed.clone())
+        product(normed, self.unembed.clone())
     }
 }

@@ -38,6 +38,9 @@ pub enum ModelError {
     /// tokenizer.json can't be read.
     #[error("{origin}: tokenizer.json can't be used: {problem}")]
     BadTokenizer { origin: String, problem: String },
+    /// A type that weights can't be kept in.
+    #[error("there is no dtype '{given}'; known: {}", known.join(", "))]
+    UnknownDtype { given: String, known: Vec<&'static str> },
     /// A prompt without tokens.
     #[error("the prompt is empty: give at least one word")]
     EmptyPrompt,

@@ -4,6 +4,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use tracewright_ir::{Architecture, Position};
 
 use crate::decoder::{Decoder, Layer, Linear, Norm};
+use crate::dtype::Dtype;
 use crate::error::ModelError;
 use crate::families::Names;
 use crate::tensors::TensorFile;
@@ -13,7 +14,15 @@ struct Weights<'a> {
     file: &'a TensorFile,
     names: Names,
     prefix: &'static str,
-    device: &'a Device,
+    place: &'a Place,
+}
+
+/// Where the weights go, and as what.
+pub(crate) struct Place {
+    pub(crate) device: Device,
+    /// True where the device's tensors lie in the host's memory.
+    pub(crate) on_host: bool,
+    pub(crate) dtype: Dtype,
 }
 
 /// Checks the file against the architecture and puts the weights on the device.
@@ -26,19 +35,18 @@ pub(crate) fn decoder(
     file: &TensorFile,
     architecture: &Architecture,
     names: Names,
-    device: &Device,
-    on_host: bool,
+    place: Place,
 ) -> Result<Decoder, ModelError> {
     supported(architecture)?;
     check(file, architecture, &names)?;
     let prefix = prefix(file, &names);
-    let weights = Weights { file, names, prefix, device };
+    let weights = Weights { file, names, prefix, place: &place };
     let names = &weights.names;
-    let embed = weights.tensor::<2>(names.embed, None)?;
+    let embed = weights.matrix(names.embed, None)?;
     let unembed = if architecture.tied_unembedding {
         embed.clone().transpose()
     } else {
-        weights.tensor::<2>(names.unembed, None)?.transpose()
+        weights.matrix(names.unembed, None)?.transpose()
     };
     Ok(Decoder {
         pos_embed: names.pos_embed.map(|name| weights.tensor::<2>(name, None)).transpose()?,
@@ -47,8 +55,8 @@ pub(crate) fn decoder(
             .collect::<Result<_, _>>()?,
         ln_final: weights.norm(names.ln_final, None, architecture)?,
         architecture: architecture.clone(),
-        device: device.clone(),
-        on_host,
+        device: place.device.clone(),
+        on_host: place.on_host,
         embed,
         unembed,
     })
@@ -85,7 +93,12 @@ impl Weights<'_> {
         let name = full_name(self.prefix, &self.names, name, layer);
         let shape = self.file.info(&name).map(|info| info.shape.clone()).unwrap_or_default();
         let data = TensorData::new(self.file.read(&name)?, shape);
-        Ok(Tensor::from_data(data, self.device))
+        Ok(Tensor::from_data(data, &self.place.device))
+    }
+
+    /// A factor of products, in their type.
+    fn matrix(&self, name: &str, layer: Option<usize>) -> Result<Tensor<2>, ModelError> {
+        Ok(self.tensor(name, layer)?.cast(self.place.dtype.of_burn()))
     }
 
     fn norm(
@@ -105,7 +118,7 @@ impl Weights<'_> {
     fn linear(&self, names: &[&str], layer: usize) -> Result<Linear, ModelError> {
         let (mut weights, mut biases) = (Vec::new(), Vec::new());
         for name in names {
-            let weight: Tensor<2> = self.tensor(&format!("{name}.weight"), Some(layer))?;
+            let weight = self.matrix(&format!("{name}.weight"), Some(layer))?;
             weights.push(if self.names.in_first { weight } else { weight.transpose() });
             biases.push(self.tensor::<1>(&format!("{name}.bias"), Some(layer))?);
         }

@@ -7,6 +7,7 @@ use tracewright_ir::Architecture;
 
 use crate::decoder::Decoder;
 use crate::device::DeviceName;
+use crate::dtype::Dtype;
 use crate::error::ModelError;
 use crate::families::{self, Family};
 use crate::load;
@@ -32,6 +33,7 @@ pub struct Checkpoint {
     architecture: Architecture,
     tokenizer: Tokenizer,
     warnings: Vec<String>,
+    dtype: Dtype,
 }
 
 #[derive(Debug)]
@@ -47,6 +49,8 @@ pub struct Model {
     pub name: String,
     /// The SHA-256 of its weights' file.
     pub sha256: String,
+    /// What its weight matrices are kept and multiplied in.
+    pub dtype: Dtype,
     /// The decoder with its weights.
     pub decoder: Decoder,
     /// Its tokenizer.
@@ -99,7 +103,8 @@ impl Checkpoint {
                 "{name}: the tokenizer knows {known} tokens, the model has {vocab} embeddings"
             ));
         }
-        Ok(Self { name, weights, family, architecture, tokenizer, warnings })
+        let dtype = Dtype::default();
+        Ok(Self { name, weights, family, architecture, tokenizer, warnings, dtype })
     }
 
     /// What it is called.
@@ -122,7 +127,13 @@ impl Checkpoint {
         &self.warnings
     }
 
-    /// Reads the weights onto a device, computed in f32 whatever they are stored in.
+    /// The same with its weight matrices kept and multiplied in another type.
+    pub fn with_dtype(self, dtype: Dtype) -> Self {
+        Self { dtype, ..self }
+    }
+
+    /// Reads the weights onto a device; unless [`Checkpoint::with_dtype`] says otherwise they are f32
+    /// there, whatever they are stored in.
     ///
     /// # Errors
     ///
@@ -135,10 +146,14 @@ impl Checkpoint {
             }
             Location::Folder(folder) => TensorFile::map(&file(folder, "model.safetensors")?)?,
         };
-        let on_host = device == DeviceName::Cpu;
-        let names = (self.family.names)();
-        let decoder = load::decoder(&file, &self.architecture, names, &device.open()?, on_host)?;
-        Ok(Model { name: self.name, sha256: file.sha256(), decoder, tokenizer: self.tokenizer })
+        let place = load::Place {
+            device: device.open()?,
+            on_host: device == DeviceName::Cpu,
+            dtype: self.dtype,
+        };
+        let decoder = load::decoder(&file, &self.architecture, (self.family.names)(), place)?;
+        let Self { name, tokenizer, dtype, .. } = self;
+        Ok(Model { name, sha256: file.sha256(), dtype, decoder, tokenizer })
     }
 }
 

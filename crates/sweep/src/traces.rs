@@ -44,7 +44,7 @@ impl Experiment for Traces<'_> {
         let cases: Vec<&Case> = self.cases.iter().map(|fed| &fed.case).collect();
         json!({
             "command": "trace",
-            "model": { "sha256": self.model.sha256 },
+            "model": { "sha256": self.model.sha256, "dtype": self.model.dtype.name() },
             "settings": self.settings,
             "cases": cases,
         })

@@ -33,7 +33,7 @@ pub(crate) fn compute(
     console: &Console,
 ) -> Result<(Done, Results), Failure> {
     let bar = console.progress(job.forwards());
-    let environment = session.environment(model)?;
+    let environment = session.environment(model, console)?;
     let execution = session.execution()?;
     let done = job.run(folder, &environment, &execution, &mut |event| {
         match event {

@@ -52,7 +52,7 @@ impl Experiment for Pairs<'_> {
         let pairs: Vec<&Pair> = self.pairs.iter().map(|ready| &ready.fed.pair).collect();
         json!({
             "command": "pair",
-            "model": { "sha256": self.model.sha256 },
+            "model": { "sha256": self.model.sha256, "dtype": self.model.dtype.name() },
             "settings": self.settings,
             "cases": pairs,
         })
