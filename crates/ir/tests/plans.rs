@@ -1,32 +1,18 @@
 //! Plans of small sweeps, printed: each rule of the lockstep pass has its example.
 
+mod common;
+
 use tracewright_ir::plan::{PassCost, PlanError, Planner, forward_flops};
 use tracewright_ir::{
-    Activation, Architecture, Component, Intervention, Locus, Measure, Metric, Norm, Operation,
-    Position, Request, Run, RunId, ScoreScale, Site, Source, State, Value, window,
+    Architecture, Component, Intervention, Locus, Measure, Metric, Operation, Request, Run, RunId,
+    Site, Source, State, Value, window,
 };
 
 fn architecture(n_layers: usize) -> Architecture {
-    Architecture {
-        family: "gpt2".to_owned(),
-        n_layers,
-        d_model: 8,
-        n_heads: 2,
-        n_kv_heads: 2,
-        d_head: 4,
-        d_mlp: 32,
-        vocab: 50,
-        context: 64,
-        norm: Norm::LayerNorm { eps: 1e-5 },
-        position: Position::Learned,
-        score_scale: ScoreScale { by_head_width: true, by_layer: false },
-        query_key_norm: false,
-        activation: Activation::GeluTanh,
-        gated_mlp: false,
-        parallel_residual: false,
-        tied_unembedding: true,
-        modules: Vec::new(),
-    }
+    let (d_model, n_heads, d_head, d_mlp, context) = (8, 2, 4, 32, 64);
+    let n_kv_heads = n_heads;
+    let small = common::gpt2();
+    Architecture { n_layers, d_model, n_heads, n_kv_heads, d_head, d_mlp, context, ..small }
 }
 
 /// A clean and a corrupted run of four tokens that differ at position 1, and more; every run's logit

@@ -85,39 +85,43 @@ impl<'a> Program<'a> {
         let mut program = Self { architecture, requests, runs: vec![], changes: vec![], offsets };
         let mut known = HashMap::new();
         for (index, request) in requests.iter().enumerate() {
-            let offset = program.offsets[index];
             for (id, run) in request.runs.iter().enumerate() {
+                let changes = program.own_changes(index, RunId(id), &mut known);
                 let base = match run.origin {
-                    Origin::Base(base) => Some(offset + base.0),
+                    Origin::Base(base) => Some(program.offsets[index] + base.0),
                     Origin::Tokens(_) => None,
                 };
-                let mut changes = Vec::with_capacity(run.interventions.len());
-                for (at, intervention) in run.interventions.iter().enumerate() {
-                    let key = key(intervention, offset);
-                    let next = program.changes.len() as u32;
-                    let change = *known.entry(key).or_insert(next);
-                    if change == next {
-                        let (request, run) = (index, RunId(id));
-                        let (place, reads) = prepare(intervention, offset);
-                        let change = Change { intervention, request, run, index: at, place, reads };
-                        program.changes.push(change);
-                    }
-                    changes.push(change);
-                }
                 let tokens = match base {
                     Some(base) => program.runs[base].tokens,
                     None => request.tokens(RunId(id))?,
                 };
-                program.runs.push(ProgramRun {
-                    name: &run.name,
-                    request: index,
-                    base,
-                    tokens,
-                    changes,
-                });
+                let name = &run.name;
+                program.runs.push(ProgramRun { name, request: index, base, tokens, changes });
             }
         }
         Ok(program)
+    }
+
+    /// A run's own interventions; one that no run before it has gets a number.
+    fn own_changes(
+        &mut self,
+        request: usize,
+        run: RunId,
+        known: &mut HashMap<Key<'a>, u32>,
+    ) -> Vec<u32> {
+        let (requests, offset) = (self.requests, self.offsets[request]);
+        let interventions = &requests[request].runs[run.0].interventions;
+        let mut changes = Vec::with_capacity(interventions.len());
+        for (index, intervention) in interventions.iter().enumerate() {
+            let next = self.changes.len() as u32;
+            let change = *known.entry(key(intervention, offset)).or_insert(next);
+            if change == next {
+                let (place, reads) = prepare(intervention, offset);
+                self.changes.push(Change { intervention, request, run, index, place, reads });
+            }
+            changes.push(change);
+        }
+        changes
     }
 
     /// Every intervention of a run, those of its bases first.
