@@ -36,6 +36,13 @@ enum Chore {
     /// Compares with the golden files on a Vulkan device, which a software driver can be, in a build
     /// with the feature `vulkan` (docs/gpu.md).
     Vulkan,
+    /// Compares the lockstep with the reference executor on many more random models, sweeps and
+    /// budgets than the tests do.
+    Properties {
+        /// Random requests for each property.
+        #[arg(long, value_name = "N", default_value_t = 10_000)]
+        cases: u32,
+    },
     /// Measures Tracewright beside ROME's protocol, TransformerLens and nnsight, with PyTorch in
     /// .venv/bench, and prints times and ratios.
     Bench {
@@ -70,9 +77,12 @@ fn main() -> Result<ExitCode> {
         }
         Chore::Vulkan => {
             let build = ["run", "--release", "--package", "xtask", "--features", "vulkan", "--"];
-            let chore = ["golden", "--device", "vulkan"];
-            let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-            exit(Command::new(cargo).args(build).args(chore))
+            exit(cargo().args(build).args(["golden", "--device", "vulkan"]))
+        }
+        Chore::Properties { cases } => {
+            let test =
+                ["test", "--release", "--package", "tracewright-engine", "--test", "lockstep"];
+            exit(cargo().args(test).env("TRACEWRIGHT_CASES", cases.to_string()))
         }
         Chore::Bench { repeat, only, full, json } => {
             bench(&bench::Options { repeat, only, full }, json.as_deref())
@@ -82,6 +92,10 @@ fn main() -> Result<ExitCode> {
             exit(Command::new("bash").arg(script))
         }
     }
+}
+
+fn cargo() -> Command {
+    Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
 /// Runs a program to its end, as the chore's own.
