@@ -33,6 +33,7 @@ mod dtype;
 mod error;
 mod families;
 mod forward;
+mod in_place;
 mod load;
 mod model;
 mod product;

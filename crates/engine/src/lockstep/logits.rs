@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use burn::tensor::{Tensor, Transaction};
 use tracewright_ir::plan::{Logits, Pass};
-use tracewright_ir::{Metric, Request, RunId, Site};
+use tracewright_ir::{Component, Metric, Request, Site};
 use tracewright_models::Decoder;
 
 use crate::error::EngineError;
 use crate::lockstep::walk::{Block, Live};
+
+const LOGITS: Site = Site::outside(Component::Logits);
 
 /// A metric on a row of logits: the request, the measure, the row and what it is compared with. Runs
 /// that have the same row have the same value.
@@ -104,10 +106,9 @@ impl<'a> Metrics<'a> {
         clean: Option<u32>,
     ) -> Result<Tensor<1>, EngineError> {
         let metric: &Metric = &self.requests[request].measures[measure].metric;
-        let site = Site::outside(tracewright_ir::Component::Logits);
         let clean = clean.and_then(|row| self.held(row));
         tracewright_metrics::measure(metric, logits, clean)
-            .ok_or(EngineError::NotKept { run: RunId(0), site })
+            .ok_or(EngineError::NotKept { site: LOGITS })
     }
 
     fn held(&self, row: u32) -> Option<Tensor<2>> {
@@ -117,7 +118,7 @@ impl<'a> Metrics<'a> {
     /// The values of each measured run: request, run, one value for each measure.
     pub(crate) fn finish(mut self) -> Result<Vec<(usize, usize, Vec<f64>)>, EngineError> {
         for (request, measure, logits) in std::mem::take(&mut self.waiting) {
-            let Some(row) = self.held(logits.row) else { continue };
+            let row = self.held(logits.row).ok_or(EngineError::NotKept { site: LOGITS })?;
             let value = self.metric(request, measure, row, logits.clean)?;
             let value = value.try_into_vec_as::<f32>().map_err(EngineError::device)?;
             let value = value.first().copied().unwrap_or(f32::NAN);
