@@ -180,7 +180,7 @@ impl<'a> Execution<'a> {
         let position = Request::position(one, batch.len);
         let offset = batch.positions.iter().position(|p| *p == position).unwrap_or_default();
         let rows: Vec<usize> = runs.iter().map(|i| i * batch.positions.len() + offset).collect();
-        let rows = batch.logits.clone().select(0, decoder.indices(&rows));
+        let rows = decoder.select_rows(batch.logits.clone(), &rows);
         let not_kept = || EngineError::NotKept { site: Site::outside(Component::Logits) };
         let clean = match one.metric.clean() {
             Some(run) => {

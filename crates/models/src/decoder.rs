@@ -141,6 +141,17 @@ impl Decoder {
         Tensor::from_data(TensorData::new(values, [indices.len()]), &self.device)
     }
 
+    /// Some rows of `[rows, width]`, all of them without a copy.
+    ///
+    /// (Burn 0.22.1's fusion also panics where all rows of a tensor are selected and the tensor is
+    /// reduced afterwards: `docs/gpu.md`.)
+    pub fn select_rows(&self, x: Tensor<2>, rows: &[usize]) -> Tensor<2> {
+        if rows.len() == x.dims()[0] && rows.iter().copied().eq(0..rows.len()) {
+            return x;
+        }
+        x.select(0, self.indices(rows))
+    }
+
     /// The embeddings of token ids, `[rows, d_model]`; every id must be below the vocabulary.
     pub fn embed(&self, ids: &[u32]) -> Tensor<2> {
         let rows: Vec<usize> = ids.iter().map(|&id| id as usize).collect();

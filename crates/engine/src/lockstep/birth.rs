@@ -194,10 +194,11 @@ impl Walk<'_> {
                 done += 1;
             }
         }
-        match <[Tensor<2>; 1]>::try_from(parts) {
-            Ok([all]) => Ok(all),
-            Err(parts) => Ok(Tensor::cat(parts, 0).select(0, self.decoder.indices(&order))),
-        }
+        let all = match <[Tensor<2>; 1]>::try_from(parts) {
+            Ok([all]) => all,
+            Err(parts) => Tensor::cat(parts, 0),
+        };
+        Ok(self.decoder.select_rows(all, &order))
     }
 
     /// Whatever else an intervention may be, number by number; what is read comes in few transfers.

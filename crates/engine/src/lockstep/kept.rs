@@ -49,7 +49,7 @@ impl Kept {
             }
         }
         if !from.is_empty() {
-            store.values.write(&to, value.clone().select(0, decoder.indices(&from)));
+            store.values.write(&to, decoder.select_rows(value.clone(), &from));
         }
     }
 

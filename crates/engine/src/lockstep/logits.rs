@@ -60,7 +60,7 @@ impl<'a> Metrics<'a> {
         for (index, row) in logits.rows.iter().enumerate() {
             if let Some(held) = self.held.get_mut(row) {
                 // A copy, not a view, which would hold the whole block.
-                *held = Some(value.clone().select(0, decoder.indices(&[index])));
+                *held = Some(decoder.select_rows(value.clone(), &[index]));
             }
         }
         let mut batches: BTreeMap<Batch, Vec<(usize, u32)>> = BTreeMap::new();
@@ -77,11 +77,7 @@ impl<'a> Metrics<'a> {
         let (mut keys, mut transaction) = (Vec::new(), Transaction::default());
         for ((request, measure, clean), rows) in batches {
             let indices: Vec<usize> = rows.iter().map(|(index, _)| *index).collect();
-            let whole = indices.len() == logits.rows.len();
-            let values = match whole {
-                true => value.clone(),
-                false => value.clone().select(0, decoder.indices(&indices)),
-            };
+            let values = decoder.select_rows(value.clone(), &indices);
             transaction = transaction.register(self.metric(request, measure, values, clean)?);
             keys.push((request, measure, rows));
         }

@@ -349,12 +349,9 @@ impl Live {
             return None;
         }
         let value = self.value.clone()?;
-        if self.rows == rows {
-            return Some(value);
-        }
         let place = |row: &u32| self.rows.binary_search(row).expect("a stage has its input's rows");
         let places: Vec<usize> = rows.iter().map(place).collect();
-        Some(value.select(0, decoder.indices(&places)))
+        Some(decoder.select_rows(value, &places))
     }
 
     /// Like [`Live::select`]; nobody else holds the values then, and they can be changed in place.
