@@ -132,10 +132,12 @@ impl Session {
     }
 }
 
-/// The machine's memory in bytes.
+/// The machine's memory in bytes, or what a container may have of it.
 pub(crate) fn total_memory() -> u64 {
     let memory = RefreshKind::nothing().with_memory(MemoryRefreshKind::everything());
-    System::new_with_specifics(memory).total_memory()
+    let system = System::new_with_specifics(memory);
+    let total = system.total_memory();
+    system.cgroup_limits().map_or(total, |limits| total.min(limits.total_memory))
 }
 
 /// A size with its unit: `256MiB`, `2 GB`, `1000000`.

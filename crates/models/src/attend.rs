@@ -29,8 +29,9 @@ pub struct Query<'a> {
 /// Queries that one thread takes at a time.
 const CHUNK: usize = 8;
 
-/// Rows of keys that the tensor formula lays out at a time.
-const GATHERED: usize = 1 << 14;
+/// Numbers of keys that the tensor formula lays out at a time: with the values and a copy of both
+/// 32 MiB, for which a plan's scratch has room where the vocabulary has fifty thousand tokens.
+const GATHERED: usize = 1 << 21;
 
 /// Numbers that are summed side by side.
 const LANES: usize = 16;
@@ -73,9 +74,10 @@ impl Decoder {
             groups.entry(query.keys.len()).or_default().push(index);
         }
         let (mut parts, mut order) = (Vec::new(), vec![0; queries.len()]);
+        let width = self.architecture.n_kv_heads * self.architecture.d_head;
         let mut done = 0;
         for (keys, members) in groups {
-            for group in members.chunks((GATHERED / keys.max(1)).max(1)) {
+            for group in members.chunks((GATHERED / (keys * width)).max(1)) {
                 for (place, index) in group.iter().enumerate() {
                     order[*index] = done + place;
                 }
