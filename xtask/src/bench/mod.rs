@@ -147,7 +147,7 @@ pub fn run(options: &Options, say: &mut dyn FnMut(&str)) -> Result<Report> {
 }
 
 /// GPT-2 small with random weights, made where it isn't there yet.
-fn checkpoint(python: &Path, parent: &Path) -> Result<PathBuf> {
+pub(crate) fn checkpoint(python: &Path, parent: &Path) -> Result<PathBuf> {
     let folder = parent.join("gpt2-random");
     if !folder.join("model.safetensors").is_file() {
         let script = python::scripts("bench").join("checkpoint.py");
