@@ -41,16 +41,12 @@ fn warned(place: &Place, args: &[&str]) -> (String, String) {
 }
 
 #[test]
-fn without_prompts_the_built_in_pair_that_fits_is_patched_and_the_other_is_told() {
+fn without_prompts_the_built_in_pairs_are_patched() {
     let place = Place::new();
-    let (out, err) = warned(&place, &["pair"]);
-    assert_snapshot!(err, @r"
-    warning: the pair needle-eiffel is left out: the clean prompt has 10 tokens and the corrupted one 9, but values are copied from position to position, so they need as many:
-      clean     |The| Sp|ace| N|e |ed    |le | is| in      | downtown|
-      corrupted |The| E |i  |ff|el| Tower| is| in| downtown|         |
-    reword one of them, for example with another name
-    ");
+    let out = place.output(&["pair"]);
     for part in [
+        "subject 'France/Poland' (token 3, where the prompts differ)",
+        "subject 'Steve Jobs/Bill Gates' (tokens 0 to 3, where the prompts differ)",
         "Clean resid_post copied into the corrupted run",
         "France/Poland* ███",
         "recovery of kl: ",
@@ -68,12 +64,18 @@ fn without_prompts_the_built_in_pair_that_fits_is_patched_and_the_other_is_told(
         names,
         [
             "cases/france-poland.json",
+            "cases/jobs-gates.json",
             "cells.parquet",
             "figures/france-poland_kl.png",
             "figures/france-poland_kl.svg",
             "figures/france-poland_kl_curve.png",
             "figures/france-poland_kl_curve.svg",
+            "figures/jobs-gates_kl.png",
+            "figures/jobs-gates_kl.svg",
+            "figures/jobs-gates_kl_curve.png",
+            "figures/jobs-gates_kl_curve.svg",
             "parts/pass-00000.parquet",
+            "parts/pass-00001.parquet",
             "run.json",
         ]
     );
@@ -130,17 +132,30 @@ fn answers_and_subject_are_told_with_where_they_come_from() {
 }
 
 #[test]
+fn a_built_in_pair_that_does_not_fit_a_tokenizer_is_left_out() {
+    let place = Place::new();
+    place.copy_model("facts-6m", "model");
+    let mut tokenizer = document(&place, "model/tokenizer.json");
+    let merges = tokenizer["model"]["merges"].as_array_mut().expect("merges");
+    merges.retain(|merge| *merge != json!(["il", "l"]));
+    place.write("model/tokenizer.json", tokenizer.to_string());
+    let (out, err) = warned(&place, &pair(&[&["--model", "model", "--quiet"]]));
+    assert_snapshot!(err, @"");
+    assert!(out.starts_with("The clean run says “Paris”"), "{out}");
+}
+
+#[test]
 fn both_built_in_pairs_are_patched_where_they_fit_and_a_corruption_without_effect_is_warned_of() {
     let place = Place::new();
     let tiny = fixture("tiny/gpt2-inverse");
     let (out, err) = warned(&place, &pair(&[&["--model", &tiny, "--quiet"]]));
-    assert_snapshot!(err, @"warning: pair needle-eiffel: both runs say ',', so the corruption doesn't change the prediction");
+    assert_snapshot!(err, @"warning: pair jobs-gates: both runs say ',', so the corruption doesn't change the prediction");
     let lines: Vec<&str> = out.lines().collect();
-    assert_eq!((lines.len(), lines[0], lines[2]), (4, "france-poland:", "needle-eiffel:"));
+    assert_eq!((lines.len(), lines[0], lines[2]), (4, "france-poland:", "jobs-gates:"));
     assert!(lines[3].starts_with("Both runs say “,”; KL from the clean run is 0"), "{out}");
     let rows = rows(&place);
     assert!(rows.iter().any(|row| row.case == "france-poland"));
-    assert!(rows.iter().any(|row| row.case == "needle-eiffel"));
+    assert!(rows.iter().any(|row| row.case == "jobs-gates"));
 }
 
 #[test]

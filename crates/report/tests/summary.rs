@@ -89,6 +89,21 @@ fn an_early_and_a_late_site_are_named_where_the_numbers_say_so() {
 }
 
 #[test]
+fn the_layers_of_a_window_are_those_that_the_model_has() {
+    let with = |window: usize, layer: usize| {
+        let mut trace = small(4, 3 + layer, 11);
+        trace.grids[1].window = window;
+        let told = told(&trace);
+        let sentence = told.lines().find(|line| line.starts_with("Of the MLPs, "));
+        sentence.and_then(|line| line.split(" most").next()).unwrap_or_default().to_owned()
+    };
+    assert_eq!(with(1, 0), "Of the MLPs, layer 0 restores");
+    assert_eq!(with(2, 0), "Of the MLPs, layer 0 (the window of 2 around it) restores");
+    assert_eq!(with(2, 1), "Of the MLPs, layers 0–1 (the window of 2 around layer 1) restore");
+    assert_eq!(with(9, 2), "Of the MLPs, layers 0–2 (the window of 9 around layer 2) restore");
+}
+
+#[test]
 fn peaks_elsewhere_are_told_without_naming_sites() {
     insta::assert_snapshot!(told(&small(4, 11, 10)), @"
     The model gives “Paris” a probability of 90.0%;
@@ -115,8 +130,8 @@ fn a_corruption_without_effect_is_told_as_such() {
     Corrupting the subject “Eiffel” doesn't lower the probability of “Paris” noticeably: it is 90.0% clean and 88.0% corrupted.
     There is no effect that restoring a state could recover.
     ");
-    let raised = TraceResult { low_score: 0.95, ..trace };
-    assert!(summary(&raised).expect("a summary").contains("95.0% corrupted"));
+    let raised = TraceResult { low_score: 0.97, ..trace };
+    insta::assert_snapshot!(told(&raised), @"");
 }
 
 #[test]

@@ -38,7 +38,11 @@ fn describe(what: &str, model: &str, forecast: &Forecast, memory: u64) -> String
     let times = |ours: u64, theirs: u64| theirs as f64 / ours.max(1) as f64;
     let row = |name: &str, text: String| vec![name.to_owned(), text];
     let same = variants.saturating_sub(variants_computed);
-    let full = forecast.flops_one_forward_per_cell;
+    let (rows_alone, flops_alone) = (forecast.rows_cell_by_cell, forecast.flops_cell_by_cell);
+    let forwards = match forecast.forwards_per_cell {
+        0 | 1 => "a forward pass".to_owned(),
+        several => format!("ROME's {several} forward passes"),
+    };
     let lines = [
         row(
             "cells",
@@ -60,19 +64,19 @@ fn describe(what: &str, model: &str, forecast: &Forecast, memory: u64) -> String
         row(
             "rows",
             format!(
-                "{} through a layer, for {} with a forward pass for each cell ({:.1} times fewer)",
+                "{} through a layer, for {} with {forwards} for each cell ({:.1} times fewer)",
                 grouped(rows),
-                grouped(forecast.rows_one_forward_per_cell),
-                times(rows, forecast.rows_one_forward_per_cell)
+                grouped(rows_alone),
+                times(rows, rows_alone)
             ),
         ),
         row(
             "operations",
             format!(
-                "{}, for {} ({:.1} times fewer); and {} in the attentions themselves",
+                "{}, for {} with {forwards} for each cell ({:.1} times fewer); and {} in the attentions themselves",
                 operations(flops),
-                operations(full),
-                times(flops, full),
+                operations(flops_alone),
+                times(flops, flops_alone),
                 operations(forecast.attention_flops)
             ),
         ),

@@ -46,23 +46,18 @@ pub struct FedPair {
 }
 
 impl Pair {
-    /// The pairs that stand for a first look, where none is given.
+    /// The pairs that stand for a first look, where none is given: equally many tokens for the built-in
+    /// model and for GPT-2, and different in their subjects alone.
     pub fn built_in() -> Vec<Self> {
-        let pair = |name: &str, clean: &str, corrupted: &str, subject: &str| Self {
+        let pair = |name: &str, clean: &str, corrupted: &str| Self {
             name: name.to_owned(),
             clean: clean.to_owned(),
             corrupted: corrupted.to_owned(),
-            subject: Some(subject.to_owned()),
             ..Self::default()
         };
         vec![
-            pair("france-poland", "The capital of France is", "The capital of Poland is", "France"),
-            pair(
-                "needle-eiffel",
-                "The Space Needle is in downtown",
-                "The Eiffel Tower is in downtown",
-                "The Space Needle",
-            ),
+            pair("france-poland", "The capital of France is", "The capital of Poland is"),
+            pair("jobs-gates", "Steve Jobs is employed by", "Bill Gates is employed by"),
         ]
     }
 
