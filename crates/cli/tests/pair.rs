@@ -31,15 +31,6 @@ fn document(place: &Place, path: &str) -> Value {
     serde_json::from_slice(&place.read(path)).expect("JSON")
 }
 
-/// Standard output and standard error of a run that ends well.
-fn warned(place: &Place, args: &[&str]) -> (String, String) {
-    let output = place.tracewright(args).output().expect("a run");
-    let [out, err] =
-        [output.stdout, output.stderr].map(|text| String::from_utf8(text).expect("UTF-8"));
-    assert_eq!(output.status.code(), Some(0), "{err}");
-    (out, err)
-}
-
 #[test]
 fn without_prompts_the_built_in_pairs_are_patched() {
     let place = Place::new();
@@ -139,8 +130,13 @@ fn a_built_in_pair_that_does_not_fit_a_tokenizer_is_left_out() {
     let merges = tokenizer["model"]["merges"].as_array_mut().expect("merges");
     merges.retain(|merge| *merge != json!(["il", "l"]));
     place.write("model/tokenizer.json", tokenizer.to_string());
-    let (out, err) = warned(&place, &pair(&[&["--model", "model", "--quiet"]]));
-    assert_snapshot!(err, @"");
+    let (out, err) = place.warned(&pair(&[&["--model", "model", "--quiet"]]));
+    assert_snapshot!(err, @r"
+    warning: the pair jobs-gates is left out: the clean prompt has 7 tokens and the corrupted one 8, but values are copied from position to position, so they need as many:
+      clean     |Steve| J|ob|s | is | employed| by      |   |
+      corrupted |B    |il|l | G|ates| is      | employed| by|
+    reword one of them, for example with another name
+    ");
     assert!(out.starts_with("The clean run says “Paris”"), "{out}");
 }
 
@@ -148,7 +144,7 @@ fn a_built_in_pair_that_does_not_fit_a_tokenizer_is_left_out() {
 fn both_built_in_pairs_are_patched_where_they_fit_and_a_corruption_without_effect_is_warned_of() {
     let place = Place::new();
     let tiny = fixture("tiny/gpt2-inverse");
-    let (out, err) = warned(&place, &pair(&[&["--model", &tiny, "--quiet"]]));
+    let (out, err) = place.warned(&pair(&[&["--model", &tiny, "--quiet"]]));
     assert_snapshot!(err, @"warning: pair jobs-gates: both runs say ',', so the corruption doesn't change the prediction");
     let lines: Vec<&str> = out.lines().collect();
     assert_eq!((lines.len(), lines[0], lines[2]), (4, "france-poland:", "jobs-gates:"));
@@ -251,6 +247,20 @@ fn prompts_that_cannot_be_patched_between_are_refused() {
     Usage: tracewright pair --corrupted <PROMPT> --clean <PROMPT> --out <DIR> --answer <ANSWER>
 
     For more information, try '--help'.
+    ");
+}
+
+#[test]
+fn prompts_and_subjects_that_may_not_be_meant_are_warned_of() {
+    let place = Place::new();
+    let prompts =
+        ["--clean", "The capital of France is ", "--corrupted", "The capital of Poland is "];
+    let (_, err) = place.warned(&pair(&[&prompts, &["--subject", "ranc"]]));
+    assert_snapshot!(err, @r"
+    warning: the prompt 'The capital of France is ' ends in a space, which changes its tokens: models expect it at the beginning of the next word, so leave it out
+    warning: the prompt 'The capital of Poland is ' ends in a space, which changes its tokens: models expect it at the beginning of the next word, so leave it out
+    warning: the subject 'ranc' begins or ends inside a token of 'The capital of France is ': all of ' France' is taken
+    warning: pair 0: both runs say 'av', so the corruption doesn't change the prediction
     ");
 }
 

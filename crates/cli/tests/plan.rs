@@ -126,7 +126,11 @@ fn executors_dtypes_and_budgets_that_do_not_exist_are_refused() {
     assert_snapshot!(message(&["--dtype", "f64"]), @"error: there is no dtype 'f64'; known: f32, bf16, f16");
     assert_snapshot!(message(&["--memory", "much"]), @"error: --memory is 'much': give a size such as 768MiB or 2GiB");
     assert_snapshot!(message(&["--memory", "0"]), @"error: --memory is '0': give a size such as 768MiB or 2GiB");
-    assert!(!place.path("runs").exists(), "a refused request has left a folder");
     let small = message(&["--memory", "100KiB", "--model", &fixture("facts-6m")]);
-    assert_snapshot!(small, @"error: a memory budget of 100KiB is too small for a single run: the smallest that works is 4MiB");
+    assert_snapshot!(small, @"error: a memory budget of 100KiB is too small for a single run: give --memory 4MiB or more");
+    assert_snapshot!(message(&["--memory", "1", "--out", "new"]), @"error: a memory budget of 1 byte is too small for a single run: give --memory 4MiB or more");
+    assert_snapshot!(place.message(&["pair", "--memory", "1500", "--out", "new"]), @"error: a memory budget of 1500 bytes is too small for a single run: give --memory 4MiB or more");
+    assert_snapshot!(place.message(&["plan", "trace", "--memory", "1"]), @"error: a memory budget of 1 byte is too small for a single run: give --memory 4MiB or more");
+    let left = ["runs", "new"].map(|folder| place.path(folder).exists());
+    assert_eq!(left, [false, false], "a refused request has left a folder");
 }

@@ -144,9 +144,9 @@ impl PairReport {
             marked: curve.best_layer,
         };
         let (copied, into) = self.words();
-        let (_, quantity) = self.quantity(metric);
-        let copied = copied.to_lowercase();
-        let title = format!("{quantity}: {copied} values copied into the {into} run at {place}");
+        let (name, copied) = (self.quantity(metric).0, copied.to_lowercase());
+        let title =
+            format!("{name} of {metric}: {copied} values copied into the {into} run at {place}");
         let grid = self.record().grids.first();
         Some(Curve {
             title: title[..1].to_uppercase() + &title[1..],

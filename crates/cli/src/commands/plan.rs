@@ -7,7 +7,7 @@ use tracewright_sweep::{Forecast, forecast, pair_sweeps, trace_sweeps};
 
 use super::{pair, trace};
 use crate::args::Plan;
-use crate::console::{Console, table};
+use crate::console::{Console, count, grouped, table};
 use crate::error::Failure;
 use crate::session::Session;
 
@@ -94,24 +94,6 @@ fn describe(what: &str, model: &str, forecast: &Forecast, memory: u64) -> String
     format!("plan of {what} on {model}; nothing is computed\n\n{}", table(&lines))
 }
 
-fn count(number: usize, what: &str) -> String {
-    let end = if number == 1 { "" } else { "s" };
-    format!("{} {what}{end}", grouped(number as u64))
-}
-
-/// `9,450,665`
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 fn operations(flops: u64) -> String {
     const UNITS: [(f64, &str); 3] = [(1e12, "TFLOP"), (1e9, "GFLOP"), (1e6, "MFLOP")];
     let flops = flops as f64;
@@ -121,15 +103,4 @@ fn operations(flops: u64) -> String {
 
 fn mebibytes(bytes: u64) -> String {
     format!("{} MiB", grouped(bytes.div_ceil(1 << 20)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_grouped_by_thousands() {
-        let grouped = [0, 999, 1_000, 43_211, 9_450_665].map(grouped);
-        assert_eq!(grouped, ["0", "999", "1,000", "43,211", "9,450,665"]);
-    }
 }

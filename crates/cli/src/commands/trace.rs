@@ -60,7 +60,7 @@ pub(super) fn settings(args: &TraceArgs) -> Result<Settings, Failure> {
         noise,
         replace: args.replace,
         seed: args.seed,
-        sever: args.sever.iter().map(|module| module.parse()).collect::<Result<_, _>>()?,
+        sever: args.sever.iter().map(|module| Kind::severable(module)).collect::<Result<_, _>>()?,
         sever_noise: args.sever_noise.parse()?,
     })
 }
@@ -144,11 +144,11 @@ fn show(
     } else {
         console.answer(&table(&overview(reports)))?;
         let traced = reports.iter().filter(|(case, _)| case.correct_prediction).count();
-        console.answer(&format!(
-            "{traced} of {} cases traced; in {} the model doesn't give the expected answer",
-            reports.len(),
-            reports.len() - traced
-        ))?;
+        let others = match reports.len() - traced {
+            0 => String::new(),
+            n => format!("; in {n} the model doesn't give the expected answer"),
+        };
+        console.answer(&format!("{traced} of {} cases traced{others}", reports.len()))?;
     }
     console.explain(&format!(
         "\nresults in {}: cells.parquet, cases/*.npz, run.json; {}\n{:.1} s",
