@@ -25,6 +25,13 @@ fn predict_shows_the_tokens_as_fed_and_the_likeliest_next_ones() {
 }
 
 #[test]
+fn predict_tells_of_a_space_that_changes_the_tokens() {
+    let (out, err) = Place::new().warned(&["predict", "The", "The capital of France is "]);
+    assert!(out.starts_with("fed as 1 token: The\n"), "{out}");
+    assert_snapshot!(err, @"warning: the prompt 'The capital of France is ' ends in a space, which changes its tokens: models expect it at the beginning of the next word, so leave it out");
+}
+
+#[test]
 fn predict_takes_several_prompts_in_their_order() {
     let place = Place::new();
     let prompts = ["The capital of France is", "Apple was founded by"];

@@ -26,15 +26,17 @@ pub struct Forecast {
     pub variants_computed: usize,
     /// Walks through the layers.
     pub passes: usize,
+    /// The full forward passes that a cell takes by itself: one between two prompts; for a trace one for
+    /// each noise sample and the clean run, which ROME's code computes beside them.
+    pub forwards_per_cell: usize,
     /// Rows that go through a layer, summed over the layers.
     pub rows: u64,
-    /// The same with a full forward pass for each cell.
-    pub rows_one_forward_per_cell: u64,
+    /// The same cell by cell, with [`Forecast::forwards_per_cell`] full forward passes for each.
+    pub rows_cell_by_cell: u64,
     /// Floating point operations of projections, MLPs and unembedding.
     pub flops: u64,
-    /// The same with a full forward pass for each cell, as ROME's code and hooks do it: each of the
-    /// cell's runs, the clean run beside them where they are several, the logits of all positions.
-    pub flops_one_forward_per_cell: u64,
+    /// The same cell by cell, with the logits of all positions, as ROME's code and hooks do it.
+    pub flops_cell_by_cell: u64,
     /// Operations of the attentions themselves, which the two numbers above leave out.
     pub attention_flops: u64,
     /// The most bytes in tensors at one time, weights apart.
@@ -72,6 +74,8 @@ impl Forecast {
         let passes = planner.passes(memory)?;
         let PassCost { rows, flops, attention_flops, results, peak_bytes } = planner.cost(&passes);
         let bases = sweep.clean.len() + sweep.corrupted.len();
+        // Noise changes the clean run; the corrupted run of a pair is a prompt of its own.
+        let noise = sweep.corrupted.first().is_some_and(|run| sweep.request.base(*run).is_some());
         self.cases += 1;
         self.cells += sweep.cells.len();
         self.variants_computed += (results as usize).saturating_sub(bases);
@@ -83,11 +87,12 @@ impl Forecast {
         for cell in &sweep.cells {
             let runs = cell.runs.len();
             self.variants += runs;
-            let forwards = if runs > 1 { runs + 1 } else { runs } as u64;
+            let forwards = runs + usize::from(noise);
             let tokens = |run: &RunId| sweep.request.tokens(*run).map(<[u32]>::len);
             let len = cell.runs.first().map_or(Ok(0), tokens).map_err(PlanError::from)?;
-            self.rows_one_forward_per_cell += forwards * (len * architecture.n_layers) as u64;
-            self.flops_one_forward_per_cell += forwards * forward_flops(architecture, len);
+            self.forwards_per_cell = self.forwards_per_cell.max(forwards);
+            self.rows_cell_by_cell += (forwards * len * architecture.n_layers) as u64;
+            self.flops_cell_by_cell += forwards as u64 * forward_flops(architecture, len);
         }
         Ok(())
     }

@@ -45,6 +45,7 @@ mod scores;
 mod settings;
 mod trace;
 mod traces;
+mod warning;
 mod words;
 
 pub use case::{Case, Fed};
@@ -58,3 +59,4 @@ pub use pair::{
 };
 pub use settings::{Kind, Settings, SeverNoise};
 pub use trace::{sweep as trace_sweep, trace};
+pub use warning::Warning;
