@@ -71,7 +71,7 @@ fn footprint(model: &Path, budget: &'static str) -> Result<Footprint> {
         budget,
         passes: number(&plan["passes"])? as u64,
         planned: number(&plan["peak_bytes"])? as u64,
-        weights: number(&plan["weights_bytes"])? as u64,
+        weights: number(&plan["weight_bytes"])? as u64,
         resident,
         seconds: number(&done["cost"]["seconds"])?,
     })
