@@ -45,24 +45,68 @@ pub struct Forecast {
     pub weight_bytes: u64,
 }
 
-/// Plans sweeps, each in passes of its own of at most `memory` bytes.
-///
-/// # Errors
-///
-/// A budget too small for a single run.
-pub fn forecast(
-    sweeps: &[Sweep],
-    architecture: &Architecture,
-    memory: u64,
-) -> Result<Forecast, SweepError> {
-    let mut total = Forecast { weight_bytes: architecture.weight_bytes(), ..Forecast::default() };
-    for sweep in sweeps {
-        total.add(sweep, architecture, memory)?;
-    }
-    Ok(total)
-}
-
 impl Forecast {
+    /// Plans traces, each case in passes of its own of at most `memory` bytes. The noise and an answer
+    /// that isn't given are stand-ins, because only the weights know them.
+    ///
+    /// # Errors
+    ///
+    /// What [`Job::traces`](crate::Job::traces) finds wrong with settings and cases, and a budget too
+    /// small for a single run.
+    pub fn of_traces(
+        checkpoint: &Checkpoint,
+        settings: &Settings,
+        cases: Vec<Case>,
+        memory: u64,
+    ) -> Result<Self, SweepError> {
+        let architecture = checkpoint.architecture();
+        let cases = traces::feed(checkpoint.tokenizer(), architecture, settings, cases)?;
+        let noise = Noise::Gaussian { std: 1.0 };
+        let sweep = |fed: &_| trace::sweep(fed, 0, architecture, settings, &noise);
+        Self::of(cases.iter().map(sweep), architecture, memory)
+    }
+
+    /// The same for pairs; answers that aren't given are stand-ins.
+    ///
+    /// # Errors
+    ///
+    /// What [`Job::pairs`](crate::Job::pairs) finds wrong with settings and pairs, and a budget too
+    /// small for a single run.
+    pub fn of_pairs(
+        checkpoint: &Checkpoint,
+        settings: &PairSettings,
+        pairs: Vec<Pair>,
+        memory: u64,
+    ) -> Result<Self, SweepError> {
+        settings.check()?;
+        let architecture = checkpoint.architecture();
+        let fed = ready(
+            pairs,
+            |pair| &pair.name,
+            |pair: Pair| {
+                let fed = pair.feed(checkpoint.tokenizer())?;
+                pair::forwards(settings, &fed, architecture)?;
+                Ok(fed)
+            },
+        )?;
+        let sweep =
+            |fed: &_| pair::pair_sweep(fed, &Answers::stand_ins(fed), architecture, settings);
+        Self::of(fed.iter().map(sweep), architecture, memory)
+    }
+
+    /// One sweep is in memory at a time: those of many facts on a large model take gigabytes.
+    fn of(
+        sweeps: impl Iterator<Item = Result<Sweep, SweepError>>,
+        architecture: &Architecture,
+        memory: u64,
+    ) -> Result<Self, SweepError> {
+        let mut total = Self { weight_bytes: architecture.weight_bytes(), ..Self::default() };
+        for sweep in sweeps {
+            total.add(&sweep?, architecture, memory)?;
+        }
+        Ok(total)
+    }
+
     fn add(
         &mut self,
         sweep: &Sweep,
@@ -96,42 +140,4 @@ impl Forecast {
         }
         Ok(())
     }
-}
-
-/// The sweeps of traces, for plans only: the noise and an answer that isn't given are stand-ins,
-/// because only the weights know them.
-///
-/// # Errors
-///
-/// What [`Job::traces`](crate::Job::traces) finds wrong with settings and cases.
-pub fn trace_sweeps(
-    checkpoint: &Checkpoint,
-    settings: &Settings,
-    cases: Vec<Case>,
-) -> Result<Vec<Sweep>, SweepError> {
-    let architecture = checkpoint.architecture();
-    let cases = traces::feed(checkpoint.tokenizer(), architecture, settings, cases)?;
-    let noise = Noise::Gaussian { std: 1.0 };
-    let sweep = |fed: &_| trace::sweep(fed, 0, architecture, settings, &noise);
-    cases.iter().map(sweep).collect()
-}
-
-/// The sweeps of pairs, for plans only: answers that aren't given are stand-ins.
-///
-/// # Errors
-///
-/// What [`Job::pairs`](crate::Job::pairs) finds wrong with settings and pairs.
-pub fn pair_sweeps(
-    checkpoint: &Checkpoint,
-    settings: &PairSettings,
-    pairs: Vec<Pair>,
-) -> Result<Vec<Sweep>, SweepError> {
-    settings.check()?;
-    let architecture = checkpoint.architecture();
-    let sweep = |pair: Pair| {
-        let fed = pair.feed(checkpoint.tokenizer())?;
-        pair::forwards(settings, &fed, architecture)?;
-        pair::pair_sweep(&fed, &Answers::stand_ins(&fed), architecture, settings)
-    };
-    ready(pairs, |pair| &pair.name, sweep)
 }

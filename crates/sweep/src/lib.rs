@@ -51,7 +51,7 @@ mod words;
 pub use case::{Case, Fed};
 pub use error::SweepError;
 pub use facts::{Fact, Facts};
-pub use forecast::{Forecast, forecast, pair_sweeps, trace_sweeps};
+pub use forecast::Forecast;
 pub use job::{Done, Event, Job};
 pub use noise::resolve as resolve_noise;
 pub use pair::{

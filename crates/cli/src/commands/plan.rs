@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use serde_json::json;
-use tracewright_sweep::{Forecast, forecast, pair_sweeps, trace_sweeps};
+use tracewright_sweep::Forecast;
 
 use super::{pair, trace};
 use crate::args::Plan;
@@ -12,22 +12,20 @@ use crate::error::Failure;
 use crate::session::Session;
 
 pub(crate) fn run(plan: &Plan, session: &Session, console: &Console) -> Result<ExitCode, Failure> {
-    let (what, sweeps, checkpoint) = match plan {
+    let checkpoint = session.checkpoint(console)?;
+    let memory = session.execution()?.memory;
+    let (what, forecast) = match plan {
         Plan::Trace(args) => {
             let settings = trace::settings(args)?;
             let cases = trace::cases(args, &trace::facts(args)?)?;
-            let checkpoint = session.checkpoint(console)?;
-            ("trace", trace_sweeps(&checkpoint, &settings, cases)?, checkpoint)
+            ("trace", Forecast::of_traces(&checkpoint, &settings, cases, memory)?)
         }
         Plan::Pair(args) => {
             let settings = pair::settings(args)?;
-            let checkpoint = session.checkpoint(console)?;
             let pairs = pair::pairs(args, checkpoint.tokenizer(), console)?;
-            ("pair", pair_sweeps(&checkpoint, &settings, pairs)?, checkpoint)
+            ("pair", Forecast::of_pairs(&checkpoint, &settings, pairs, memory)?)
         }
     };
-    let memory = session.execution()?.memory;
-    let forecast = forecast(&sweeps, checkpoint.architecture(), memory)?;
     console.answer(&describe(what, checkpoint.name(), &forecast, memory))?;
     console.json(&json!(forecast))?;
     Ok(ExitCode::SUCCESS)
