@@ -153,6 +153,24 @@ fn lost_files_are_made_again_from_the_finished_parts() {
 }
 
 #[test]
+fn a_sweep_that_goes_on_keeps_the_budget_that_it_began_with() {
+    let place = Place::new();
+    let facts = ["--facts", &fixture("known_1000.json"), "--limit", "2"];
+    let small = ["--samples", "1", "--kind", "hidden"];
+    let request = trace("out", &[&facts, &small]);
+    let begun = [&request[..], &["--memory", "31MiB"]].concat();
+    place.output(&begun);
+    std::fs::remove_file(place.path("out/parts/pass-00001.parquet")).expect("a part to remove");
+    let (_, warnings) = place.warned(&request);
+    assert_eq!(warnings, "");
+    let run: Value = serde_json::from_slice(&place.read("out/run.json")).expect("JSON");
+    assert_eq!(run["environment"]["memory"], 31 << 20);
+    std::fs::remove_file(place.path("out/parts/pass-00001.parquet")).expect("a part to remove");
+    let (_, warnings) = place.warned(&[&request[..], &["--memory", "33MiB"]].concat());
+    assert!(warnings.contains("memory: 32505856 there, 34603008 now"), "{warnings}");
+}
+
+#[test]
 fn two_runs_some_seconds_apart_give_the_same_bytes() {
     let place = Place::new();
     let request = [&SMALL[..6], &["--kind", "hidden,mlp,attn"]].concat();

@@ -34,8 +34,8 @@ pub(crate) fn compute(
 ) -> Result<(Done, Results), Failure> {
     warn(job, console);
     let bar = console.progress(job.forwards());
-    let environment = session.environment(model, console)?;
-    let execution = session.execution()?;
+    let execution = session.execution_in(folder)?;
+    let environment = session.environment(model, &execution, console)?;
     let done = job.run(folder, &environment, &execution, &mut |event| {
         match event {
             Event::Case { name, .. } => bar.set_message(format!("case {name}")),
