@@ -126,6 +126,8 @@ fn models_lists_the_built_in_one_and_the_hub_cache_with_its_problems() {
     assert_snapshot!(place.output(&["models"]), @r"
     model     family  layers  d_model  where
     facts-6m  gpt2    12      192      built in
+
+    other models are looked for in DIR/no-cache/hub
     ");
     place.copy_model("tiny/gpt2-relu-f16", "cache/hub/models--someone--tiny/snapshots/abc");
     place.write("cache/hub/models--someone--broken/snapshots/def/config.json", "{}");
@@ -142,6 +144,8 @@ fn models_lists_the_built_in_one_and_the_hub_cache_with_its_problems() {
     facts-6m        gpt2           12      192      built in
     someone/broken  can't be used                   the model folder 'CACHE/hub/models--someone--broken/snapshots/def' has no tokenizer.json: a checkpoint in Hugging Face's layout has config.json, tokenizer.json and model.safetensors
     someone/tiny    gpt2           2       16       CACHE/hub/models--someone--tiny/snapshots/abc
+
+    other models are looked for in CACHE/hub
     ");
     let document: Value = serde_json::from_str(&run(&["models", "--json"])).expect("JSON");
     let models = document["models"].as_array().expect("models");

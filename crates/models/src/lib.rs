@@ -43,7 +43,7 @@ mod tokenizer;
 
 pub use attend::Query;
 pub use attention::Batch;
-pub use cache::{Cached, cached};
+pub use cache::{Cached, cache_folder, cached};
 pub use decoder::{Decoder, Layer, Norm};
 pub use device::DeviceName;
 pub use dtype::Dtype;
