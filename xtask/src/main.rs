@@ -30,12 +30,12 @@ enum Chore {
         /// First make the golden files anew, with PyTorch in .venv/golden.
         #[arg(long)]
         regenerate: bool,
-        /// Compute on this device: cpu, or one of a build with its feature, as `vulkan` and `cuda:1`.
+        /// Compute on this device: cpu, or one of a build with its feature, as `wgpu` and `cuda:1`.
         #[arg(long, value_name = "NAME", default_value = "cpu")]
         device: DeviceName,
     },
     /// Compares with the golden files on a Vulkan device, which a software driver can be, in a build
-    /// with the feature `vulkan` (docs/gpu.md).
+    /// with the feature `wgpu` (docs/gpu.md).
     Vulkan,
     /// Compares the lockstep with the reference executor on many more random models, sweeps and
     /// budgets than the tests do.
@@ -80,8 +80,8 @@ fn main() -> Result<ExitCode> {
             Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Chore::Vulkan => {
-            let build = ["run", "--release", "--package", "xtask", "--features", "vulkan", "--"];
-            exit(cargo().args(build).args(["golden", "--device", "vulkan"]))
+            let build = ["run", "--release", "--package", "xtask", "--features", "wgpu", "--"];
+            exit(cargo().args(build).args(["golden", "--device", "wgpu"]))
         }
         Chore::Properties { cases } => {
             let test =

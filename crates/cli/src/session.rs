@@ -19,7 +19,7 @@ pub(crate) struct Session {
     /// model]
     #[arg(long, global = true, help_heading = "Common options", value_name = "PATH|ID")]
     model: Option<String>,
-    /// Where to compute: cpu, ndarray, cuda[:i], vulkan[:i]
+    /// Where to compute: cpu, ndarray, cuda[:i], vulkan[:i], wgpu[:i]
     #[arg(long, global = true, help_heading = "Common options", default_value = "cpu")]
     device: String,
     /// What weights are kept and multiplied in: f32 is exact, bf16 and f16 are for GPUs

@@ -156,7 +156,7 @@ fn noise_that_is_not_a_rule_is_refused() {
 
 #[test]
 fn devices_that_are_unknown_or_not_built_are_refused() {
-    assert_snapshot!(refused(&["--device", "gpu"]), @"error: there is no device 'gpu': use cpu, ndarray, cuda[:i], vulkan[:i]");
+    assert_snapshot!(refused(&["--device", "gpu"]), @"error: there is no device 'gpu': use cpu, ndarray, cuda[:i], vulkan[:i], wgpu[:i]");
     if !cfg!(feature = "vulkan") {
         assert_snapshot!(refused(&["--device", "vulkan:1"]), @"error: this program was built without device 'vulkan:1': build it with --features vulkan");
     }

@@ -20,9 +20,12 @@ pub enum DeviceName {
     Cuda(usize),
     /// A discrete Vulkan GPU by its index, or the best Vulkan device (feature `vulkan`).
     Vulkan(Option<usize>),
+    /// The same by whatever the system has, Metal and DirectX too; on Vulkan with shaders that
+    /// drivers understand which fail on those of the device above (feature `wgpu`).
+    Wgpu(Option<usize>),
 }
 
-const KNOWN: [&str; 4] = ["cpu", "ndarray", "cuda[:i]", "vulkan[:i]"];
+const KNOWN: [&str; 5] = ["cpu", "ndarray", "cuda[:i]", "vulkan[:i]", "wgpu[:i]"];
 
 impl FromStr for DeviceName {
     type Err = ModelError;
@@ -39,6 +42,7 @@ impl FromStr for DeviceName {
             ("ndarray", None) => Ok(Self::Ndarray),
             ("cuda", index) => Ok(Self::Cuda(index.unwrap_or(0))),
             ("vulkan", index) => Ok(Self::Vulkan(index)),
+            ("wgpu", index) => Ok(Self::Wgpu(index)),
             _ => Err(unknown()),
         }
     }
@@ -52,13 +56,21 @@ impl fmt::Display for DeviceName {
             Self::Cuda(index) => write!(f, "cuda:{index}"),
             Self::Vulkan(Some(index)) => write!(f, "vulkan:{index}"),
             Self::Vulkan(None) => f.write_str("vulkan"),
+            Self::Wgpu(Some(index)) => write!(f, "wgpu:{index}"),
+            Self::Wgpu(None) => f.write_str("wgpu"),
         }
     }
 }
 
 impl DeviceName {
     /// The first device of every kind, whether or not this build has a backend for it.
-    pub const KINDS: [Self; 4] = [Self::Cpu, Self::Ndarray, Self::Cuda(0), Self::Vulkan(None)];
+    pub const KINDS: [Self; 5] =
+        [Self::Cpu, Self::Ndarray, Self::Cuda(0), Self::Vulkan(None), Self::Wgpu(None)];
+
+    /// Whether it is a GPU, or a driver that does as if it were.
+    pub fn is_gpu(self) -> bool {
+        !matches!(self, Self::Cpu | Self::Ndarray)
+    }
 
     /// Opens the device.
     ///
@@ -73,11 +85,9 @@ impl DeviceName {
             Self::Ndarray => ndarray(name)?,
             Self::Cuda(index) => cuda(name, index)?,
             Self::Vulkan(index) => vulkan(name, index)?,
+            Self::Wgpu(index) => wgpu(name, index)?,
         };
-        match self {
-            Self::Cpu | Self::Ndarray => Ok(device),
-            Self::Cuda(_) | Self::Vulkan(_) => tried(self, device),
-        }
+        if self.is_gpu() { tried(self, device) } else { Ok(device) }
     }
 }
 
@@ -125,13 +135,24 @@ fn vulkan(device: String, _: Option<usize>) -> Result<Device, ModelError> {
     Err(ModelError::DeviceNotBuilt { device, feature: "vulkan" })
 }
 
+#[cfg(feature = "wgpu")]
+fn wgpu(_: String, index: Option<usize>) -> Result<Device, ModelError> {
+    use burn::tensor::DeviceKind;
+    Ok(Device::wgpu(index.map_or(DeviceKind::DefaultDevice, DeviceKind::DiscreteGpu)))
+}
+
+#[cfg(not(feature = "wgpu"))]
+fn wgpu(device: String, _: Option<usize>) -> Result<Device, ModelError> {
+    Err(ModelError::DeviceNotBuilt { device, feature: "wgpu" })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn names_are_printed_as_they_are_read() {
-        for name in ["cpu", "ndarray", "cuda:0", "vulkan:3", "vulkan"] {
+        for name in ["cpu", "ndarray", "cuda:0", "vulkan:3", "vulkan", "wgpu:1", "wgpu"] {
             assert_eq!(
                 name.parse::<DeviceName>().map(|d| d.to_string()).ok().as_deref(),
                 Some(name)

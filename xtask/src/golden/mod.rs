@@ -52,7 +52,7 @@ const GPU: f64 = 5.0;
 /// executed.
 pub fn compare(cells: Cells, device: DeviceName) -> Result<Vec<Quantity>> {
     let mut quantities = on(cells, device)?;
-    if matches!(device, DeviceName::Cuda(_) | DeviceName::Vulkan(_)) {
+    if device.is_gpu() {
         quantities.iter_mut().for_each(|quantity| quantity.bound *= GPU);
     }
     Ok(quantities)
