@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::{Bool, Tensor, TensorData};
-use tracewright_ir::plan::{Birth, Held, Patch};
+use tracewright_ir::plan::{Birth, Held, Patch, width};
 use tracewright_ir::{Array, Component, Operation, Selection, Value};
 
 use crate::error::EngineError;
-use crate::lockstep::kept::width;
 use crate::lockstep::walk::{Block, Live, Walk};
 
 impl Walk<'_> {
@@ -150,7 +149,7 @@ impl Walk<'_> {
             return Ok(sources);
         }
         // A row that is copied whole has no input; its own source stands in for it.
-        let width = width(self.decoder, component);
+        let width = width(self.decoder.architecture(), component);
         let mut mask = vec![false; patches.len() * width];
         for (patch, mask) in patches.iter().zip(mask.chunks_exact_mut(width)) {
             self.columns(patch).0.indices(width).into_iter().for_each(|column| mask[column] = true);
@@ -202,7 +201,7 @@ impl Walk<'_> {
 
     /// Whatever else an intervention may be, number by number.
     fn on_host(&self, component: Component, patches: &[&Patch]) -> Result<Tensor<2>, EngineError> {
-        let width = width(self.decoder, component);
+        let width = width(self.decoder.architecture(), component);
         let read = |tensor: Tensor<2>| tensor.try_into_vec_as::<f32>().map_err(EngineError::device);
         let mut values = Vec::with_capacity(patches.len() * width);
         for patch in patches {

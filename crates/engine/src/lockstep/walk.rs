@@ -3,13 +3,13 @@
 use std::ops::Range;
 
 use burn::tensor::Tensor;
-use tracewright_ir::plan::{BLOCK_ROWS, Birth, LOGIT_ROWS, Pass, Row, Segment, product};
+use tracewright_ir::plan::{BLOCK_ROWS, Birth, LOGIT_ROWS, Pass, Row, Segment, product, width};
 use tracewright_ir::{Array, Component, Request, Site};
 use tracewright_models::{Decoder, Layer, Query, Rows};
 
 use crate::error::EngineError;
 use crate::lockstep::Found;
-use crate::lockstep::kept::{Kept, width};
+use crate::lockstep::kept::Kept;
 use crate::lockstep::logits::Metrics;
 use crate::outcome::Cost;
 
@@ -78,7 +78,7 @@ impl<'a> Walk<'a> {
         }
         let most = pass.segments.iter().map(|segment| segment.rows.len()).max().unwrap_or(0);
         let rows = |component| {
-            let mut rows = Rows::new(decoder, width(decoder, component));
+            let mut rows = Rows::new(decoder, width(decoder.architecture(), component));
             rows.resize(most);
             rows
         };
@@ -237,7 +237,7 @@ impl<'a> Walk<'a> {
             let all = all.map(|x| decoder.project(layer, x, first, last));
             let mut column = 0;
             for (part, component) in QKV.into_iter().enumerate().take(last + 1).skip(first) {
-                let width = width(decoder, component);
+                let width = width(decoder.architecture(), component);
                 let value = all.as_ref().map(|all| all.clone().narrow(1, column, width));
                 column += width;
                 self.count(component, rows.len());

@@ -7,7 +7,7 @@ use std::ops::Add;
 use serde::Serialize;
 
 use crate::architecture::Architecture;
-use crate::component::Component;
+use crate::component::{Axis, Component};
 use crate::plan::pass::Pass;
 use crate::plan::stage::Stages;
 
@@ -194,9 +194,53 @@ pub(crate) fn bytes_of(
     architecture: &Architecture,
     values: impl Iterator<Item = Component>,
 ) -> u64 {
-    let width = |component: Component| -> u64 {
-        let axes = component.axes().iter().skip(1);
-        axes.map(|axis| architecture.axis_len(*axis, architecture.context) as u64).product()
-    };
-    F32 * values.map(width).sum::<u64>()
+    F32 * values.map(|component| width(architecture, component) as u64).sum::<u64>()
+}
+
+/// The numbers that a row has at a stage: all that a component has at one position. A row of scores
+/// has room for as many keys as the context.
+pub fn width(architecture: &Architecture, component: Component) -> usize {
+    let axes = component.axes().iter().filter(|axis| **axis != Axis::Position);
+    axes.map(|axis| architecture.axis_len(*axis, architecture.context)).product()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::architecture::{Activation, Norm, Position, ScoreScale};
+
+    #[test]
+    fn a_row_is_as_wide_as_what_a_position_has() {
+        let architecture = Architecture {
+            family: "gpt2".to_owned(),
+            n_layers: 2,
+            d_model: 8,
+            n_heads: 2,
+            n_kv_heads: 1,
+            d_head: 4,
+            d_mlp: 32,
+            vocab: 10,
+            context: 16,
+            norm: Norm::LayerNorm { eps: 1e-5 },
+            position: Position::Learned,
+            activation: Activation::GeluTanh,
+            score_scale: ScoreScale { by_head_width: true, by_layer: false },
+            query_key_norm: false,
+            gated_mlp: false,
+            parallel_residual: false,
+            tied_unembedding: true,
+            modules: Vec::new(),
+        };
+        let widths = [
+            (Component::ResidPost, 8),
+            (Component::K, 4),
+            (Component::MlpPost, 32),
+            (Component::Pattern, 2 * 16),
+            (Component::Result, 2 * 8),
+            (Component::Ln1Scale, 1),
+        ];
+        for (component, expected) in widths {
+            assert_eq!(width(&architecture, component), expected, "{component}");
+        }
+    }
 }

@@ -26,7 +26,7 @@ mod stage;
 
 use thiserror::Error;
 
-use crate::architecture::Architecture;
+use crate::architecture::{Architecture, Position};
 use crate::error::IrError;
 use crate::intervention::Intervention;
 use crate::request::Request;
@@ -36,7 +36,7 @@ use crate::site::Site;
 use assemble::{Item, assemble};
 use program::Program;
 
-pub use cost::{BLOCK_ROWS, LOGIT_ROWS, PRODUCTS, PassCost, forward_flops, product};
+pub use cost::{BLOCK_ROWS, LOGIT_ROWS, PRODUCTS, PassCost, forward_flops, product, width};
 pub use pass::{Birth, Held, Logits, Measured, Pass, Patch, Row, Segment};
 pub use stage::Stages;
 
@@ -50,10 +50,13 @@ pub enum PlanError {
     /// A budget that not even one run fits in.
     #[error(
         "a memory budget of {} is too small for a single run: the smallest that works is {}",
-        size(*budget),
-        size(*smallest)
+        rounded_down(*budget),
+        rounded_up(*smallest)
     )]
     TooSmall { budget: u64, smallest: u64 },
+    /// Something that an architecture can say and no plan computes yet.
+    #[error("a model with {what} can't be planned yet")]
+    NotYet { what: &'static str },
     /// A source above its reader, which takes a second pass.
     #[error(
         "run {run} reads '{from}' for its '{at}', which lies below: this takes two passes, which \
@@ -62,11 +65,35 @@ pub enum PlanError {
     SourceAbove { run: RunId, from: Site, at: Site },
 }
 
-/// Bytes as a flag gives them, rounded up.
-fn size(bytes: u64) -> String {
+/// Bytes as a flag gives them: no fewer than these.
+fn rounded_up(bytes: u64) -> String {
     match bytes {
         0..0x10_0000 => format!("{}KiB", bytes.div_ceil(1 << 10)),
         _ => format!("{}MiB", bytes.div_ceil(1 << 20)),
+    }
+}
+
+/// No more than these, so that a budget is never shown as large as what it is too small for.
+fn rounded_down(bytes: u64) -> String {
+    match bytes {
+        0..0x400 => format!("{bytes} bytes"),
+        0x400..0x10_0000 => format!("{}KiB", bytes >> 10),
+        _ => format!("{}MiB", bytes >> 20),
+    }
+}
+
+/// Refuses what an architecture can say and the stages of a segment don't have: its plan would look
+/// right and be wrong.
+fn supported(architecture: &Architecture) -> Result<(), PlanError> {
+    let unsupported = [
+        (architecture.position == Position::Rotary, "rotary positions"),
+        (architecture.query_key_norm, "a norm of queries and keys"),
+        (architecture.gated_mlp, "a gated MLP"),
+        (architecture.parallel_residual, "a parallel residual"),
+    ];
+    match unsupported.into_iter().find(|(asked, _)| *asked) {
+        Some((_, what)) => Err(PlanError::NotYet { what }),
+        None => Ok(()),
     }
 }
 
@@ -116,11 +143,13 @@ impl<'a> Planner<'a> {
     ///
     /// # Errors
     ///
-    /// A request that doesn't fit the model, and [`PlanError::SourceAbove`].
+    /// A model that can't be planned yet, a request that doesn't fit it, and
+    /// [`PlanError::SourceAbove`].
     pub fn new(
         requests: &'a [&'a Request],
         architecture: &'a Architecture,
     ) -> Result<Self, PlanError> {
+        supported(architecture)?;
         requests.iter().try_for_each(|request| request.check(architecture))?;
         let program = Program::new(requests, architecture)?;
         for change in &program.changes {

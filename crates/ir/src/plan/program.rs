@@ -53,10 +53,9 @@ pub(crate) struct Read<'a> {
     pub(crate) state: State,
 }
 
-/// What makes two interventions one.
+/// What makes two interventions one, whichever requests they are from.
 #[derive(PartialEq, Eq, Hash)]
 struct Key<'a> {
-    offset: usize,
     locus: &'a Locus,
     operation: Kind<'a>,
 }
@@ -233,12 +232,12 @@ fn key(intervention: &Intervention, offset: usize) -> Key<'_> {
     let (adds, value) = match &intervention.operation {
         Operation::Scale(factor) => {
             let operation = Kind::Scale(factor.to_bits());
-            return Key { offset: 0, locus: &intervention.locus, operation };
+            return Key { locus: &intervention.locus, operation };
         }
         Operation::Replace(value) => (false, value),
         Operation::Add(value) => (true, value),
     };
-    let source = |source: &'_ Source| -> (usize, State) { (source.run.0, source.state) };
+    let source = |source: &'_ Source| -> (usize, State) { (offset + source.run.0, source.state) };
     let operation = match value {
         Value::Constant(number) => Kind::Constant(adds, number.to_bits()),
         Value::Array(array) => Kind::Array(adds, std::sync::Arc::as_ptr(array)),
@@ -251,5 +250,5 @@ fn key(intervention: &Intervention, offset: usize) -> Key<'_> {
             Kind::Sources(adds, sources.map(read).collect())
         }
     };
-    Key { offset, locus: &intervention.locus, operation }
+    Key { locus: &intervention.locus, operation }
 }
