@@ -3,18 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::component::Component;
-use crate::intervention::State;
 use crate::metric::Measure;
 use crate::plan::cost::{PassCost, Tally};
 use crate::plan::lanes::{Capture, Numbered, captures, number};
 use crate::plan::need::{self, need};
 use crate::plan::numbers::{self, NONE, Operand};
 use crate::plan::pass::{Birth, Held, Logits, Measured, Pass, Patch, Row, Segment, held_logits};
-use crate::plan::program::Program;
+use crate::plan::program::{Program, STAGES};
 use crate::plan::stage::Stages;
-use crate::request::Request;
+use crate::request::{Reading, Request};
 use crate::run::RunId;
-use crate::site::Site;
 
 /// Something that a pass gives back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,28 +35,20 @@ impl Item {
     }
 
     /// Every run that must be there for it, its bases and sources aside.
-    pub(crate) fn runs(self, program: &Program<'_>) -> Vec<usize> {
+    pub(crate) fn runs(self, program: &Program<'_>) -> impl Iterator<Item = usize> {
         let run = self.run(program);
-        let mut runs = vec![run];
-        if matches!(self, Self::Measured(_)) {
-            runs.extend(program.clean_runs(program.runs[run].request));
-        }
-        runs
+        let clean = match self {
+            Self::Measured(_) => program.clean[program.runs[run].request].as_slice(),
+            Self::Reading { .. } => &[],
+        };
+        std::iter::once(run).chain(clean.iter().copied())
     }
 
-    fn captures(self, program: &Program<'_>) -> Vec<Capture> {
-        match self {
-            Self::Measured(_) => self.runs(program).into_iter().map(logits).collect(),
-            Self::Reading { request, index } => {
-                let reading = &program.requests[request].readings[index];
-                vec![(self.run(program), reading.locus.site.place(), reading.state)]
-            }
-        }
+    fn capture(self, program: &Program<'_>) -> Option<Capture> {
+        let Self::Reading { request, index } = self else { return None };
+        let reading = &program.requests[request].readings[index];
+        Some((self.run(program), reading.locus.site.place(), reading.state))
     }
-}
-
-fn logits(run: usize) -> Capture {
-    (run, Site::outside(Component::Logits), State::Left)
 }
 
 /// The rows of a pass, and which of them are needed.
@@ -106,7 +96,7 @@ impl Rows {
     fn new(program: &Program<'_>, items: &[Item]) -> Self {
         let active = program.closure(items.iter().flat_map(|item| item.runs(program)));
         let mut asked = captures(program, &active);
-        asked.extend(items.iter().flat_map(|item| item.captures(program)));
+        asked.extend(items.iter().filter_map(|item| item.capture(program)));
         asked.sort_unstable_by_key(|(run, site, state)| (*run, site.order(), *state));
         asked.dedup();
         let numbered = number(program, &active, &asked);
@@ -115,11 +105,10 @@ impl Rows {
             match item {
                 Item::Measured(run) => pass.measured.push(measured(program, &numbered, *run)),
                 Item::Reading { request, index } => {
+                    let Some(capture) = item.capture(program) else { continue };
                     let reading = &program.requests[*request].readings[*index];
-                    let rows = &numbered.captured[&item.captures(program)[0]];
-                    let positions = reading.locus.positions.indices(rows.len());
-                    let held = positions.into_iter().map(|position| held(&rows[position]));
-                    pass.readings.push((*request, *index, held.collect()));
+                    let rows = reading_rows(program, reading, &numbered.captured[&capture]);
+                    pass.readings.push((*request, *index, rows));
                 }
             }
         }
@@ -132,8 +121,8 @@ impl Rows {
 fn measured(program: &Program<'_>, numbered: &Numbered, run: usize) -> Measured {
     let request = program.runs[run].request;
     let row = |run: usize, measure: &Measure| {
-        let rows = &numbered.captured[&logits(run)];
-        rows[Request::position(measure, rows.len())].row
+        let rows = numbered.logits(run);
+        rows[Request::position(measure, rows.len())]
     };
     let logits = |measure: &Measure| Logits {
         row: row(run, measure),
@@ -141,6 +130,14 @@ fn measured(program: &Program<'_>, numbered: &Numbered, run: usize) -> Measured 
     };
     let rows = program.requests[request].measures.iter().map(logits).collect();
     Measured { request, run: RunId(run - program.offsets[request]), rows }
+}
+
+/// What a reading gives back, of the rows that its run has at its place.
+fn reading_rows(program: &Program<'_>, reading: &Reading, rows: &[u32]) -> Vec<Held> {
+    let place = reading.locus.site.place();
+    let segment = (program.place(place) / STAGES) as u32;
+    let held = |position: usize| Held { segment, component: place.component, row: rows[position] };
+    reading.locus.positions.indices(rows.len()).into_iter().map(held).collect()
 }
 
 fn held(operand: &Operand) -> Held {

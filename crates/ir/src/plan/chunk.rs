@@ -67,9 +67,9 @@ fn logits(program: &Program<'_>, run: usize, before: Option<&Item>) -> u64 {
     let measures = &program.requests[request].measures;
     let compare = measures.iter().filter(|measure| measure.metric.clean().is_some()).count();
     let held = matches!(before, Some(Item::Measured(run)) if program.runs[*run].request == request);
-    let waits = program.clean_runs(request).into_iter().any(|clean| {
+    let waits = program.clean[request].iter().any(|clean| {
         let len = |run: usize| program.runs[run].tokens.len();
-        !program.is_first(clean) || len(clean) != len(run)
+        !program.is_first(*clean) || len(*clean) != len(run)
     });
     let rows = compare * (usize::from(!held) + usize::from(waits));
     bytes_of(program.architecture, std::iter::repeat_n(Component::Logits, rows))
@@ -77,7 +77,7 @@ fn logits(program: &Program<'_>, run: usize, before: Option<&Item>) -> u64 {
 
 /// The rows that an item adds to the pass which is marked by `pass`.
 fn new_rows(program: &Program<'_>, item: Item, seen: &mut [usize], pass: usize) -> u64 {
-    let mut open = item.runs(program);
+    let mut open: Vec<usize> = item.runs(program).collect();
     let mut rows = 0;
     while let Some(run) = open.pop() {
         if std::mem::replace(&mut seen[run], pass) != pass {

@@ -16,6 +16,7 @@
 mod assemble;
 mod chunk;
 mod cost;
+mod known;
 mod lanes;
 mod need;
 mod numbers;
@@ -151,7 +152,7 @@ impl<'a> Planner<'a> {
     ) -> Result<Self, PlanError> {
         supported(architecture)?;
         requests.iter().try_for_each(|request| request.check(architecture))?;
-        let program = Program::new(requests, architecture)?;
+        let program = Program::new(requests, architecture);
         for change in &program.changes {
             let at = change.place;
             let above = |site: &Site| program.place(*site) > program.place(at);

@@ -44,6 +44,19 @@ pub(crate) struct Operand {
     pub(crate) row: u32,
 }
 
+/// What an intervention makes of a row.
+pub(crate) struct Patched {
+    pub(crate) component: Component,
+    /// The intervention, which of its rows this is, and what it does to each.
+    pub(crate) change: u32,
+    pub(crate) index: u32,
+    pub(crate) effect: u32,
+    pub(crate) input: u32,
+    /// Whether the outcome is the same for every row at the position.
+    pub(crate) replaced: bool,
+    pub(crate) operands: Vec<Operand>,
+}
+
 /// The rows of one segment; a row's number is its index.
 #[derive(Default)]
 pub(crate) struct Numbers {
@@ -55,6 +68,7 @@ pub(crate) struct Numbers {
     pub(crate) resids: Vec<u32>,
     pub(crate) operands: Vec<Operand>,
     tokens: HashMap<(u32, u32), u32>,
+    /// By effect, position, and what is read: the input, where it is, and the operands.
     patches: HashMap<(u32, u32, u32, Vec<Operand>), u32>,
     joins: HashMap<(Component, u32, u32), u32>,
 }
@@ -95,23 +109,21 @@ impl Numbers {
     }
 
     /// An intervention's outcome on a row.
-    pub(crate) fn patch(
-        &mut self,
-        component: Component,
-        (change, row): (u32, u32),
-        input: u32,
-        operands: Vec<Operand>,
-        owner: u32,
-    ) -> u32 {
-        let key = (change, row, input, operands);
+    pub(crate) fn patch(&mut self, patched: Patched, owner: u32) -> u32 {
+        let Patched { component, change, index, effect, input, replaced, operands } = patched;
+        let position = self.positions[input as usize];
+        // A row that nothing of its input is left of adds to no certain residual row: it is shared,
+        // and each sum with the stream is a row of its own.
+        let (read, resid) =
+            if replaced { (NONE, NONE) } else { (input, self.resids[input as usize]) };
+        let key = (effect, position, read, operands);
         if let Some(row) = self.patches.get(&key) {
             return *row;
         }
         let first = self.operands.len() as u32;
         self.operands.extend_from_slice(&key.3);
         let operands = (first, key.3.len() as u32);
-        let birth = Birth::Patch { component, change, row, input, operands };
-        let (position, resid) = (self.positions[input as usize], self.resids[input as usize]);
+        let birth = Birth::Patch { component, change, row: index, input, operands };
         let born = self.push(birth, owner, position, resid);
         self.patches.insert(key, born);
         born

@@ -39,6 +39,15 @@ impl Lane {
         }
     }
 
+    /// The same, with the lane given up.
+    pub(super) fn into_slot(self, component: Component) -> Vec<u32> {
+        match slot(component) {
+            Slot::Resid => self.resid,
+            Slot::Branch => self.branch.unwrap_or(self.resid),
+            Slot::Qkv(_) => self.slot(component).to_vec(),
+        }
+    }
+
     /// q, k or v.
     pub(super) fn qkv(&self, which: usize) -> &[u32] {
         self.qkv[which].as_ref().or(self.branch.as_ref()).unwrap_or(&self.resid)

@@ -46,8 +46,8 @@ impl Lanes<'_> {
             self.lanes[*id].qkv = [None, None, None];
         }
         if !merged.is_empty() {
-            for lane in &mut self.of_run {
-                *lane = merged.get(lane).copied().unwrap_or(*lane);
+            for seat in &mut self.seats {
+                seat.lane = merged.get(&seat.lane).copied().unwrap_or(seat.lane);
             }
         }
         segments.push(numbers);

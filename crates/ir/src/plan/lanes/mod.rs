@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::component::Component;
 use crate::intervention::State;
-use crate::plan::numbers::{Numbers, Operand};
+use crate::plan::numbers::Numbers;
 use crate::plan::program::{Program, STAGES};
 use crate::plan::stage;
 use crate::site::Site;
@@ -35,34 +35,71 @@ pub(crate) struct Numbered {
     /// What the attention at the bottom of each segment reads; the first segment has none.
     pub(crate) below: Vec<Below>,
     /// The rows that were asked for: by position.
-    pub(crate) captured: HashMap<Capture, Vec<Operand>>,
+    pub(crate) captured: HashMap<Capture, Vec<u32>>,
     /// The first run of each lane.
     pub(crate) names: Vec<usize>,
+    /// The rows of each lane at the top; none of those that don't get there.
+    tops: Vec<Vec<u32>>,
+    /// The runs, and the lane at the top of each.
+    runs: Vec<usize>,
+    top: Vec<usize>,
+}
+
+impl Numbered {
+    /// A run's rows at the logits.
+    pub(crate) fn logits(&self, run: usize) -> &[u32] {
+        &self.tops[self.top[seat(&self.runs, run)]]
+    }
+}
+
+/// A run's place among those of a pass, which are in rising order.
+fn seat(runs: &[usize], run: usize) -> usize {
+    runs.partition_point(|other| *other < run)
 }
 
 /// The numbering under way.
 struct Lanes<'a> {
     program: &'a Program<'a>,
+    runs: &'a [usize],
     lanes: Vec<Lane>,
     /// Lanes that go on, in rising order.
     alive: Vec<usize>,
-    /// The lane of each run; none ([`NOWHERE`]) for runs that aren't in the pass.
-    of_run: Vec<usize>,
+    /// Where each of the runs is.
+    seats: Vec<Seat>,
     segment: usize,
     numbers: Numbers,
-    captured: HashMap<Capture, Vec<Operand>>,
+    captured: HashMap<Capture, Vec<u32>>,
 }
 
-const NOWHERE: usize = usize::MAX;
+/// Where a run is: its lane, and the one that it was in before it acted at a place.
+#[derive(Clone, Copy)]
+struct Seat {
+    lane: usize,
+    earlier: usize,
+    /// The last place at which it acted.
+    acted: Option<usize>,
+}
+
+impl Seat {
+    fn act(&mut self, place: usize, to: usize) {
+        *self = Self { lane: to, earlier: self.lane, acted: Some(place) };
+    }
+
+    /// The lane before the run's own interventions at the place that is being worked on.
+    fn before(&self, place: usize) -> usize {
+        if self.acted == Some(place) { self.earlier } else { self.lane }
+    }
+}
 
 /// Numbers the rows of these runs, which must hold their bases and sources.
 pub(crate) fn number(program: &Program<'_>, runs: &[usize], captures: &[Capture]) -> Numbered {
     let n_layers = program.architecture.n_layers;
     let mut lanes = Lanes {
         program,
+        runs,
         lanes: Vec::new(),
         alive: Vec::new(),
-        of_run: vec![NOWHERE; program.runs.len()],
+        seats: Vec::with_capacity(runs.len()),
         segment: 0,
         numbers: Numbers::default(),
         captured: HashMap::new(),
@@ -72,7 +109,7 @@ pub(crate) fn number(program: &Program<'_>, runs: &[usize], captures: &[Capture]
     for capture in captures {
         wanted.entry(program.place(capture.1)).or_default().push(*capture);
     }
-    lanes.start(runs);
+    lanes.start();
     let (mut segments, mut below) = (Vec::new(), Vec::new());
     for segment in 0..=n_layers {
         lanes.segment = segment;
@@ -80,15 +117,18 @@ pub(crate) fn number(program: &Program<'_>, runs: &[usize], captures: &[Capture]
         lanes.stages(&events, &wanted);
     }
     segments.push(std::mem::take(&mut lanes.numbers));
-    let names = lanes.lanes.iter().map(|lane| lane.name).collect();
-    Numbered { segments, below, captured: lanes.captured, names }
+    let Lanes { lanes, seats, captured, .. } = lanes;
+    let names = lanes.iter().map(|lane| lane.name).collect();
+    let tops = lanes.into_iter().map(|lane| lane.into_slot(Component::Logits)).collect();
+    let top = seats.into_iter().map(|seat| seat.lane).collect();
+    Numbered { segments, below, captured, names, tops, runs: runs.to_vec(), top }
 }
 
 impl Lanes<'_> {
     /// Puts runs of equal tokens into one lane, and finds the prefixes that prompts share.
-    fn start(&mut self, runs: &[usize]) {
+    fn start(&mut self) {
         let mut by_tokens: HashMap<&[u32], usize> = HashMap::new();
-        for run in runs {
+        for run in self.runs {
             let tokens = self.program.runs[*run].tokens;
             let next = self.lanes.len();
             let lane = *by_tokens.entry(tokens).or_insert(next);
@@ -103,8 +143,12 @@ impl Lanes<'_> {
                 self.alive.push(next);
             }
             self.lanes[lane].runs += 1;
-            self.of_run[*run] = lane;
+            self.seats.push(Seat { lane, earlier: lane, acted: None });
         }
+    }
+
+    fn seat(&self, run: usize) -> usize {
+        seat(self.runs, run)
     }
 
     fn longest_prefix(&self, resid: &[u32]) -> Option<usize> {
@@ -135,7 +179,7 @@ impl Lanes<'_> {
             let captures = wanted.get(&place).unwrap_or(&none);
             self.capture(captures, State::Computed);
             if let Some(events) = events.get(&place) {
-                self.intervene(events);
+                self.intervene(place, events);
             }
             self.capture(captures, State::Left);
         }
@@ -164,11 +208,9 @@ impl Lanes<'_> {
 
     fn capture(&mut self, captures: &[Capture], state: State) {
         for capture in captures.iter().filter(|capture| capture.2 == state) {
-            let component = capture.1.place().component;
-            let segment = self.segment as u32;
-            let rows = self.lanes[self.of_run[capture.0]].slot(component).iter();
-            let operand = |row: &u32| Operand { segment, component, row: *row };
-            self.captured.insert(*capture, rows.map(operand).collect());
+            let lane = self.seats[self.seat(capture.0)].lane;
+            let rows = self.lanes[lane].slot(capture.1.place().component).to_vec();
+            self.captured.insert(*capture, rows);
         }
     }
 }
