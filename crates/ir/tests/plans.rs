@@ -600,7 +600,7 @@ fn a_budget_ends_a_pass_and_the_next_one_begins_with_what_its_runs_share() {
     let planner = Planner::new(&requests, &architecture).expect("the request fits");
     let Err(PlanError::TooSmall { smallest, .. }) = planner.passes(1) else { panic!("too small") };
     compare(
-        &print(2, &requests, smallest),
+        &print(2, &requests, 2 * smallest),
         r#"
   embed     clean 0-3, corrupted 1
 layer 0
@@ -610,9 +610,22 @@ layer 0
 layer 1
   q k v     clean 3, corrupted 3
   k v       clean 0-2, corrupted 1-2
-  attn_out  clean 3, corrupted 3, patched 1 3
-  mlp_out   clean 3, corrupted 3, patched 1 3
-  logits    clean 3, corrupted 3, patched 1 3
+  attn_out  clean 3, corrupted 3
+  mlp_out   clean 3, corrupted 3
+  logits    clean 3, corrupted 3
+then
+  embed     clean 0-3, corrupted 1
+layer 0
+  q k v     clean 0-3
+  k v       corrupted 1
+  attn_out  clean 0-1, corrupted 2-3
+  mlp_out   clean 0-1, corrupted 2-3
+layer 1
+  q k v     corrupted 3
+  k v       clean 0-1, corrupted 2
+  attn_out  patched 1 3
+  mlp_out   patched 1 3
+  logits    patched 1 3
 then
   embed     clean 0-3, corrupted 1
 layer 0

@@ -1,5 +1,6 @@
 //! The walk through the segments of a pass.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use burn::tensor::Tensor;
@@ -173,7 +174,7 @@ impl<'a> Walk<'a> {
         use Component as C;
         let decoder = self.decoder;
         let layer = &decoder.layers()[block.at - 1];
-        let z = self.attend(block, layer)?;
+        let (mut through, z) = self.attend(block, layer)?;
         let out = self.stage(block, C::AttnOut, z, |z| decoder.attn_out(layer, z))?;
         let rows = block.rows(|row| row.computes(C::ResidMid));
         let below: Vec<u32> = rows.iter().map(|row| block.row(*row).resid).collect();
@@ -186,6 +187,8 @@ impl<'a> Walk<'a> {
         let post = pre.into_select(&rows, decoder).map(|x| decoder.mlp_post(x));
         let post = self.settle(block, C::MlpPost, Live { rows, value: post })?;
         let out = self.stage(block, C::MlpOut, post, |x| decoder.mlp_out(layer, x))?;
+        through.extend(block.rows(|row| row.computes(C::MlpOut)));
+        self.cost.rows += through.len();
         let rows = block.rows(|row| row.computes(C::ResidPost));
         let resid = add(mid.into_select(&rows, decoder), out.into_select(&rows, decoder));
         let resid = self.settle(block, C::ResidPost, Live { rows, value: resid })?;
@@ -193,7 +196,12 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn attend(&mut self, block: &Block<'_>, layer: &Layer) -> Result<Live, EngineError> {
+    /// The rows that attend, and what they give.
+    fn attend(
+        &mut self,
+        block: &Block<'_>,
+        layer: &Layer,
+    ) -> Result<(BTreeSet<u32>, Live), EngineError> {
         let attends = |row: &Row| {
             matches!(row.birth, Birth::Attention { .. }) && row.stages.has(Component::Z)
         };
@@ -207,10 +215,10 @@ impl<'a> Walk<'a> {
             Some(Query { row: query, keys: &segment.keys[list.clone()], values: &values[list] })
         };
         let queries: Vec<Query<'_>> = rows.iter().filter_map(query).collect();
-        self.cost.rows += queries.len();
         let [q, k, v] = &self.qkv;
         let z = (!queries.is_empty()).then(|| self.decoder.attend(layer, [q, k, v], &queries));
-        self.settle(block, Component::Z, Live { rows, value: z })
+        let attended = rows.iter().copied().collect();
+        Ok((attended, self.settle(block, Component::Z, Live { rows, value: z })?))
     }
 
     fn write(&mut self, resid: Live) {

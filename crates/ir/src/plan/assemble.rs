@@ -1,13 +1,13 @@
 //! From numbers and needs to a pass: unneeded rows dropped, the others in the order of their lanes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::component::Component;
 use crate::metric::Measure;
 use crate::plan::cost::{PassCost, Tally};
 use crate::plan::lanes::{Capture, Numbered, captures, number};
 use crate::plan::need::{self, need};
-use crate::plan::numbers::{self, NONE, Operand};
+use crate::plan::numbers::{self, NONE, Operand, mix};
 use crate::plan::pass::{Birth, Held, Logits, Measured, Pass, Patch, Row, Segment, held_logits};
 use crate::plan::program::{Program, STAGES};
 use crate::plan::stage::Stages;
@@ -65,13 +65,14 @@ pub(crate) fn assemble(program: &Program<'_>, items: &[Item]) -> Pass {
     Assembly::new(program, &numbered, &needed).finish(pass)
 }
 
-/// What the pass that gives these items costs: as [`Pass::cost`], without putting it together.
-pub(crate) fn cost(program: &Program<'_>, items: &[Item]) -> PassCost {
+/// What the pass that gives these items costs, as [`Pass::cost`] without putting it together; and a
+/// mark for each of its different results.
+pub(crate) fn cost(program: &Program<'_>, items: &[Item]) -> (PassCost, Vec<u64>) {
     let Rows { numbered, needed, pass } = Rows::new(program, items);
     let mut tally = Tally::new(program.architecture);
-    let mut later: BTreeSet<Operand> = readings(&pass).collect();
+    let mut later: Vec<Operand> = readings(&pass).collect();
+    let mut kept = Vec::new();
     for (at, (numbers, needed)) in numbered.segments.iter().zip(&needed).enumerate() {
-        let mut kept = BTreeSet::new();
         let mut rows = 0;
         for (row, stages) in needed.iter().enumerate().filter(|(_, stages)| !stages.is_empty()) {
             let birth = numbers.births[row];
@@ -79,17 +80,32 @@ pub(crate) fn cost(program: &Program<'_>, items: &[Item]) -> PassCost {
             rows += 1;
             for read in need::reads(program, numbers, at, birth) {
                 let list = if read.segment as usize == at { &mut kept } else { &mut later };
-                list.insert(read);
+                list.push(read);
             }
         }
-        tally.segment(rows, kept.iter().map(|read| read.component));
+        tally.segment(rows, different(&mut kept));
+        kept.clear();
     }
-    tally.results(&pass);
+    let top = numbered.segments.last();
+    let mark = |run: &Measured| {
+        let marks = run.rows.iter().filter_map(|read| Some(top?.mark(read.row)));
+        marks.reduce(mix)
+    };
+    let mut results: Vec<u64> = pass.measured.iter().filter_map(mark).collect();
+    results.sort_unstable();
+    results.dedup();
     // The order that an assembled segment has.
-    let owners = numbered.segments.last().map_or(&[][..], |top| &top.owners);
+    let owners = top.map_or(&[][..], |top| &top.owners);
     let logits = held_logits(&pass.measured, |row| (owners[row as usize], row)).len();
     let logits = std::iter::repeat_n(Component::Logits, logits);
-    tally.finish(later.iter().map(|read| read.component).chain(logits))
+    (tally.finish(different(&mut later).chain(logits)), results)
+}
+
+/// The components of these values, each value once.
+fn different(values: &mut Vec<Operand>) -> impl Iterator<Item = Component> {
+    values.sort_unstable();
+    values.dedup();
+    values.iter().map(|value| value.component)
 }
 
 impl Rows {
@@ -259,8 +275,8 @@ impl<'a> Assembly<'a> {
             numbers::Birth::Attention { keys, query } => {
                 Birth::Attention { query: below(query), keys: lists[&keys] }
             }
-            numbers::Birth::Patch { component, .. } => {
-                segment.patches.push(self.patch(at, old));
+            numbers::Birth::Patch { component, patch } => {
+                segment.patches.push(self.patch(at, patch));
                 Birth::Patch { component, index: segment.patches.len() as u32 - 1 }
             }
             numbers::Birth::Join { component, resid, branch } => {
@@ -279,22 +295,18 @@ impl<'a> Assembly<'a> {
         segment.runs.push(self.numbered.names[numbers.owners[old as usize] as usize] as u32);
     }
 
-    fn patch(&self, at: usize, old: u32) -> Patch {
-        let numbers = &self.numbered.segments[at];
-        let numbers::Birth::Patch { change, row, input, operands, .. } =
-            numbers.births[old as usize]
-        else {
-            unreachable!("only patches are asked for")
-        };
-        let prepared = &self.program.changes[change as usize];
+    fn patch(&self, at: usize, patch: u32) -> Patch {
+        let numbers::Patch { change, index, input, operands, .. } =
+            &self.numbered.segments[at].patches[patch as usize];
+        let change = &self.program.changes[*change as usize];
         Patch {
-            request: prepared.request,
-            run: prepared.run,
-            intervention: prepared.index,
-            index: row,
-            input: self.index[at][input as usize],
-            reads_input: prepared.reads_input(),
-            operands: numbers.operands(operands).iter().map(|o| self.moved(held(o))).collect(),
+            request: change.request,
+            run: change.run,
+            intervention: change.index,
+            index: *index,
+            input: self.index[at][*input as usize],
+            reads_input: change.reads_input(),
+            operands: operands.iter().map(|operand| self.moved(held(operand))).collect(),
         }
     }
 }

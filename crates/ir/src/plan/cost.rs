@@ -1,6 +1,5 @@
 //! What a pass costs: exact counts of rows, operations and bytes.
 
-use std::collections::BTreeSet;
 use std::iter::Sum;
 use std::ops::Add;
 
@@ -23,14 +22,13 @@ const F32: u64 = size_of::<f32>() as u64;
 /// What a pass, or several, cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PassCost {
-    /// Rows that go through a layer, summed over the layers.
+    /// Rows that go through a layer, summed over the layers: those whose attention or whose MLP is
+    /// computed there.
     pub rows: u64,
     /// Floating point operations of projections, MLPs and unembedding: two for each weight and row.
     pub flops: u64,
     /// Those of the attentions themselves: queries with keys, patterns with values.
     pub attention_flops: u64,
-    /// Different rows of logits that are measured; runs with the same row have the same metrics.
-    pub results: u64,
     /// The largest number of bytes in tensors at one time, weights apart: the rows of the largest
     /// segment (the stream below and above, q, k and v), the values that births and later readers
     /// wait for, the logits that metrics compare with, and the scratch of one block.
@@ -46,7 +44,6 @@ impl Add for PassCost {
             rows: self.rows + other.rows,
             flops: self.flops + other.flops,
             attention_flops: self.attention_flops + other.attention_flops,
-            results: self.results + other.results,
             peak_bytes: self.peak_bytes.max(other.peak_bytes),
         }
     }
@@ -98,7 +95,6 @@ impl Pass {
             }
             tally.segment(segment.rows.len(), segment.kept.iter().map(|(component, _)| *component));
         }
-        tally.results(self);
         let held = self.segments.iter().flat_map(|segment| &segment.held);
         let logits = std::iter::repeat_n(Component::Logits, self.held_logits().len());
         tally.finish(held.map(|(component, _)| *component).chain(logits))
@@ -133,17 +129,14 @@ impl<'a> Tally<'a> {
             self.last = (stages, birth, computed.map(|(_, flops)| flops).sum());
         }
         self.cost.flops += self.last.2;
-        if birth == Component::Scores && stages.has(Component::Z) {
+        let computes = |component| stages.has(component) && birth != component;
+        if birth == Component::Scores && computes(Component::Z) {
             let width = (self.architecture.n_heads * self.architecture.d_head) as u64;
             self.cost.attention_flops += 4 * width * u64::from(position + 1);
+        }
+        if computes(Component::Z) || computes(Component::MlpOut) {
             self.cost.rows += 1;
         }
-    }
-
-    /// What the pass gives.
-    pub(crate) fn results(&mut self, pass: &Pass) {
-        let rows = pass.measured.iter().filter_map(|run| run.rows.first());
-        self.cost.results = rows.map(|read| read.row).collect::<BTreeSet<_>>().len() as u64;
     }
 
     /// The end of a segment of so many rows that keeps these values.

@@ -20,10 +20,13 @@ mod known;
 mod lanes;
 mod need;
 mod numbers;
+mod parallel;
 mod pass;
 mod print;
 mod program;
 mod stage;
+
+use std::collections::HashSet;
 
 use thiserror::Error;
 
@@ -137,6 +140,16 @@ pub struct Planner<'a> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chunk {
     items: Vec<Item>,
+    cost: PassCost,
+    /// Marks of its different results.
+    results: Vec<u64>,
+}
+
+impl Chunk {
+    /// What the pass costs.
+    pub fn cost(&self) -> PassCost {
+        self.cost
+    }
 }
 
 impl<'a> Planner<'a> {
@@ -179,8 +192,7 @@ impl<'a> Planner<'a> {
             let readings = 0..asked.readings.len();
             items.extend(readings.map(|index| Item::Reading { request, index }));
         }
-        let chunks = chunk::chunk(&self.program, &items, budget)?;
-        Ok(chunks.into_iter().map(|items| Chunk { items }).collect())
+        chunk::chunk(&self.program, &items, budget)
     }
 
     /// What a run is called; runs are counted over all requests.
@@ -196,20 +208,15 @@ impl<'a> Planner<'a> {
 
     /// What several passes cost together, one after the other.
     pub fn cost(&self, chunks: &[Chunk]) -> PassCost {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let part = chunks.len().div_ceil(threads).max(1);
-        let of_part = |chunks: &[Chunk]| -> PassCost {
-            chunks.iter().map(|chunk| assemble::cost(&self.program, &chunk.items)).sum()
-        };
-        std::thread::scope(|scope| {
-            let parts: Vec<_> =
-                chunks.chunks(part).map(|chunks| scope.spawn(move || of_part(chunks))).collect();
-            // A thread that panicked has found a bug of ours; it goes on in the caller's.
-            let join = |part: std::thread::ScopedJoinHandle<'_, PassCost>| {
-                part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            };
-            parts.into_iter().map(join).sum()
-        })
+        chunks.iter().map(Chunk::cost).sum()
+    }
+
+    /// How many different results several passes have; runs that end in the same rows have one. It is
+    /// the same number whatever the budget is.
+    pub fn distinct(&self, chunks: &[Chunk]) -> usize {
+        let results: HashSet<u64> =
+            chunks.iter().flat_map(|chunk| &chunk.results).copied().collect();
+        results.len()
     }
 
     /// The pass that gives a chunk.

@@ -2,7 +2,7 @@
 
 use crate::component::Component;
 use crate::plan::lanes::{Below, Numbered};
-use crate::plan::numbers::{Birth, Numbers, Operand};
+use crate::plan::numbers::{Birth, Numbers, Operand, Patch};
 use crate::plan::program::Program;
 use crate::plan::stage::Stages;
 
@@ -75,10 +75,10 @@ impl Origin<'_> {
                 }
             }
             birth => {
-                if let Birth::Patch { component, input, .. } = birth
+                if let Birth::Patch { component, patch } = birth
                     && let Some(divided) = divided(component, self.segment)
                 {
-                    mark(needed, here(divided, input));
+                    mark(needed, here(divided, self.numbers.patches[patch as usize].input));
                 }
                 if let Birth::Join { component: Component::ResidMid, resid: row, .. } = birth {
                     mark(needed, below(resid, row));
@@ -105,12 +105,13 @@ pub(crate) fn reads(
     let here = |component, row| Operand { segment: segment as u32, component, row };
     match birth {
         Birth::Token(_) | Birth::Attention { .. } => Vec::new(),
-        Birth::Patch { component, change, input, operands, .. } => {
+        Birth::Patch { component, patch } => {
+            let Patch { change, input, operands, .. } = &numbers.patches[patch as usize];
             // What follows the pattern reads the values of the row's own run.
             let within = matches!(component, Component::Scores | Component::Pattern);
-            let reads_input = within || program.changes[change as usize].reads_input();
-            let input = reads_input.then(|| here(component, input));
-            input.into_iter().chain(numbers.operands(operands).iter().copied()).collect()
+            let reads_input = within || program.changes[*change as usize].reads_input();
+            let input = reads_input.then(|| here(component, *input));
+            input.into_iter().chain(operands.iter().copied()).collect()
         }
         Birth::Join { component, resid, branch } => match component {
             Component::ResidPre => {

@@ -17,9 +17,8 @@ pub(crate) enum Birth {
     Token(u32),
     /// Attention with a query row over the keys and values of a lane, both of the segment below.
     Attention { keys: u32, query: u32 },
-    /// An intervention on a row: the `row`th of its locus. The operands stand in
-    /// [`Numbers::operands`].
-    Patch { component: Component, change: u32, row: u32, input: u32, operands: (u32, u32) },
+    /// An intervention on a row, by its index in [`Numbers::patches`].
+    Patch { component: Component, patch: u32 },
     /// The sum of a residual row and of what a branch adds to it. The residual row lies in the
     /// segment below where the branch is attention.
     Join { component: Component, resid: u32, branch: u32 },
@@ -45,7 +44,7 @@ pub(crate) struct Operand {
 }
 
 /// What an intervention makes of a row.
-pub(crate) struct Patched {
+pub(crate) struct Patch {
     pub(crate) component: Component,
     /// The intervention, which of its rows this is, and what it does to each.
     pub(crate) change: u32,
@@ -66,24 +65,44 @@ pub(crate) struct Numbers {
     pub(crate) positions: Vec<u32>,
     /// The residual row in the segment below that the row's attention output is added to.
     pub(crate) resids: Vec<u32>,
-    pub(crate) operands: Vec<Operand>,
+    /// What the rows are made of, in short: equal in all passes for what is made alike. Nothing that
+    /// is computed depends on it.
+    pub(crate) marks: Vec<u64>,
+    pub(crate) patches: Vec<Patch>,
     tokens: HashMap<(u32, u32), u32>,
     /// By effect, position, and what is read: the input, where it is, and the operands.
-    patches: HashMap<(u32, u32, u32, Vec<Operand>), u32>,
+    patched: HashMap<(u32, u32, u32, Vec<Operand>), u32>,
     joins: HashMap<(Component, u32, u32), u32>,
 }
 
 impl Numbers {
+    /// Room for about as many rows as another segment has.
+    pub(crate) fn with_capacity(rows: usize) -> Self {
+        Self {
+            births: Vec::with_capacity(rows),
+            owners: Vec::with_capacity(rows),
+            positions: Vec::with_capacity(rows),
+            resids: Vec::with_capacity(rows),
+            marks: Vec::with_capacity(rows),
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.births.len()
     }
 
-    fn push(&mut self, birth: Birth, owner: u32, position: u32, resid: u32) -> u32 {
+    fn push(&mut self, birth: Birth, owner: u32, position: u32, resid: u32, mark: u64) -> u32 {
         self.births.push(birth);
         self.owners.push(owner);
         self.positions.push(position);
         self.resids.push(resid);
+        self.marks.push(mark);
         self.births.len() as u32 - 1
+    }
+
+    pub(crate) fn mark(&self, row: u32) -> u64 {
+        self.marks[row as usize]
     }
 
     /// The embedding of a token at a position.
@@ -91,41 +110,44 @@ impl Numbers {
         if let Some(row) = self.tokens.get(&(token, position)) {
             return *row;
         }
-        let row = self.push(Birth::Token(token), owner, position, NONE);
+        let mark = mix(token.into(), position.into());
+        let row = self.push(Birth::Token(token), owner, position, NONE, mark);
         self.tokens.insert((token, position), row);
         row
     }
 
-    /// A new row of attention.
+    /// A new row of attention: of a query over keys, added to a residual row.
     pub(crate) fn attention(
         &mut self,
-        query: u32,
-        keys: u32,
+        (keys, query): (u32, u32),
         at: u32,
         owner: u32,
         resid: u32,
+        mark: u64,
     ) -> u32 {
-        self.push(Birth::Attention { keys, query }, owner, at, resid)
+        self.push(Birth::Attention { keys, query }, owner, at, resid, mark)
     }
 
-    /// An intervention's outcome on a row.
-    pub(crate) fn patch(&mut self, patched: Patched, owner: u32) -> u32 {
-        let Patched { component, change, index, effect, input, replaced, operands } = patched;
+    /// An intervention's outcome on a row; `read` is the mark of its operands.
+    pub(crate) fn patch(&mut self, mut patch: Patch, owner: u32, read: u64) -> u32 {
+        let Patch { component, effect, input, .. } = patch;
         let position = self.positions[input as usize];
+        let outcome = mix(mix(effect.into(), position.into()), read);
         // A row that nothing of its input is left of adds to no certain residual row: it is shared,
         // and each sum with the stream is a row of its own.
-        let (read, resid) =
-            if replaced { (NONE, NONE) } else { (input, self.resids[input as usize]) };
-        let key = (effect, position, read, operands);
-        if let Some(row) = self.patches.get(&key) {
+        let (input, resid, mark) = match patch.replaced {
+            true => (NONE, NONE, outcome),
+            false => (input, self.resids[input as usize], mix(outcome, self.mark(input))),
+        };
+        let key = (effect, position, input, std::mem::take(&mut patch.operands));
+        if let Some(row) = self.patched.get(&key) {
             return *row;
         }
-        let first = self.operands.len() as u32;
-        self.operands.extend_from_slice(&key.3);
-        let operands = (first, key.3.len() as u32);
-        let birth = Birth::Patch { component, change, row: index, input, operands };
-        let born = self.push(birth, owner, position, resid);
-        self.patches.insert(key, born);
+        patch.operands.clone_from(&key.3);
+        let birth = Birth::Patch { component, patch: self.patches.len() as u32 };
+        self.patches.push(patch);
+        let born = self.push(birth, owner, position, resid, mark);
+        self.patched.insert(key, born);
         born
     }
 
@@ -136,19 +158,24 @@ impl Numbers {
         resid: u32,
         branch: u32,
         owner: u32,
+        mark: u64,
     ) -> u32 {
         if let Some(row) = self.joins.get(&(component, resid, branch)) {
             return *row;
         }
         let position = self.positions[branch as usize];
         let birth = Birth::Join { component, resid, branch };
-        let row = self.push(birth, owner, position, NONE);
+        let row = self.push(birth, owner, position, NONE, mark);
         self.joins.insert((component, resid, branch), row);
         row
     }
+}
 
-    /// The operands of a patch.
-    pub(crate) fn operands(&self, (first, len): (u32, u32)) -> &[Operand] {
-        &self.operands[first as usize..][..len as usize]
-    }
+/// Two marks as one, their order told apart.
+pub(crate) fn mix(a: u64, b: u64) -> u64 {
+    let mixed = (a ^ 0x9e37_79b9_7f4a_7c15)
+        .wrapping_mul(0xff51_afd7_ed55_8ccd)
+        .wrapping_add(b)
+        .wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    mixed ^ (mixed >> 29)
 }

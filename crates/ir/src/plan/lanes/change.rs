@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use crate::component::Component;
 use crate::intervention::State;
 use crate::plan::lanes::{Capture, Lanes};
-use crate::plan::numbers::{Operand, Patched};
+use crate::plan::numbers::{Operand, Patch, mix};
 use crate::plan::program::{Program, Read, STAGES, whole};
 use crate::site::Site;
 
@@ -120,12 +120,20 @@ impl Lanes<'_> {
                 [o] if copies && here(&o) && place(o.row) && stands_in => o.row,
                 _ => {
                     let (index, effect) = (index as u32, prepared.effect);
-                    let patched =
-                        Patched { component, change, index, effect, input, replaced, operands };
-                    self.numbers.patch(patched, owner)
+                    let read = operands.iter().fold(0, |read, operand| self.mark(read, operand));
+                    let patch =
+                        Patch { component, change, index, effect, input, replaced, operands };
+                    self.numbers.patch(patch, owner, read)
                 }
             };
         }
+    }
+
+    /// The mark of one more operand.
+    fn mark(&self, before: u64, operand: &Operand) -> u64 {
+        let Operand { segment, component, row } = *operand;
+        let numbers = self.segments.get(segment as usize).unwrap_or(&self.numbers);
+        mix(mix(before, u64::from(segment) << 8 | component as u64), numbers.mark(row))
     }
 
     /// The rows that a source is read from, in the order of its positions.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::plan::lanes::Lanes;
 use crate::plan::lanes::keys::Below;
-use crate::plan::numbers::{NONE, Numbers};
+use crate::plan::numbers::{NONE, Numbers, mix};
 
 /// Lanes that attention has been through.
 struct Mixed {
@@ -17,9 +17,10 @@ struct Mixed {
 impl Lanes<'_> {
     /// Attention: every position that sees something new gets a new row; lanes that have become
     /// equal become one.
-    pub(super) fn attend(&mut self, segments: &mut Vec<Numbers>) -> Below {
+    pub(super) fn attend(&mut self) -> Below {
         self.drop_empty();
-        let numbers = std::mem::take(&mut self.numbers);
+        let next = Numbers::with_capacity(self.numbers.len());
+        let numbers = std::mem::replace(&mut self.numbers, next);
         let mut below = Below::default();
         let mut mixed = Mixed { index: vec![NONE; self.lanes.len()], branches: Vec::new() };
         let mut merged: BTreeMap<usize, usize> = BTreeMap::new();
@@ -37,7 +38,7 @@ impl Lanes<'_> {
             }
             let other = reference.map(|lane| mixed.index[lane]);
             mixed.index[id] = below.push(&self.lanes[id], other, shared);
-            let branch = self.mix(id, shared, &mixed);
+            let branch = self.mix(id, shared, &mixed, &numbers);
             mixed.branches.push(branch);
         }
         self.alive.retain(|id| !merged.contains_key(id));
@@ -50,23 +51,36 @@ impl Lanes<'_> {
                 seat.lane = merged.get(&seat.lane).copied().unwrap_or(seat.lane);
             }
         }
-        segments.push(numbers);
+        self.segments.push(numbers);
         below
     }
 
-    /// A lane's rows after attention: those of its reference as long as queries, keys and values are
-    /// the same.
-    fn mix(&mut self, id: usize, shared: usize, mixed: &Mixed) -> Vec<u32> {
-        let (lane, keys) = (&self.lanes[id], mixed.index[id]);
-        let other = lane
-            .reference
-            .map(|other| (self.lanes[other].qkv(0), &mixed.branches[mixed.index[other] as usize]));
+    /// A lane's rows after attention: those of its reference as long as the stream, queries, keys and
+    /// values are the same.
+    fn mix(&mut self, id: usize, shared: usize, mixed: &Mixed, below: &Numbers) -> Vec<u32> {
+        let (lane, list) = (&self.lanes[id], mixed.index[id]);
+        let other = lane.reference.map(|other| {
+            (&self.lanes[other], mixed.branches[mixed.index[other] as usize].as_slice())
+        });
+        let (queries, keys, values) = (lane.qkv(0), lane.qkv(1), lane.qkv(2));
         let mut branch = Vec::with_capacity(lane.resid.len());
-        for (position, (query, resid)) in lane.qkv(0).iter().zip(&lane.resid).enumerate() {
-            let same = other.filter(|(q, _)| position < shared && q[position] == *query);
+        // The keys and values so far, in short.
+        let mut seen = self.segment as u64;
+        for (position, (query, resid)) in queries.iter().zip(&lane.resid).enumerate() {
+            let (key, value) = (below.mark(keys[position]), below.mark(values[position]));
+            seen = mix(mix(seen, key), value);
+            let same = other.filter(|(other, _)| {
+                position < shared
+                    && other.qkv(0)[position] == *query
+                    && other.resid[position] == *resid
+            });
             branch.push(match same {
                 Some((_, rows)) => rows[position],
-                None => self.numbers.attention(*query, keys, position as u32, id as u32, *resid),
+                None => {
+                    let mark = mix(mix(seen, below.mark(*query)), below.mark(*resid));
+                    let read = (list, *query);
+                    self.numbers.attention(read, position as u32, id as u32, *resid, mark)
+                }
             });
         }
         branch

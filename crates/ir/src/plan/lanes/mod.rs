@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::component::Component;
 use crate::intervention::State;
-use crate::plan::numbers::Numbers;
+use crate::plan::numbers::{NONE, Numbers, mix};
 use crate::plan::program::{Program, STAGES};
 use crate::plan::stage;
 use crate::site::Site;
@@ -66,8 +66,10 @@ struct Lanes<'a> {
     alive: Vec<usize>,
     /// Where each of the runs is.
     seats: Vec<Seat>,
+    /// The segment that is worked on, its rows, and those of the segments below.
     segment: usize,
     numbers: Numbers,
+    segments: Vec<Numbers>,
     captured: HashMap<Capture, Vec<u32>>,
 }
 
@@ -102,6 +104,7 @@ pub(crate) fn number(program: &Program<'_>, runs: &[usize], captures: &[Capture]
         seats: Vec::with_capacity(runs.len()),
         segment: 0,
         numbers: Numbers::default(),
+        segments: Vec::new(),
         captured: HashMap::new(),
     };
     let events = events(program, runs);
@@ -110,14 +113,14 @@ pub(crate) fn number(program: &Program<'_>, runs: &[usize], captures: &[Capture]
         wanted.entry(program.place(capture.1)).or_default().push(*capture);
     }
     lanes.start();
-    let (mut segments, mut below) = (Vec::new(), Vec::new());
+    let mut below = Vec::new();
     for segment in 0..=n_layers {
         lanes.segment = segment;
-        below.push(if segment > 0 { lanes.attend(&mut segments) } else { Below::default() });
+        below.push(if segment > 0 { lanes.attend() } else { Below::default() });
         lanes.stages(&events, &wanted);
     }
-    segments.push(std::mem::take(&mut lanes.numbers));
-    let Lanes { lanes, seats, captured, .. } = lanes;
+    let Lanes { lanes, seats, captured, mut segments, numbers, .. } = lanes;
+    segments.push(numbers);
     let names = lanes.iter().map(|lane| lane.name).collect();
     let tops = lanes.into_iter().map(|lane| lane.into_slot(Component::Logits)).collect();
     let top = seats.into_iter().map(|seat| seat.lane).collect();
@@ -189,21 +192,34 @@ impl Lanes<'_> {
     fn join(&mut self, component: Component) {
         for index in 0..self.alive.len() {
             let id = self.alive[index];
-            let lane = &mut self.lanes[id];
-            let Some(branch) = lane.branch.take() else { continue };
-            for (resid, branch) in lane.resid.iter_mut().zip(branch) {
-                // A row of attention already stands for its sum with the residual row below it; any
-                // other branch row has the number of the row that it was computed from.
-                let plain = match component {
-                    Component::ResidMid => self.numbers.resids[branch as usize] == *resid,
-                    _ => branch == *resid,
-                };
-                *resid = match plain {
-                    true => branch,
-                    false => self.numbers.join(component, *resid, branch, id as u32),
-                };
+            let Some(branch) = self.lanes[id].branch.take() else { continue };
+            let mut stream = std::mem::take(&mut self.lanes[id].resid);
+            for (resid, branch) in stream.iter_mut().zip(branch) {
+                *resid = self.sum(component, *resid, branch, id as u32);
             }
+            self.lanes[id].resid = stream;
         }
+    }
+
+    /// The sum of a residual row and a branch's. A row of attention already stands for its sum with the
+    /// residual row below it; any other branch row has the number of the row that it was computed from.
+    fn sum(&mut self, component: Component, resid: u32, branch: u32, owner: u32) -> u32 {
+        let own = self.numbers.resids[branch as usize];
+        let (mark, same) = match (component, self.segments.last()) {
+            (Component::ResidMid, Some(_)) if own == resid => return branch,
+            (Component::ResidMid, Some(below)) => {
+                let mark = below.mark(resid);
+                (mark, own != NONE && below.mark(own) == mark)
+            }
+            _ if branch == resid => return branch,
+            _ => {
+                let mark = self.numbers.mark(resid);
+                (mark, self.numbers.mark(branch) == mark)
+            }
+        };
+        let branch_mark = self.numbers.mark(branch);
+        let mark = if same { branch_mark } else { mix(mark, branch_mark) };
+        self.numbers.join(component, resid, branch, owner, mark)
     }
 
     fn capture(&mut self, captures: &[Capture], state: State) {
