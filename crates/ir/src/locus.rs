@@ -44,6 +44,14 @@ impl Selection {
         }
     }
 
+    /// The `which`th index that is meant, of those that there are.
+    pub(crate) fn at(&self, which: usize) -> usize {
+        match self {
+            Self::All => which,
+            Self::Only(indices) => indices[which],
+        }
+    }
+
     /// The first index that is meant.
     pub(crate) fn first(&self) -> usize {
         match self {

@@ -151,13 +151,12 @@ fn check_operation(
     architecture: &Architecture,
 ) -> Result<(), IrError> {
     let locus = &intervention.locus;
-    let shape = locus.shape(architecture, len);
-    let check = |source| check_source(tokens, locus, source, &shape, architecture);
+    let check = |source| check_source(tokens, locus, source, len, architecture);
     match &intervention.operation {
         Operation::Scale(factor) => check_finite(&[*factor], locus.site),
         Operation::Replace(value) | Operation::Add(value) => match value {
             Value::Constant(number) => check_finite(&[*number], locus.site),
-            Value::Array(array) => check_array(array, locus.site, shape),
+            Value::Array(array) => check_array(array, locus.site, locus.shape(architecture, len)),
             Value::Mean(sources) if sources.is_empty() => {
                 Err(IrError::EmptyMean { site: locus.site })
             }
@@ -171,21 +170,24 @@ fn check_source(
     tokens: &[&[u32]],
     locus: &Locus,
     source: &Source,
-    shape: &[usize],
+    reader_len: usize,
     architecture: &Architecture,
 ) -> Result<(), IrError> {
     let later = || IrError::LaterRun { run: RunId(tokens.len()), needs: source.run };
     let len = tokens.get(source.run.0).ok_or_else(later)?.len();
+    if source.locus.is_none() && len == reader_len {
+        return Ok(());
+    }
     let at = source.locus.as_ref().unwrap_or(locus);
     at.check(architecture, len)?;
     if !same_axes(at.site.component, locus.site.component) {
         return Err(IrError::WrongAxes { site: locus.site, given: at.site });
     }
-    let given = at.shape(architecture, len);
-    if given == shape {
+    let (given, expected) = (at.shape(architecture, len), locus.shape(architecture, reader_len));
+    if given == expected {
         return Ok(());
     }
-    Err(IrError::WrongShape { site: locus.site, given, expected: shape.to_vec() })
+    Err(IrError::WrongShape { site: locus.site, given, expected })
 }
 
 /// Checks a metric of a run of `len` tokens, compared with one of `clean` tokens.

@@ -75,8 +75,8 @@ pub(crate) fn cost(program: &Program<'_>, items: &[Item]) -> (PassCost, Vec<u64>
     for (at, (numbers, needed)) in numbered.segments.iter().zip(&needed).enumerate() {
         let mut rows = 0;
         for (row, stages) in needed.iter().enumerate().filter(|(_, stages)| !stages.is_empty()) {
-            let birth = numbers.births[row];
-            tally.row(*stages, birth.component(), numbers.positions[row]);
+            let numbers::Row { birth, position, .. } = numbers.rows[row];
+            tally.row(*stages, birth.component(), position);
             rows += 1;
             for read in need::reads(program, numbers, at, birth) {
                 let list = if read.segment as usize == at { &mut kept } else { &mut later };
@@ -88,15 +88,15 @@ pub(crate) fn cost(program: &Program<'_>, items: &[Item]) -> (PassCost, Vec<u64>
     }
     let top = numbered.segments.last();
     let mark = |run: &Measured| {
-        let marks = run.rows.iter().filter_map(|read| Some(top?.mark(read.row)));
+        let marks = run.rows.iter().filter_map(|read| Some(top?.row(read.row).mark));
         marks.reduce(mix)
     };
     let mut results: Vec<u64> = pass.measured.iter().filter_map(mark).collect();
     results.sort_unstable();
     results.dedup();
     // The order that an assembled segment has.
-    let owners = top.map_or(&[][..], |top| &top.owners);
-    let logits = held_logits(&pass.measured, |row| (owners[row as usize], row)).len();
+    let place = |row| (top.map(|top| top.row(row).owner), row);
+    let logits = held_logits(&pass.measured, place).len();
     let logits = std::iter::repeat_n(Component::Logits, logits);
     (tally.finish(different(&mut later).chain(logits)), results)
 }
@@ -189,10 +189,11 @@ impl<'a> Assembly<'a> {
     fn new(program: &'a Program<'a>, numbered: &'a Numbered, needed: &'a [Vec<Stages>]) -> Self {
         let (mut order, mut index) = (Vec::new(), Vec::new());
         for (numbers, stages) in numbered.segments.iter().zip(needed) {
-            let mut rows: Vec<u32> =
-                (0..numbers.len() as u32).filter(|row| !stages[*row as usize].is_empty()).collect();
-            rows.sort_by_key(|row| numbers.owners[*row as usize]);
-            let mut new = vec![NONE; numbers.len()];
+            let mut rows: Vec<u32> = (0..numbers.rows.len() as u32)
+                .filter(|row| !stages[*row as usize].is_empty())
+                .collect();
+            rows.sort_by_key(|row| numbers.row(*row).owner);
+            let mut new = vec![NONE; numbers.rows.len()];
             for (at, row) in rows.iter().enumerate() {
                 new[*row as usize] = at as u32;
             }
@@ -242,9 +243,10 @@ impl<'a> Assembly<'a> {
         let (numbers, below) = (&self.numbered.segments[at], &self.numbered.below[at]);
         let mut lens: BTreeMap<u32, u32> = BTreeMap::new();
         for row in &self.order[at] {
-            if let numbers::Birth::Attention { keys, .. } = numbers.births[*row as usize] {
-                let len = lens.entry(keys).or_default();
-                *len = (*len).max(numbers.positions[*row as usize] + 1);
+            let numbers::Row { birth, position, .. } = numbers.row(*row);
+            if let numbers::Birth::Attention { keys, .. } = birth {
+                let len = lens.entry(*keys).or_default();
+                *len = (*len).max(position + 1);
             }
         }
         let mut firsts = BTreeMap::new();
@@ -264,13 +266,14 @@ impl<'a> Assembly<'a> {
 
     fn row(&self, at: usize, old: u32, lists: &BTreeMap<u32, u32>, segment: &mut Segment) {
         let numbers = &self.numbered.segments[at];
+        let numbers::Row { birth: from, owner, position, resid, .. } = *numbers.row(old);
         let stages = self.needed[at][old as usize];
         let here = |row: u32| self.index[at][row as usize];
         let below = |row: u32| match row {
             NONE => NONE,
             row => self.index[at - 1][row as usize],
         };
-        let birth = match numbers.births[old as usize] {
+        let birth = match from {
             numbers::Birth::Token(token) => Birth::Token(token),
             numbers::Birth::Attention { keys, query } => {
                 Birth::Attention { query: below(query), keys: lists[&keys] }
@@ -285,14 +288,13 @@ impl<'a> Assembly<'a> {
                 Birth::Join { component, resid, branch: here(branch) }
             }
         };
-        for read in need::reads(self.program, numbers, at, numbers.births[old as usize]) {
+        for read in need::reads(self.program, numbers, at, from) {
             if read.segment as usize == at {
                 segment.kept.insert((read.component, here(read.row)));
             }
         }
-        let resid = below(numbers.resids[old as usize]);
-        segment.rows.push(Row { position: numbers.positions[old as usize], stages, birth, resid });
-        segment.runs.push(self.numbered.names[numbers.owners[old as usize] as usize] as u32);
+        segment.rows.push(Row { position, stages, birth, resid: below(resid) });
+        segment.runs.push(self.numbered.names[owner as usize] as u32);
     }
 
     fn patch(&self, at: usize, patch: u32) -> Patch {

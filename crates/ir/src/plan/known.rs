@@ -1,19 +1,18 @@
 //! Which interventions are the same, and which do the same.
 
-use std::collections::HashMap;
-
 use crate::component::Component;
 use crate::intervention::{Array, Intervention, Operation, Source, State, Value};
 use crate::locus::{Locus, Selection};
+use crate::plan::hash::Quick;
 use crate::plan::program::columns;
 
 /// The interventions that have been seen, and their numbers.
 #[derive(Default)]
 pub(crate) struct Known<'a> {
-    changes: HashMap<(&'a Locus, Same<'a>), u32>,
-    effects: HashMap<Effect<'a>, u32>,
+    changes: Quick<(&'a Locus, Same<'a>), u32>,
+    effects: Quick<Effect<'a>, u32>,
     /// Changes by what has acted before them.
-    pub(crate) acts: HashMap<(Option<u32>, u32), u32>,
+    pub(crate) acts: Quick<(Option<u32>, u32), u32>,
 }
 
 /// What makes two interventions at a locus one, whichever requests they are from.

@@ -16,6 +16,7 @@
 mod assemble;
 mod chunk;
 mod cost;
+mod hash;
 mod known;
 mod lanes;
 mod need;

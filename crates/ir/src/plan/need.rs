@@ -12,8 +12,11 @@ pub(crate) fn need(
     numbered: &Numbered,
     reads: impl IntoIterator<Item = Operand>,
 ) -> Vec<Vec<Stages>> {
-    let mut needed: Vec<Vec<Stages>> =
-        numbered.segments.iter().map(|numbers| vec![Stages::default(); numbers.len()]).collect();
+    let mut needed: Vec<Vec<Stages>> = numbered
+        .segments
+        .iter()
+        .map(|numbers| vec![Stages::default(); numbers.rows.len()])
+        .collect();
     for read in reads {
         mark(&mut needed, read);
     }
@@ -21,9 +24,9 @@ pub(crate) fn need(
         let mut prefixes = vec![0; numbered.below[segment].lanes.len()];
         // Neighbours are mostly needed at the same stages.
         let mut last = (Stages::default(), Component::Embed, Stages::default());
-        for row in (0..numbered.segments[segment].len()).rev() {
+        for row in (0..numbered.segments[segment].rows.len()).rev() {
             let numbers = &numbered.segments[segment];
-            let birth = numbers.births[row];
+            let birth = numbers.rows[row].birth;
             let (asked, born) = (needed[segment][row], birth.component());
             if (last.0, last.1) != (asked, born) {
                 last = (asked, born, asked.closed(born, segment == 0));
@@ -65,13 +68,14 @@ impl Origin<'_> {
             1 => Component::ResidPre,
             _ => Component::ResidPost,
         };
-        match self.numbers.births[self.row] {
+        let row = &self.numbers.rows[self.row];
+        match row.birth {
             Birth::Token(_) => {}
             Birth::Attention { keys, query } => {
                 if self.stages.meets(Stages::ATTENTION) {
                     mark(needed, below(Component::Q, query));
                     let prefix = &mut prefixes[keys as usize];
-                    *prefix = (*prefix).max(self.numbers.positions[self.row] + 1);
+                    *prefix = (*prefix).max(row.position + 1);
                 }
             }
             birth => {
@@ -88,9 +92,9 @@ impl Origin<'_> {
                 }
             }
         }
-        let starts_below = self.numbers.births[self.row].component() < Component::ResidMid;
+        let starts_below = row.birth.component() < Component::ResidMid;
         if self.segment > 0 && starts_below && self.stages.has(Component::ResidMid) {
-            mark(needed, below(resid, self.numbers.resids[self.row]));
+            mark(needed, below(resid, row.resid));
         }
     }
 }

@@ -3,9 +3,8 @@
 //! Two runs that have the same value at the same position share the row, and a row that has been
 //! computed once is never computed again: its number says everything about its value.
 
-use std::collections::HashMap;
-
 use crate::component::Component;
+use crate::plan::hash::Quick;
 
 /// No row.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -56,53 +55,44 @@ pub(crate) struct Patch {
     pub(crate) operands: Vec<Operand>,
 }
 
+/// A row.
+#[derive(Clone, Copy)]
+pub(crate) struct Row {
+    pub(crate) birth: Birth,
+    /// The lane that has made it.
+    pub(crate) owner: u32,
+    pub(crate) position: u32,
+    /// The residual row in the segment below that its attention output is added to.
+    pub(crate) resid: u32,
+    /// What it is made of, in short: equal in all passes for what is made alike. Nothing that is
+    /// computed depends on it.
+    pub(crate) mark: u64,
+}
+
 /// The rows of one segment; a row's number is its index.
 #[derive(Default)]
 pub(crate) struct Numbers {
-    pub(crate) births: Vec<Birth>,
-    /// The lane that has made the row.
-    pub(crate) owners: Vec<u32>,
-    pub(crate) positions: Vec<u32>,
-    /// The residual row in the segment below that the row's attention output is added to.
-    pub(crate) resids: Vec<u32>,
-    /// What the rows are made of, in short: equal in all passes for what is made alike. Nothing that
-    /// is computed depends on it.
-    pub(crate) marks: Vec<u64>,
+    pub(crate) rows: Vec<Row>,
     pub(crate) patches: Vec<Patch>,
-    tokens: HashMap<(u32, u32), u32>,
+    tokens: Quick<(u32, u32), u32>,
     /// By effect, position, and what is read: the input, where it is, and the operands.
-    patched: HashMap<(u32, u32, u32, Vec<Operand>), u32>,
-    joins: HashMap<(Component, u32, u32), u32>,
+    patched: Quick<(u32, u32, u32, Vec<Operand>), u32>,
+    joins: Quick<(Component, u32, u32), u32>,
 }
 
 impl Numbers {
     /// Room for about as many rows as another segment has.
     pub(crate) fn with_capacity(rows: usize) -> Self {
-        Self {
-            births: Vec::with_capacity(rows),
-            owners: Vec::with_capacity(rows),
-            positions: Vec::with_capacity(rows),
-            resids: Vec::with_capacity(rows),
-            marks: Vec::with_capacity(rows),
-            ..Self::default()
-        }
+        Self { rows: Vec::with_capacity(rows), ..Self::default() }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.births.len()
+    pub(crate) fn row(&self, row: u32) -> &Row {
+        &self.rows[row as usize]
     }
 
-    fn push(&mut self, birth: Birth, owner: u32, position: u32, resid: u32, mark: u64) -> u32 {
-        self.births.push(birth);
-        self.owners.push(owner);
-        self.positions.push(position);
-        self.resids.push(resid);
-        self.marks.push(mark);
-        self.births.len() as u32 - 1
-    }
-
-    pub(crate) fn mark(&self, row: u32) -> u64 {
-        self.marks[row as usize]
+    pub(crate) fn push(&mut self, row: Row) -> u32 {
+        self.rows.push(row);
+        self.rows.len() as u32 - 1
     }
 
     /// The embedding of a token at a position.
@@ -111,33 +101,21 @@ impl Numbers {
             return *row;
         }
         let mark = mix(token.into(), position.into());
-        let row = self.push(Birth::Token(token), owner, position, NONE, mark);
+        let row = self.push(Row { birth: Birth::Token(token), owner, position, resid: NONE, mark });
         self.tokens.insert((token, position), row);
         row
-    }
-
-    /// A new row of attention: of a query over keys, added to a residual row.
-    pub(crate) fn attention(
-        &mut self,
-        (keys, query): (u32, u32),
-        at: u32,
-        owner: u32,
-        resid: u32,
-        mark: u64,
-    ) -> u32 {
-        self.push(Birth::Attention { keys, query }, owner, at, resid, mark)
     }
 
     /// An intervention's outcome on a row; `read` is the mark of its operands.
     pub(crate) fn patch(&mut self, mut patch: Patch, owner: u32, read: u64) -> u32 {
         let Patch { component, effect, input, .. } = patch;
-        let position = self.positions[input as usize];
+        let Row { position, resid, mark, .. } = *self.row(input);
         let outcome = mix(mix(effect.into(), position.into()), read);
         // A row that nothing of its input is left of adds to no certain residual row: it is shared,
         // and each sum with the stream is a row of its own.
         let (input, resid, mark) = match patch.replaced {
             true => (NONE, NONE, outcome),
-            false => (input, self.resids[input as usize], mix(outcome, self.mark(input))),
+            false => (input, resid, mix(outcome, mark)),
         };
         let key = (effect, position, input, std::mem::take(&mut patch.operands));
         if let Some(row) = self.patched.get(&key) {
@@ -146,7 +124,7 @@ impl Numbers {
         patch.operands.clone_from(&key.3);
         let birth = Birth::Patch { component, patch: self.patches.len() as u32 };
         self.patches.push(patch);
-        let born = self.push(birth, owner, position, resid, mark);
+        let born = self.push(Row { birth, owner, position, resid, mark });
         self.patched.insert(key, born);
         born
     }
@@ -163,9 +141,9 @@ impl Numbers {
         if let Some(row) = self.joins.get(&(component, resid, branch)) {
             return *row;
         }
-        let position = self.positions[branch as usize];
+        let position = self.row(branch).position;
         let birth = Birth::Join { component, resid, branch };
-        let row = self.push(birth, owner, position, NONE, mark);
+        let row = self.push(Row { birth, owner, position, resid: NONE, mark });
         self.joins.insert((component, resid, branch), row);
         row
     }

@@ -1,9 +1,11 @@
 //! Interventions: which lane a run is in after it has acted at a place.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use crate::component::Component;
 use crate::intervention::State;
+use crate::plan::hash::Quick;
+use crate::plan::lanes::lane::Lane;
 use crate::plan::lanes::{Capture, Lanes};
 use crate::plan::numbers::{Operand, Patch, mix};
 use crate::plan::program::{Program, Read, STAGES, whole};
@@ -41,7 +43,7 @@ pub(crate) fn captures(program: &Program<'_>, runs: &[usize]) -> Vec<Capture> {
 impl Lanes<'_> {
     /// Lets every run act at a place; runs that differ afterwards part.
     pub(super) fn intervene(&mut self, place: usize, events: &[(u32, u32)]) {
-        let mut left: HashMap<(usize, u32), usize> = HashMap::new();
+        let mut left: Quick<(usize, u32), usize> = Quick::default();
         for (seat, act) in events {
             let seat = *seat as usize;
             let from = self.seats[seat].lane;
@@ -65,7 +67,7 @@ impl Lanes<'_> {
         from: usize,
         act: u32,
         run: usize,
-        left: &HashMap<(usize, u32), usize>,
+        left: &Quick<(usize, u32), usize>,
     ) -> usize {
         // A base that has come from the same lane has done the first part already.
         let mut changes = Vec::new();
@@ -89,9 +91,12 @@ impl Lanes<'_> {
         if let Some(lane) = [from, start].into_iter().find(same) {
             return lane;
         }
-        let mut lane = self.lanes[start].clone();
-        (lane.reference, lane.runs, lane.name) = (Some(start), 0, run);
-        *lane.slot_mut(component) = rows;
+        let lane = Lane {
+            reference: Some(start),
+            runs: 0,
+            name: run,
+            ..self.lanes[start].with(component, rows)
+        };
         self.lanes.push(lane);
         self.alive.push(next);
         next
@@ -103,29 +108,28 @@ impl Lanes<'_> {
         let prepared = &program.changes[change as usize];
         let component = prepared.place.component;
         let locus = &prepared.intervention.locus;
-        let positions = locus.positions.indices(rows.len());
         let stands_in = stands_alone(component) && whole(locus);
         let replaced = stands_alone(component) && !prepared.reads_input();
-        let sources: Vec<Vec<Operand>> =
-            prepared.reads.iter().map(|read| self.operands(read, prepared.place)).collect();
-        let copies = prepared.copies();
-        for (index, position) in positions.into_iter().enumerate() {
-            let operands: Vec<Operand> = sources.iter().map(|source| source[index]).collect();
+        let reads = &prepared.reads;
+        let copies = prepared.copies() && reads[0].locus.site.place() == prepared.place;
+        for index in 0..locus.positions.len(rows.len()) {
+            let position = locus.positions.at(index);
             let input = rows[position];
-            let here = |o: &Operand| o.segment == self.segment as u32 && o.component == component;
-            let place = |row: u32| self.numbers.positions[row as usize] == position as u32;
-            rows[position] = match operands[..] {
-                [o] if copies && here(&o) && o.row == input => input,
+            if copies {
+                let source = self.operand(&reads[0], prepared.place, index).row;
                 // Positions enter with the embeddings and rotations.
-                [o] if copies && here(&o) && place(o.row) && stands_in => o.row,
-                _ => {
-                    let (index, effect) = (index as u32, prepared.effect);
-                    let read = operands.iter().fold(0, |read, operand| self.mark(read, operand));
-                    let patch =
-                        Patch { component, change, index, effect, input, replaced, operands };
-                    self.numbers.patch(patch, owner, read)
+                let in_place = self.numbers.row(source).position == position as u32;
+                if source == input || stands_in && in_place {
+                    rows[position] = source;
+                    continue;
                 }
-            };
+            }
+            let operand = |read| self.operand(read, prepared.place, index);
+            let operands: Vec<Operand> = reads.iter().map(operand).collect();
+            let read = operands.iter().fold(0, |read, operand| self.mark(read, operand));
+            let (index, effect) = (index as u32, prepared.effect);
+            let patch = Patch { component, change, index, effect, input, replaced, operands };
+            rows[position] = self.numbers.patch(patch, owner, read);
         }
     }
 
@@ -133,28 +137,26 @@ impl Lanes<'_> {
     fn mark(&self, before: u64, operand: &Operand) -> u64 {
         let Operand { segment, component, row } = *operand;
         let numbers = self.segments.get(segment as usize).unwrap_or(&self.numbers);
-        mix(mix(before, u64::from(segment) << 8 | component as u64), numbers.mark(row))
+        mix(mix(before, u64::from(segment) << 8 | component as u64), numbers.row(row).mark)
     }
 
-    /// The rows that a source is read from, in the order of its positions.
-    fn operands(&self, read: &Read<'_>, at: Site) -> Vec<Operand> {
+    /// What a source at `index` of its positions is, for a change at a place.
+    fn operand(&self, read: &Read<'_>, at: Site, index: usize) -> Operand {
         let place = read.locus.site.place();
-        let number = self.program.place(place);
-        let captured;
-        let rows = if place == at {
-            let seat = &self.seats[self.seat(read.run)];
-            let lane = match read.state {
-                State::Left => seat.lane,
-                State::Computed => seat.before(number),
-            };
-            self.lanes[lane].slot(place.component)
-        } else {
-            captured = &self.captured[&(read.run, place, read.state)];
-            captured
+        let component = place.component;
+        let position = read.locus.positions.at(index);
+        if place != at {
+            let rows = &self.captured[&(read.run, place, read.state)];
+            let segment = (self.program.place(place) / STAGES) as u32;
+            return Operand { segment, component, row: rows[position] };
+        }
+        let seat = &self.seats[self.seat(read.run)];
+        let lane = match read.state {
+            State::Left => seat.lane,
+            State::Computed => seat.before(self.program.place(place)),
         };
-        let (segment, component) = ((number / STAGES) as u32, place.component);
-        let operand = |position: usize| Operand { segment, component, row: rows[position] };
-        read.locus.positions.indices(rows.len()).into_iter().map(operand).collect()
+        let row = self.lanes[lane].slot(component)[position];
+        Operand { segment: self.segment as u32, component, row }
     }
 }
 

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::plan::lanes::Lanes;
 use crate::plan::lanes::keys::Below;
-use crate::plan::numbers::{NONE, Numbers, mix};
+use crate::plan::lanes::lane::Lane;
+use crate::plan::numbers::{Birth, NONE, Numbers, Row, mix};
 
 /// Lanes that attention has been through.
 struct Mixed {
@@ -12,6 +13,10 @@ struct Mixed {
     index: Vec<u32>,
     /// Their rows of attention.
     branches: Vec<Vec<u32>>,
+    /// The marks of their keys and values up to each position, one lane after the other, and where each
+    /// lane's begin.
+    seen: Vec<u64>,
+    firsts: Vec<usize>,
 }
 
 impl Lanes<'_> {
@@ -19,10 +24,12 @@ impl Lanes<'_> {
     /// equal become one.
     pub(super) fn attend(&mut self) -> Below {
         self.drop_empty();
-        let next = Numbers::with_capacity(self.numbers.len());
+        let next = Numbers::with_capacity(self.numbers.rows.len());
         let numbers = std::mem::replace(&mut self.numbers, next);
         let mut below = Below::default();
-        let mut mixed = Mixed { index: vec![NONE; self.lanes.len()], branches: Vec::new() };
+        let index = vec![NONE; self.lanes.len()];
+        let (branches, seen, firsts) = (Vec::new(), Vec::new(), Vec::new());
+        let mut mixed = Mixed { index, branches, seen, firsts };
         let mut merged: BTreeMap<usize, usize> = BTreeMap::new();
         for id in self.alive.clone() {
             self.lanes[id].project();
@@ -38,12 +45,12 @@ impl Lanes<'_> {
             }
             let other = reference.map(|lane| mixed.index[lane]);
             mixed.index[id] = below.push(&self.lanes[id], other, shared);
-            let branch = self.mix(id, shared, &mixed, &numbers);
-            mixed.branches.push(branch);
+            self.mix(id, shared, &mut mixed, &numbers);
         }
         self.alive.retain(|id| !merged.contains_key(id));
         for (id, branch) in self.alive.iter().zip(mixed.branches) {
             self.lanes[*id].branch = Some(branch);
+            self.lanes[*id].plain = true;
             self.lanes[*id].qkv = [None, None, None];
         }
         if !merged.is_empty() {
@@ -57,33 +64,44 @@ impl Lanes<'_> {
 
     /// A lane's rows after attention: those of its reference as long as the stream, queries, keys and
     /// values are the same.
-    fn mix(&mut self, id: usize, shared: usize, mixed: &Mixed, below: &Numbers) -> Vec<u32> {
+    fn mix(&mut self, id: usize, shared: usize, mixed: &mut Mixed, below: &Numbers) {
+        let mut branch = self.spare.pop().unwrap_or_default();
         let (lane, list) = (&self.lanes[id], mixed.index[id]);
-        let other = lane.reference.map(|other| {
-            (&self.lanes[other], mixed.branches[mixed.index[other] as usize].as_slice())
-        });
-        let (queries, keys, values) = (lane.qkv(0), lane.qkv(1), lane.qkv(2));
-        let mut branch = Vec::with_capacity(lane.resid.len());
-        // The keys and values so far, in short.
-        let mut seen = self.segment as u64;
-        for (position, (query, resid)) in queries.iter().zip(&lane.resid).enumerate() {
-            let (key, value) = (below.mark(keys[position]), below.mark(values[position]));
-            seen = mix(mix(seen, key), value);
-            let same = other.filter(|(other, _)| {
-                position < shared
-                    && other.qkv(0)[position] == *query
-                    && other.resid[position] == *resid
-            });
-            branch.push(match same {
-                Some((_, rows)) => rows[position],
-                None => {
-                    let mark = mix(mix(seen, below.mark(*query)), below.mark(*resid));
-                    let read = (list, *query);
-                    self.numbers.attention(read, position as u32, id as u32, *resid, mark)
-                }
-            });
+        mixed.firsts.push(mixed.seen.len());
+        let other = lane.reference.map(|other| &self.lanes[other]);
+        let of_other = lane.reference.map(|other| mixed.index[other] as usize);
+        let rows = of_other.map_or(&[][..], |other| &mixed.branches[other]);
+        if let (Some(other), Some(index)) = (other, of_other) {
+            let same = shared.min(lane.common_queries(other));
+            branch.extend_from_slice(&rows[..same]);
+            let first = mixed.firsts[index];
+            mixed.seen.extend_from_within(first..first + same);
         }
-        branch
+        let mut seen = match branch.len() {
+            0 => self.segment as u64,
+            _ => mixed.seen[mixed.seen.len() - 1],
+        };
+        let (queries, keys, values) = (lane.qkv(0), lane.qkv(1), lane.qkv(2));
+        for position in branch.len()..lane.resid.len() {
+            let (query, resid) = (queries[position], lane.resid[position]);
+            let mark = |row: u32| below.row(row).mark;
+            seen = mix(seen, both(mark(keys[position]), mark(values[position])));
+            mixed.seen.push(seen);
+            let same = |other: &&Lane| {
+                position < shared
+                    && other.qkv(0)[position] == query
+                    && other.resid[position] == resid
+            };
+            if other.filter(same).is_some() {
+                branch.push(rows[position]);
+                continue;
+            }
+            let (birth, owner) = (Birth::Attention { keys: list, query }, id as u32);
+            let mark = mix(seen, both(mark(query), mark(resid)));
+            let position = position as u32;
+            branch.push(self.numbers.push(Row { birth, owner, position, resid, mark }));
+        }
+        mixed.branches.push(branch);
     }
 
     /// The earlier lane with the longest common beginning: the lane's reference, or the one that the
@@ -98,7 +116,7 @@ impl Lanes<'_> {
         let lane = &self.lanes[id];
         let mut best = reference.map_or((None, 0), |r| (Some(r), lane.common(&self.lanes[r])));
         while let Some(row) = lane.qkv(1).get(best.1) {
-            let owner = numbers.owners[*row as usize] as usize;
+            let owner = numbers.row(*row).owner as usize;
             if owner >= id || Some(owner) == best.0 || mixed.index[owner] == NONE {
                 break;
             }
@@ -152,4 +170,9 @@ impl Lanes<'_> {
             (lane.resid, lane.branch, lane.qkv) = (Vec::new(), None, [None, None, None]);
         }
     }
+}
+
+/// The mark of two rows, mostly of one.
+fn both(a: u64, b: u64) -> u64 {
+    if a == b { a } else { mix(a, b) }
 }

@@ -71,6 +71,8 @@ struct Lanes<'a> {
     numbers: Numbers,
     segments: Vec<Numbers>,
     captured: HashMap<Capture, Vec<u32>>,
+    /// Room for rows that no lane needs any more.
+    spare: Vec<Vec<u32>>,
 }
 
 /// Where a run is: its lane, and the one that it was in before it acted at a place.
@@ -106,6 +108,7 @@ pub(crate) fn number(program: &Program<'_>, runs: &[usize], captures: &[Capture]
         numbers: Numbers::default(),
         segments: Vec::new(),
         captured: HashMap::new(),
+        spare: Vec::new(),
     };
     let events = events(program, runs);
     let mut wanted: BTreeMap<usize, Vec<Capture>> = BTreeMap::new();
@@ -142,7 +145,8 @@ impl Lanes<'_> {
                 let resid: Vec<u32> = tokens.iter().enumerate().map(row).collect();
                 let reference = self.longest_prefix(&resid);
                 let qkv = [None, None, None];
-                self.lanes.push(Lane { reference, runs: 0, name: *run, resid, branch: None, qkv });
+                let (name, branch, plain) = (*run, None, false);
+                self.lanes.push(Lane { reference, runs: 0, name, resid, branch, plain, qkv });
                 self.alive.push(next);
             }
             self.lanes[lane].runs += 1;
@@ -193,6 +197,12 @@ impl Lanes<'_> {
         for index in 0..self.alive.len() {
             let id = self.alive[index];
             let Some(branch) = self.lanes[id].branch.take() else { continue };
+            if self.lanes[id].plain {
+                let mut old = std::mem::replace(&mut self.lanes[id].resid, branch);
+                old.clear();
+                self.spare.push(old);
+                continue;
+            }
             let mut stream = std::mem::take(&mut self.lanes[id].resid);
             for (resid, branch) in stream.iter_mut().zip(branch) {
                 *resid = self.sum(component, *resid, branch, id as u32);
@@ -204,20 +214,20 @@ impl Lanes<'_> {
     /// The sum of a residual row and a branch's. A row of attention already stands for its sum with the
     /// residual row below it; any other branch row has the number of the row that it was computed from.
     fn sum(&mut self, component: Component, resid: u32, branch: u32, owner: u32) -> u32 {
-        let own = self.numbers.resids[branch as usize];
+        let own = self.numbers.row(branch).resid;
         let (mark, same) = match (component, self.segments.last()) {
             (Component::ResidMid, Some(_)) if own == resid => return branch,
             (Component::ResidMid, Some(below)) => {
-                let mark = below.mark(resid);
-                (mark, own != NONE && below.mark(own) == mark)
+                let mark = below.row(resid).mark;
+                (mark, own != NONE && below.row(own).mark == mark)
             }
             _ if branch == resid => return branch,
             _ => {
-                let mark = self.numbers.mark(resid);
-                (mark, self.numbers.mark(branch) == mark)
+                let mark = self.numbers.row(resid).mark;
+                (mark, self.numbers.row(branch).mark == mark)
             }
         };
-        let branch_mark = self.numbers.mark(branch);
+        let branch_mark = self.numbers.row(branch).mark;
         let mark = if same { branch_mark } else { mix(mark, branch_mark) };
         self.numbers.join(component, resid, branch, owner, mark)
     }
