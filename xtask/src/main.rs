@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use tracewright_models::DeviceName;
 use xtask::bench;
+use xtask::footprint;
 use xtask::golden::{self, Cells};
 
 /// Chores of the Tracewright workspace.
@@ -59,6 +60,9 @@ enum Chore {
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
     },
+    /// Measures what a large trace takes in memory and how fast it is with a small budget, on the
+    /// weights that `bench` makes.
+    Memory,
     /// Runs everything that CI runs: format, tests, clippy, docs, the README's main command.
     Check,
 }
@@ -86,6 +90,13 @@ fn main() -> Result<ExitCode> {
         }
         Chore::Bench { repeat, only, full, json } => {
             bench(&bench::Options { repeat, only, full }, json.as_deref())
+        }
+        Chore::Memory => {
+            // Progress that can't be shown is no reason to stop.
+            let mut say = |what: &str| drop(writeln!(io::stderr().lock(), "{what}"));
+            let footprints = footprint::footprints(&mut say)?;
+            write!(io::stdout().lock(), "{}", footprint::table(&footprints))?;
+            Ok(ExitCode::SUCCESS)
         }
         Chore::Check => {
             let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../.ci/run");

@@ -51,7 +51,7 @@ pub(crate) struct OutputArgs {
     /// Print one JSON document on standard output, everything else on standard error
     #[arg(long, global = true, help_heading = "Common options")]
     pub(crate) json: bool,
-    /// Print no progress, figures and explanations
+    /// Print the findings and nothing else: no progress, heatmaps and explanations
     #[arg(long, short, global = true, help_heading = "Common options")]
     pub(crate) quiet: bool,
 }
@@ -72,7 +72,13 @@ pub(crate) struct TraceArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) facts: Option<PathBuf>,
     /// Only the facts with these ids
-    #[arg(long, value_delimiter = ',', requires = "facts", conflicts_with = "prompt")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_parser = id,
+        requires = "facts",
+        conflicts_with = "prompt"
+    )]
     pub(crate) ids: Vec<u64>,
     /// Only the first N facts
     #[arg(long, value_name = "N", requires = "facts", conflicts_with_all = ["prompt", "ids"])]
@@ -161,4 +167,8 @@ pub(crate) struct PredictArgs {
     /// How many tokens to show
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub(crate) top_k: usize,
+}
+
+fn id(given: &str) -> Result<u64, &'static str> {
+    given.parse().map_err(|_| "give whole numbers with commas between them, such as 29,30,31")
 }

@@ -1,12 +1,13 @@
 //! The flags that every command shares: which model, where it runs, how many threads.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
 use serde_json::{Value, json};
 use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 use tracewright_engine::{Execution, Executor};
 use tracewright_models::{Checkpoint, DeviceName, Dtype, Model, cached};
+use tracewright_results::RunFile;
 use tracewright_sweep::SweepError;
 
 use crate::console::Console;
@@ -84,6 +85,15 @@ impl Session {
         Ok(Execution { executor, memory })
     }
 
+    /// The same for a folder: a sweep that goes on keeps the budget that it began with, and so its
+    /// passes, unless another one is given.
+    pub(crate) fn execution_in(&self, folder: &Path) -> Result<Execution, Failure> {
+        let execution = self.execution()?;
+        let begun = if self.memory.is_none() { RunFile::read(folder)? } else { None };
+        let memory = begun.and_then(|run| run.environment["memory"].as_u64());
+        Ok(Execution { memory: memory.unwrap_or(execution.memory), ..execution })
+    }
+
     /// The model's config and tokenizer; its warnings are shown.
     pub(crate) fn checkpoint(&self, console: &Console) -> Result<Checkpoint, Failure> {
         let checkpoint = match &self.model {
@@ -108,8 +118,13 @@ impl Session {
 
     /// What numbers depend on beside the request, as `run.json` records it. That a device multiplies
     /// f32 with fewer bits is told as well.
-    pub(crate) fn environment(&self, model: &Model, console: &Console) -> Result<Value, Failure> {
-        let Execution { executor, memory } = self.execution()?;
+    pub(crate) fn environment(
+        &self,
+        model: &Model,
+        execution: &Execution,
+        console: &Console,
+    ) -> Result<Value, Failure> {
+        let Execution { executor, memory } = execution;
         let product_error = model.decoder.product_error();
         if model.dtype == Dtype::F32 && product_error > EXACT {
             console.warn(&format!(
@@ -132,10 +147,12 @@ impl Session {
     }
 }
 
-/// The machine's memory in bytes.
+/// The machine's memory in bytes, or what a container may have of it.
 pub(crate) fn total_memory() -> u64 {
     let memory = RefreshKind::nothing().with_memory(MemoryRefreshKind::everything());
-    System::new_with_specifics(memory).total_memory()
+    let system = System::new_with_specifics(memory);
+    let total = system.total_memory();
+    system.cgroup_limits().map_or(total, |limits| total.min(limits.total_memory))
 }
 
 /// A size with its unit: `256MiB`, `2 GB`, `1000000`.

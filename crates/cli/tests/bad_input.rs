@@ -136,6 +136,8 @@ fn kinds_are_named_and_each_is_given_once() {
     assert_snapshot!(refused(&["--kind", "hiden"]), @"error: there is no kind 'hiden'; the nearest are hidden, attn, mlp; known: hidden, mlp, attn");
     assert_snapshot!(refused(&["--kind", "mlp,attention"]), @"error: there is no kind 'attention'; the nearest are attn, hidden, mlp; known: hidden, mlp, attn");
     assert_snapshot!(refused(&["--kind", ""]), @"error: there is no kind ''; the nearest are attn, hidden, mlp; known: hidden, mlp, attn");
+    assert_snapshot!(refused(&["--sever", "hidden"]), @"error: there is no module to sever called 'hidden'; the nearest are attn, mlp; known: mlp, attn");
+    assert_snapshot!(refused(&["--sever", "mlp,mlp"]), @"error: only mlp and attn can be severed, each once");
     assert_snapshot!(refused(&["--kind", "hidden,hidden"]), @"error: give each kind once: hidden, mlp, attn");
 }
 
@@ -144,6 +146,7 @@ fn noise_that_is_not_a_rule_is_refused() {
     assert_snapshot!(refused(&["--noise", "q3"]), @"error: the noise rule 'q3' isn't valid: it has no number where one is expected; give a deviation such as 0.1, or s<k> (s3: k deviations of the subjects' embeddings), u<x> (u0.3: uniform on (-x, x)), m (normal with the embeddings' mean and covariance) or t<v> (t3: Student's t with v > 2 degrees of freedom)");
     assert_snapshot!(refused(&["--noise", "-0.5"]), @"error: the noise rule '-0.5' isn't valid: its number is negative; give a deviation such as 0.1, or s<k> (s3: k deviations of the subjects' embeddings), u<x> (u0.3: uniform on (-x, x)), m (normal with the embeddings' mean and covariance) or t<v> (t3: Student's t with v > 2 degrees of freedom)");
     assert_snapshot!(refused(&["--noise", "t2"]), @"error: the noise rule 't2' isn't valid: t needs more than 2 degrees of freedom; give a deviation such as 0.1, or s<k> (s3: k deviations of the subjects' embeddings), u<x> (u0.3: uniform on (-x, x)), m (normal with the embeddings' mean and covariance) or t<v> (t3: Student's t with v > 2 degrees of freedom)");
+    assert_snapshot!(refused(&["--noise", "1e300"]), @"error: noise '1e300' draws numbers that are infinite in f32: give a lower level");
     assert_snapshot!(refused(&["--noise", "m"]), @"error: noise 'm' takes its statistics from a text: give one with --noise-text FILE");
     assert_snapshot!(refused(&["--noise", "t3", "--noise-text", "nowhere.txt"]), @"error: can't read the text 'nowhere.txt': No such file or directory (os error 2)");
     let place = Place::new();
@@ -203,8 +206,8 @@ fn selections_that_no_fact_fits_are_refused() {
     let of_facts = |args: &[&str]| refused(&[&["--facts", facts.as_str()], args].concat());
     assert_snapshot!(of_facts(&["--ids", "3,5000"]), @"error: there is no fact with id 5000 in 'FIXTURES/known_1000.json': its ids go from 0 to 1208");
     assert_snapshot!(of_facts(&["--ids", "29,29"]), @"error: two cases are called '29': their results would overwrite one another");
-    assert_snapshot!(of_facts(&["--ids", "three"]), @r"
-    error: invalid value 'three' for '--ids <IDS>': invalid digit found in string
+    assert_snapshot!(of_facts(&["--ids", "29-31"]), @r"
+    error: invalid value '29-31' for '--ids <IDS>': give whole numbers with commas between them, such as 29,30,31
 
     For more information, try '--help'.
     ");
@@ -306,7 +309,10 @@ fn a_case_whose_numbers_overflow_has_failed_and_the_request_was_right() {
     let output = place.tracewright(&[&args[..], &["Paris"]].concat()).output().expect("a run");
     let err = String::from_utf8(output.stderr).expect("UTF-8");
     assert_eq!(output.status.code(), Some(1), "{err}");
-    assert_snapshot!(err, @"warning: case 0 failed: 'logit' of run 'Paris is' is NaN: the model's numbers overflow on this input");
+    assert_snapshot!(err, @r"
+    warning: the window has 10 layers and the model 3, so each window is cut at the model's ends: a smaller one is sharper
+    warning: case 0 failed: 'logit' of run 'Paris is' is NaN: the model's numbers overflow on this input
+    ");
     let run: Value = serde_json::from_slice(&place.read("out/run.json")).expect("a run.json");
     assert_eq!(run["failed"][0]["case"], "0");
     let args = ["pair", "--model", "model", "--out", "pairs", "--metric", "logit-diff"];

@@ -153,6 +153,24 @@ fn lost_files_are_made_again_from_the_finished_parts() {
 }
 
 #[test]
+fn a_sweep_that_goes_on_keeps_the_budget_that_it_began_with() {
+    let place = Place::new();
+    let facts = ["--facts", &fixture("known_1000.json"), "--limit", "2"];
+    let small = ["--samples", "1", "--kind", "hidden"];
+    let request = trace("out", &[&facts, &small]);
+    let begun = [&request[..], &["--memory", "31MiB"]].concat();
+    place.output(&begun);
+    std::fs::remove_file(place.path("out/parts/pass-00001.parquet")).expect("a part to remove");
+    let (_, warnings) = place.warned(&request);
+    assert_eq!(warnings, "");
+    let run: Value = serde_json::from_slice(&place.read("out/run.json")).expect("JSON");
+    assert_eq!(run["environment"]["memory"], 31 << 20);
+    std::fs::remove_file(place.path("out/parts/pass-00001.parquet")).expect("a part to remove");
+    let (_, warnings) = place.warned(&[&request[..], &["--memory", "33MiB"]].concat());
+    assert!(warnings.contains("memory: 32505856 there, 34603008 now"), "{warnings}");
+}
+
+#[test]
 fn two_runs_some_seconds_apart_give_the_same_bytes() {
     let place = Place::new();
     let request = [&SMALL[..6], &["--kind", "hidden,mlp,attn"]].concat();
@@ -201,6 +219,8 @@ fn facts_are_traced_in_the_order_of_their_ids_and_wrong_answers_are_marked() {
     let lines: Vec<&str> = out.lines().collect();
     assert!(lines[1].starts_with("29    El Mercurio  Spanish  0.948"), "{out}");
     assert!(lines[1].contains("  state ur@"), "{out}");
+    let strongest = lines[1].rsplit(' ').next().and_then(|points| points.parse::<f64>().ok());
+    assert!(strongest.is_some_and(|points| points > 1.0), "not in points: {out}");
     insta::assert_snapshot!(lines[2..].join("\n"), @"
     2     Audible.com  the                        not traced: expected Amazon
     1 of 2 cases traced; in 1 the model doesn't give the expected answer
@@ -222,6 +242,49 @@ fn facts_are_traced_in_the_order_of_their_ids_and_wrong_answers_are_marked() {
     assert_eq!(wrong, BTreeMap::from([("correct_prediction".into(), Array::scalar(false))]));
     let (cells, _) = read_table(&place.path("out/cells.parquet")).expect("a table");
     assert!(cells.iter().all(|cell| cell.case == "29"));
+}
+
+#[test]
+fn what_may_not_be_meant_is_warned_of_and_done() {
+    let place = Place::new();
+    let small = ["--kind", "mlp", "--samples", "1", "--quiet"];
+    let warned = |prompt, subject, more: &[&str]| {
+        let args = ["--prompt", prompt, "--subject", subject];
+        place.warned(&[&["trace"], &args[..], more, &small[..]].concat()).1
+    };
+    insta::assert_snapshot!(warned("The Eiffel Tower is in ", "iff", &["--window", "13"]), @r"
+    warning: the window has 13 layers and the model 12, so each window is cut at the model's ends: a smaller one is sharper
+    warning: the prompt 'The Eiffel Tower is in ' ends in a space, which changes its tokens: models expect it at the beginning of the next word, so leave it out
+    ");
+    insta::assert_snapshot!(warned("Rome is the capital as Rome was in", "Rome", &[]), @"warning: the subject 'Rome' is 2 times in 'Rome is the capital as Rome was in': only the first is taken, as in ROME's code");
+}
+
+#[test]
+fn spaces_around_a_subject_take_no_token_of_another_word() {
+    let place = Place::new();
+    let subjects = ["Eiffel Tower", "Eiffel Tower ", " Eiffel Tower"].map(|subject| {
+        let prompt = ["--prompt", "The Eiffel Tower is located in the city of", "--subject"];
+        let small = ["--samples", "1", "--kind", "hidden", "--json"];
+        place.json(&[&["trace"], &prompt[..], &[subject], &small[..4]].concat())["cases"][0]
+            ["subject_range"]
+            .clone()
+    });
+    assert_eq!(subjects, [(); 3].map(|()| json!({ "start": 1, "end": 6 })));
+}
+
+#[test]
+fn another_environment_is_told_where_something_is_computed() {
+    let place = Place::new();
+    let facts = fixture("known_1000.json");
+    let args = ["--facts", &facts, "--limit", "2", "--samples", "1", "--kind", "hidden", "--quiet"];
+    let with = |threads| place.warned(&trace("out", &[&args, &["--threads", threads]])).1;
+    assert_eq!(with("1"), "");
+    assert_eq!(with("2"), "", "nothing was computed");
+    std::fs::remove_file(place.path("out/parts/pass-00001.parquet")).expect("a part");
+    insta::assert_snapshot!(with("2"), @r"
+    warning: out was started in another environment, which stays on record; what differs:
+      threads: 1 there, 2 now
+    ");
 }
 
 #[test]

@@ -25,6 +25,13 @@ fn predict_shows_the_tokens_as_fed_and_the_likeliest_next_ones() {
 }
 
 #[test]
+fn predict_tells_of_a_space_that_changes_the_tokens() {
+    let (out, err) = Place::new().warned(&["predict", "The", "The capital of France is "]);
+    assert!(out.starts_with("fed as 1 token: The\n"), "{out}");
+    assert_snapshot!(err, @"warning: the prompt 'The capital of France is ' ends in a space, which changes its tokens: models expect it at the beginning of the next word, so leave it out");
+}
+
+#[test]
 fn predict_takes_several_prompts_in_their_order() {
     let place = Place::new();
     let prompts = ["The capital of France is", "Apple was founded by"];
@@ -119,6 +126,8 @@ fn models_lists_the_built_in_one_and_the_hub_cache_with_its_problems() {
     assert_snapshot!(place.output(&["models"]), @r"
     model     family  layers  d_model  where
     facts-6m  gpt2    12      192      built in
+
+    other models are looked for in DIR/no-cache/hub
     ");
     place.copy_model("tiny/gpt2-relu-f16", "cache/hub/models--someone--tiny/snapshots/abc");
     place.write("cache/hub/models--someone--broken/snapshots/def/config.json", "{}");
@@ -135,6 +144,8 @@ fn models_lists_the_built_in_one_and_the_hub_cache_with_its_problems() {
     facts-6m        gpt2           12      192      built in
     someone/broken  can't be used                   the model folder 'CACHE/hub/models--someone--broken/snapshots/def' has no tokenizer.json: a checkpoint in Hugging Face's layout has config.json, tokenizer.json and model.safetensors
     someone/tiny    gpt2           2       16       CACHE/hub/models--someone--tiny/snapshots/abc
+
+    other models are looked for in CACHE/hub
     ");
     let document: Value = serde_json::from_str(&run(&["models", "--json"])).expect("JSON");
     let models = document["models"].as_array().expect("models");

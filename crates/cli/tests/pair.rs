@@ -31,26 +31,13 @@ fn document(place: &Place, path: &str) -> Value {
     serde_json::from_slice(&place.read(path)).expect("JSON")
 }
 
-/// Standard output and standard error of a run that ends well.
-fn warned(place: &Place, args: &[&str]) -> (String, String) {
-    let output = place.tracewright(args).output().expect("a run");
-    let [out, err] =
-        [output.stdout, output.stderr].map(|text| String::from_utf8(text).expect("UTF-8"));
-    assert_eq!(output.status.code(), Some(0), "{err}");
-    (out, err)
-}
-
 #[test]
-fn without_prompts_the_built_in_pair_that_fits_is_patched_and_the_other_is_told() {
+fn without_prompts_the_built_in_pairs_are_patched() {
     let place = Place::new();
-    let (out, err) = warned(&place, &["pair"]);
-    assert_snapshot!(err, @r"
-    warning: the pair needle-eiffel is left out: the clean prompt has 10 tokens and the corrupted one 9, but values are copied from position to position, so they need as many:
-      clean     |The| Sp|ace| N|e |ed    |le | is| in      | downtown|
-      corrupted |The| E |i  |ff|el| Tower| is| in| downtown|         |
-    reword one of them, for example with another name
-    ");
+    let out = place.output(&["pair"]);
     for part in [
+        "subject 'France/Poland' (token 3, where the prompts differ)",
+        "subject 'Steve Jobs/Bill Gates' (tokens 0 to 3, where the prompts differ)",
         "Clean resid_post copied into the corrupted run",
         "France/Poland* ███",
         "recovery of kl: ",
@@ -68,12 +55,18 @@ fn without_prompts_the_built_in_pair_that_fits_is_patched_and_the_other_is_told(
         names,
         [
             "cases/france-poland.json",
+            "cases/jobs-gates.json",
             "cells.parquet",
             "figures/france-poland_kl.png",
             "figures/france-poland_kl.svg",
             "figures/france-poland_kl_curve.png",
             "figures/france-poland_kl_curve.svg",
+            "figures/jobs-gates_kl.png",
+            "figures/jobs-gates_kl.svg",
+            "figures/jobs-gates_kl_curve.png",
+            "figures/jobs-gates_kl_curve.svg",
             "parts/pass-00000.parquet",
+            "parts/pass-00001.parquet",
             "run.json",
         ]
     );
@@ -130,17 +123,35 @@ fn answers_and_subject_are_told_with_where_they_come_from() {
 }
 
 #[test]
+fn a_built_in_pair_that_does_not_fit_a_tokenizer_is_left_out() {
+    let place = Place::new();
+    place.copy_model("facts-6m", "model");
+    let mut tokenizer = document(&place, "model/tokenizer.json");
+    let merges = tokenizer["model"]["merges"].as_array_mut().expect("merges");
+    merges.retain(|merge| *merge != json!(["il", "l"]));
+    place.write("model/tokenizer.json", tokenizer.to_string());
+    let (out, err) = place.warned(&pair(&[&["--model", "model", "--quiet"]]));
+    assert_snapshot!(err, @r"
+    warning: the pair jobs-gates is left out: the clean prompt has 7 tokens and the corrupted one 8, but values are copied from position to position, so they need as many:
+      clean     |Steve| J|ob|s | is | employed| by      |   |
+      corrupted |B    |il|l | G|ates| is      | employed| by|
+    reword one of them, for example with another name
+    ");
+    assert!(out.starts_with("The clean run says “Paris”"), "{out}");
+}
+
+#[test]
 fn both_built_in_pairs_are_patched_where_they_fit_and_a_corruption_without_effect_is_warned_of() {
     let place = Place::new();
     let tiny = fixture("tiny/gpt2-inverse");
-    let (out, err) = warned(&place, &pair(&[&["--model", &tiny, "--quiet"]]));
-    assert_snapshot!(err, @"warning: pair needle-eiffel: both runs say ',', so the corruption doesn't change the prediction");
+    let (out, err) = place.warned(&pair(&[&["--model", &tiny, "--quiet"]]));
+    assert_snapshot!(err, @"warning: pair jobs-gates: both runs say ',', so the corruption doesn't change the prediction");
     let lines: Vec<&str> = out.lines().collect();
-    assert_eq!((lines.len(), lines[0], lines[2]), (4, "france-poland:", "needle-eiffel:"));
+    assert_eq!((lines.len(), lines[0], lines[2]), (4, "france-poland:", "jobs-gates:"));
     assert!(lines[3].starts_with("Both runs say “,”; KL from the clean run is 0"), "{out}");
     let rows = rows(&place);
     assert!(rows.iter().any(|row| row.case == "france-poland"));
-    assert!(rows.iter().any(|row| row.case == "needle-eiffel"));
+    assert!(rows.iter().any(|row| row.case == "jobs-gates"));
 }
 
 #[test]
@@ -236,6 +247,20 @@ fn prompts_that_cannot_be_patched_between_are_refused() {
     Usage: tracewright pair --corrupted <PROMPT> --clean <PROMPT> --out <DIR> --answer <ANSWER>
 
     For more information, try '--help'.
+    ");
+}
+
+#[test]
+fn prompts_and_subjects_that_may_not_be_meant_are_warned_of() {
+    let place = Place::new();
+    let prompts =
+        ["--clean", "The capital of France is ", "--corrupted", "The capital of Poland is "];
+    let (_, err) = place.warned(&pair(&[&prompts, &["--subject", "ranc"]]));
+    assert_snapshot!(err, @r"
+    warning: the prompt 'The capital of France is ' ends in a space, which changes its tokens: models expect it at the beginning of the next word, so leave it out
+    warning: the prompt 'The capital of Poland is ' ends in a space, which changes its tokens: models expect it at the beginning of the next word, so leave it out
+    warning: the subject 'ranc' begins or ends inside a token of 'The capital of France is ': all of ' France' is taken
+    warning: pair 0: both runs say 'av', so the corruption doesn't change the prediction
     ");
 }
 

@@ -16,8 +16,8 @@ fn a_plan_says_what_a_trace_would_compute_and_what_that_saves() {
 
     cells       240 in 1 case, 480 variants
     computed    460 variants; 20 equal their base or another one
-    rows        12,903 through a layer, for 86,400 with a forward pass for each cell (6.7 times fewer)
-    operations  12.495 GFLOP, for 84.935 GFLOP (6.8 times fewer); and 71.528 MFLOP in the attentions themselves
+    rows        12,903 through a layer, for 86,400 with ROME's 3 forward passes for each cell (6.7 times fewer)
+    operations  12.495 GFLOP, for 84.935 GFLOP with ROME's 3 forward passes for each cell (6.8 times fewer); and 71.528 MFLOP in the attentions themselves
     memory      13 MiB at most, of the 64 MiB that a pass may take; the weights take 23 MiB beside them
     passes      1
     ");
@@ -33,7 +33,7 @@ fn a_plan_of_a_pair_takes_the_pairs_flags() {
     cells       120 in 1 case, 120 variants
     computed    45 variants; 75 equal their base or another one
     rows        398 through a layer, for 7,200 with a forward pass for each cell (18.1 times fewer)
-    operations  402.407 MFLOP, for 7.078 GFLOP (17.6 times fewer); and 1.393 MFLOP in the attentions themselves
+    operations  402.407 MFLOP, for 7.078 GFLOP with a forward pass for each cell (17.6 times fewer); and 1.393 MFLOP in the attentions themselves
     memory      3 MiB at most, of the 64 MiB that a pass may take; the weights take 23 MiB beside them
     passes      1
     ");
@@ -46,7 +46,8 @@ fn a_plan_for_programs_has_the_documented_numbers_which_the_executor_counts_too(
     let number = |name: &str| plan[name].as_u64().unwrap_or_else(|| panic!("{name}: {plan}"));
     assert_eq!((number("cells"), number("variants"), number("passes")), (240, 480, 1));
     assert!(number("variants_computed") < 480 && number("peak_bytes") <= 64 << 20);
-    assert!(number("flops_one_forward_per_cell") > 3 * number("flops"));
+    assert!(number("flops_cell_by_cell") > 3 * number("flops"));
+    assert_eq!(number("forwards_per_cell"), 2 + 1);
     let done = place.json(&[&["trace", "--out", "out"], &SMALL[..]].concat());
     let cost = &done["cost"];
     // The prompt's own forward pass, which finds the answer: ten rows through twelve layers.
@@ -125,7 +126,11 @@ fn executors_dtypes_and_budgets_that_do_not_exist_are_refused() {
     assert_snapshot!(message(&["--dtype", "f64"]), @"error: there is no dtype 'f64'; known: f32, bf16, f16");
     assert_snapshot!(message(&["--memory", "much"]), @"error: --memory is 'much': give a size such as 768MiB or 2GiB");
     assert_snapshot!(message(&["--memory", "0"]), @"error: --memory is '0': give a size such as 768MiB or 2GiB");
-    assert!(!place.path("runs").exists(), "a refused request has left a folder");
     let small = message(&["--memory", "100KiB", "--model", &fixture("facts-6m")]);
-    assert_snapshot!(small, @"error: a memory budget of 100KiB is too small for a single run: the smallest that works is 4MiB");
+    assert_snapshot!(small, @"error: a memory budget of 100KiB is too small for a single run: give --memory 4MiB or more");
+    assert_snapshot!(message(&["--memory", "1", "--out", "new"]), @"error: a memory budget of 1 byte is too small for a single run: give --memory 4MiB or more");
+    assert_snapshot!(place.message(&["pair", "--memory", "1500", "--out", "new"]), @"error: a memory budget of 1500 bytes is too small for a single run: give --memory 4MiB or more");
+    assert_snapshot!(place.message(&["plan", "trace", "--memory", "1"]), @"error: a memory budget of 1 byte is too small for a single run: give --memory 4MiB or more");
+    let left = ["runs", "new"].map(|folder| place.path(folder).exists());
+    assert_eq!(left, [false, false], "a refused request has left a folder");
 }

@@ -156,12 +156,20 @@ fn degrees_above_two(text: &str) -> Result<f64, &'static str> {
 impl fmt::Display for NoiseRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Deviation(std) => write!(f, "{std}"),
-            Self::SubjectDeviations(k) => write!(f, "s{k}"),
-            Self::Uniform(half_width) => write!(f, "u{half_width}"),
+            Self::Deviation(std) => f.write_str(&short(*std)),
+            Self::SubjectDeviations(k) => write!(f, "s{}", short(*k)),
+            Self::Uniform(half_width) => write!(f, "u{}", short(*half_width)),
             Self::Multivariate => f.write_str("m"),
-            Self::Student(degrees) => write!(f, "t{degrees}"),
+            Self::Student(degrees) => write!(f, "t{}", short(*degrees)),
         }
+    }
+}
+
+/// A number with an exponent where it would have many zeros.
+fn short(number: f64) -> String {
+    match number {
+        0.0 | 1e-6..1e15 => number.to_string(),
+        _ => format!("{number:e}"),
     }
 }
 
@@ -198,6 +206,8 @@ mod tests {
             ("m", NoiseRule::Multivariate),
             ("t3", NoiseRule::Student(3.0)),
             ("t2.5", NoiseRule::Student(2.5)),
+            ("1e300", NoiseRule::Deviation(1e300)),
+            ("s2e-7", NoiseRule::SubjectDeviations(2e-7)),
         ];
         for (text, rule) in cases {
             assert_eq!(text.parse::<NoiseRule>(), Ok(rule.clone()));

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 use tracewright_ir::plan::PlanError;
-use tracewright_ir::{IrError, RunId, Site};
+use tracewright_ir::{IrError, Site};
 
 /// Why a request has no answer.
 #[derive(Debug, Error)]
@@ -32,9 +32,9 @@ pub enum EngineError {
     /// Somebody asked to stop.
     #[error("stopped")]
     Stopped,
-    /// A source that was not there when its reader wanted it: our bug.
-    #[error("internal error: the value of run {run} at '{site}' was not kept; please report this")]
-    NotKept { run: RunId, site: Site },
+    /// A value that was not there when its reader wanted it: our bug.
+    #[error("internal error: a value of '{site}' was not kept; please report this")]
+    NotKept { site: Site },
 }
 
 impl EngineError {

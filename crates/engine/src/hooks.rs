@@ -73,7 +73,7 @@ impl<'a> Hooks<'a> {
         let read = |source: &Source| {
             let locus = source_locus(source, intervention);
             let key = (source.run, locus.clone(), source.state);
-            let missing = EngineError::NotKept { run: source.run, site: locus.site };
+            let missing = EngineError::NotKept { site: locus.site };
             self.earlier.get(&key).cloned().ok_or(missing)
         };
         let part = patch::operate(&intervention.operation, current, read)?;

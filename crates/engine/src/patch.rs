@@ -16,7 +16,7 @@ pub(crate) fn take(
     first_row: usize,
 ) -> Tensor<2> {
     let rows: Vec<usize> = extent.rows.iter().map(|row| first_row + row).collect();
-    let taken = value.clone().select(0, decoder.indices(&rows));
+    let taken = decoder.select_rows(value.clone(), &rows);
     match &extent.columns {
         Selection::All => taken,
         Selection::Only(columns) => taken.select(1, decoder.indices(columns)),
@@ -32,16 +32,15 @@ pub(crate) fn put(
     part: Tensor<2>,
 ) -> Tensor<2> {
     let rows: Vec<usize> = extent.rows.iter().map(|row| first_row + row).collect();
-    let rows = decoder.indices(&rows);
     let assign = IndexingUpdateOp::Assign;
     let whole_rows = match &extent.columns {
         Selection::All => part,
         Selection::Only(columns) => {
-            let taken = value.clone().select(0, rows.clone());
+            let taken = decoder.select_rows(value.clone(), &rows);
             taken.select_assign(1, decoder.indices(columns), part, assign)
         }
     };
-    value.select_assign(0, rows, whole_rows, assign)
+    value.select_assign(0, decoder.indices(&rows), whole_rows, assign)
 }
 
 /// What an operation makes of the values at its locus; `read` gives the values of sources.

@@ -180,16 +180,16 @@ impl<'a> Execution<'a> {
         let position = Request::position(one, batch.len);
         let offset = batch.positions.iter().position(|p| *p == position).unwrap_or_default();
         let rows: Vec<usize> = runs.iter().map(|i| i * batch.positions.len() + offset).collect();
-        let rows = batch.logits.clone().select(0, decoder.indices(&rows));
-        let not_kept = |run| EngineError::NotKept { run, site: Site::outside(Component::Logits) };
+        let rows = decoder.select_rows(batch.logits.clone(), &rows);
+        let not_kept = || EngineError::NotKept { site: Site::outside(Component::Logits) };
         let clean = match one.metric.clean() {
             Some(run) => {
                 let position = Request::position(one, request.tokens(run)?.len());
-                Some(self.clean.get(&(run, position)).cloned().ok_or(not_kept(run))?)
+                Some(self.clean.get(&(run, position)).cloned().ok_or(not_kept())?)
             }
             None => None,
         };
-        measure(&one.metric, rows, clean).ok_or(not_kept(RunId(0)))
+        measure(&one.metric, rows, clean).ok_or(not_kept())
     }
 
     fn store(&mut self, run: RunId, one: &Measure, value: f64) -> Result<(), EngineError> {
@@ -207,7 +207,7 @@ impl<'a> Execution<'a> {
         let column = |measure: usize| -> Result<Vec<f64>, EngineError> {
             let of_run = |run: &RunId| {
                 let value = self.values.get(run).and_then(|values| values.get(measure));
-                value.copied().ok_or(EngineError::NotKept { run: *run, site })
+                value.copied().ok_or(EngineError::NotKept { site })
             };
             request.measured.iter().map(of_run).collect()
         };
@@ -220,7 +220,7 @@ impl<'a> Execution<'a> {
     fn reading(&self, reading: &Reading) -> Result<Array, EngineError> {
         let key = (reading.run, reading.locus.clone(), reading.state);
         let site = reading.locus.site;
-        let kept = self.kept.get(&key).ok_or(EngineError::NotKept { run: reading.run, site })?;
+        let kept = self.kept.get(&key).ok_or(EngineError::NotKept { site })?;
         let data = kept.clone().try_into_vec_as::<f32>().map_err(EngineError::device)?;
         // Masked scores are −inf by definition.
         let sound = |x: &f32| x.is_finite() || (site.component == Component::Scores && !x.is_nan());

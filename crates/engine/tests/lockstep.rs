@@ -220,13 +220,21 @@ impl Maker<'_, '_> {
     fn measured(mut self) -> Request {
         let clean = RunId(self.tape.below(self.request.runs.len()));
         let answer = self.tape.below(self.decoder.architecture().vocab) as u32;
-        let metrics = [
-            Metric::Logit { answer },
-            Metric::Prob { answer },
-            Metric::Kl { clean },
+        let vocab = self.decoder.architecture().vocab;
+        let distractors = vec![(answer + 1 + self.tape.below(vocab - 1) as u32) % vocab as u32];
+        // No cosine, which logits that are all zero haven't got.
+        let others = [
             Metric::L2 { clean },
+            Metric::Logprob { answer },
+            Metric::LogitDiff { answers: vec![answer], distractors },
+            Metric::Mse { clean },
         ];
+        let other = others[self.tape.below(others.len())].clone();
+        let metrics =
+            [Metric::Logit { answer }, Metric::Prob { answer }, Metric::Kl { clean }, other];
         self.request.measures = metrics.map(Measure::at_last).to_vec();
+        let first = Measure { metric: Metric::Logit { answer }, position: Some(0) };
+        self.request.measures.push(first);
         self.request.measured = (0..self.request.runs.len()).map(RunId).collect();
         for run in 0..self.request.runs.len() {
             let len = self.request.tokens(RunId(run)).expect("it is there").len();
@@ -252,6 +260,33 @@ fn case(choices: &[u32]) -> (&'static Decoder, Request) {
     let decoder = &MODELS[tape.below(MODELS.len())];
     let request = Maker { decoder, tape, request: Request::default() }.request();
     (decoder, request)
+}
+
+/// A request that may still be added to: prompts, variants of them and what is measured of them.
+fn open_case(choices: &[u32]) -> (Maker<'static, '_>, usize) {
+    let mut tape = Tape(choices.iter());
+    let decoder = &MODELS[tape.below(MODELS.len())];
+    let mut maker = Maker { decoder, tape, request: Request::default() };
+    let prompts = 2 + maker.tape.below(2);
+    for _ in 0..prompts {
+        let run = maker.tokens();
+        maker.request.push(run);
+    }
+    (maker, prompts)
+}
+
+/// That some runs have the same metrics as others.
+fn check_same(
+    decoder: &Decoder,
+    mut request: Request,
+    pairs: &[(RunId, RunId)],
+) -> Result<(), TestCaseError> {
+    let (of, like): (Vec<RunId>, Vec<RunId>) = pairs.iter().copied().unzip();
+    request.measured = of;
+    let ours = run(decoder, &request, PLENTY).expect("the request is answered");
+    request.measured = like;
+    let theirs = run(decoder, &request, PLENTY).expect("the request is answered");
+    check(&request, &ours, &theirs)
 }
 
 /// The logits of every run's last position: each one's first reading.
@@ -334,6 +369,59 @@ proptest! {
             lockstep::execute(decoder, &[&other, &request], PLENTY, &mut |_, _| Continue(()))
                 .expect("both are answered");
         check(&request, &together[1], &alone)?;
+    }
+
+    #[test]
+    fn a_run_with_its_own_values_is_what_it_was(choices in choices()) {
+        let (mut maker, _) = open_case(&choices);
+        for _ in 0..1 + maker.tape.below(4) {
+            let run = maker.variant(usize::MAX);
+            maker.request.push(run);
+        }
+        let mut pairs = Vec::new();
+        for run in (0..maker.request.runs.len()).map(RunId) {
+            let len = maker.request.tokens(run).expect("it is there").len();
+            let site = maker.site();
+            let copy = Intervention::copy(maker.locus(site, len), run);
+            pairs.push((maker.request.push(Run::variant("itself", run, [copy])), run));
+        }
+        let decoder = maker.decoder;
+        check_same(decoder, maker.measured(), &pairs)?;
+    }
+
+    #[test]
+    fn the_whole_stream_of_another_run_makes_it_that_run(choices in choices()) {
+        let (mut maker, prompts) = open_case(&choices);
+        let mut pairs = Vec::new();
+        for (run, source) in (0..prompts).flat_map(|run| (0..prompts).map(move |s| (run, s))) {
+            let len = |run| maker.request.tokens(RunId(run)).expect("it is there").len();
+            if len(run) == len(source) {
+                let layer = maker.tape.below(maker.decoder.layers().len());
+                let stream = Locus::at(Site::in_layer(Component::ResidPost, layer));
+                let copy = Intervention::copy(stream, RunId(source));
+                let variant = maker.request.push(Run::variant("other", RunId(run), [copy]));
+                pairs.push((variant, RunId(source)));
+            }
+        }
+        let decoder = maker.decoder;
+        check_same(decoder, maker.measured(), &pairs)?;
+    }
+
+    #[test]
+    fn the_order_in_which_runs_are_measured_changes_no_result(
+        choices in choices(), room in 0u64..40_000
+    ) {
+        let (decoder, mut request) = case(&choices);
+        let Err(EngineError::Plan(PlanError::TooSmall { smallest, .. })) = run(decoder, &request, 1)
+        else {
+            panic!("one byte is too little")
+        };
+        let mut ours = run(decoder, &request, smallest + room).expect("there is room");
+        request.measured.reverse();
+        ours.values.iter_mut().for_each(|values| values.reverse());
+        let budget = smallest + 2 * room;
+        let theirs = run(decoder, &request, budget).or_else(|_| run(decoder, &request, PLENTY));
+        check(&request, &ours, &theirs.expect("there is room"))?;
     }
 
     #[test]

@@ -24,7 +24,7 @@ impl Site {
     }
 
     /// A component that stands outside the layers, such as the logits.
-    pub fn outside(component: Component) -> Self {
+    pub const fn outside(component: Component) -> Self {
         Self { layer: None, component }
     }
 

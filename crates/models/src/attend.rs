@@ -29,11 +29,15 @@ pub struct Query<'a> {
 /// Queries that one thread takes at a time.
 const CHUNK: usize = 8;
 
-/// Rows of keys that the tensor formula lays out at a time.
-const GATHERED: usize = 1 << 14;
+/// Numbers of keys that the tensor formula lays out at a time: with the values and a copy of both
+/// 32 MiB, for which a plan's scratch has room where the vocabulary has fifty thousand tokens.
+const GATHERED: usize = 1 << 21;
 
 /// Numbers that are summed side by side.
 const LANES: usize = 16;
+
+/// [`exp`] goes no further down.
+const LOWEST: f32 = -87.0;
 
 impl Decoder {
     /// z of each query, `[queries, n_heads d_head]`, with q, k and v as [`Decoder::qkv`] gives them.
@@ -50,9 +54,9 @@ impl Decoder {
         let mut z = vec![0.0_f32; queries.len() * width];
         let arch = Arch::new();
         z.par_chunks_mut(CHUNK * width).zip(queries.par_chunks(CHUNK)).for_each(|(z, queries)| {
-            let mut pattern = Vec::new();
+            let (mut pattern, mut scratch) = (Vec::new(), Vec::new());
             for (z, query) in z.chunks_exact_mut(width).zip(queries) {
-                arch.dispatch(|| shape.attend(qkv, query, &mut pattern, z));
+                arch.dispatch(|| shape.attend(qkv, query, [&mut pattern, &mut scratch], z));
             }
         });
         Tensor::from_data(TensorData::new(z, [queries.len(), width]), &self.device)
@@ -70,9 +74,10 @@ impl Decoder {
             groups.entry(query.keys.len()).or_default().push(index);
         }
         let (mut parts, mut order) = (Vec::new(), vec![0; queries.len()]);
+        let width = self.architecture.n_kv_heads * self.architecture.d_head;
         let mut done = 0;
         for (keys, members) in groups {
-            for group in members.chunks((GATHERED / keys.max(1)).max(1)) {
+            for group in members.chunks((GATHERED / (keys * width)).max(1)) {
                 for (place, index) in group.iter().enumerate() {
                     order[*index] = done + place;
                 }
@@ -127,13 +132,13 @@ impl Shape {
         }
     }
 
-    /// One query: `z` `[heads · d_head]`; `pattern` is scratch, `[keys, heads]`.
+    /// One query: `z` `[heads · d_head]`; `pattern` and `scratch` are used again and again.
     #[inline(always)]
     fn attend(
         self,
         [q, k, v]: [&[f32]; 3],
         query: &Query<'_>,
-        pattern: &mut Vec<f32>,
+        [pattern, scratch]: [&mut Vec<f32>; 2],
         z: &mut [f32],
     ) {
         let Self { heads, kv_heads, d_head, scale } = self;
@@ -147,7 +152,7 @@ impl Shape {
                 pattern.push(dot(q, key) * scale);
             }
         }
-        normalise(pattern, heads);
+        normalise(pattern, heads, scratch);
         for (weights, value) in pattern.chunks_exact(heads).zip(query.values) {
             let value = &v[*value as usize * width..][..width];
             for (head, z) in z.chunks_exact_mut(d_head).enumerate() {
@@ -173,21 +178,27 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
     sums.iter().sum::<f32>() + rest
 }
 
-/// The softmax over the keys of each head: `[keys, heads]`.
+/// The softmax over the keys of each head: `[keys, heads]`; `scratch` is `[2, heads]`.
+///
+/// A score so low that its weight would round to nothing has none: a knocked-out cell is exactly 0.
 #[inline(always)]
-fn normalise(scores: &mut [f32], heads: usize) {
-    for head in 0..heads {
-        let of_head = || (head..).step_by(heads);
-        let keys = scores.len() / heads;
-        let largest = of_head().take(keys).map(|at| scores[at]).fold(f32::NEG_INFINITY, f32::max);
-        let mut sum = 0.0;
-        for at in of_head().take(keys) {
-            scores[at] = exp(scores[at] - largest);
-            sum += scores[at];
+fn normalise(scores: &mut [f32], heads: usize, scratch: &mut Vec<f32>) {
+    scratch.clear();
+    scratch.resize(heads, f32::NEG_INFINITY);
+    scratch.resize(2 * heads, 0.0);
+    let (largest, sums) = scratch.split_at_mut(heads);
+    for of_key in scores.chunks_exact(heads) {
+        largest.iter_mut().zip(of_key).for_each(|(largest, score)| *largest = largest.max(*score));
+    }
+    for of_key in scores.chunks_exact_mut(heads) {
+        for ((score, largest), sum) in of_key.iter_mut().zip(&*largest).zip(&mut *sums) {
+            let below = *score - largest;
+            *score = if below < LOWEST { 0.0 } else { exp(below) };
+            *sum += *score;
         }
-        for at in of_head().take(keys) {
-            scores[at] /= sum;
-        }
+    }
+    for of_key in scores.chunks_exact_mut(heads) {
+        of_key.iter_mut().zip(&*sums).for_each(|(weight, sum)| *weight /= sum);
     }
 }
 

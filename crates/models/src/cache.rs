@@ -13,14 +13,18 @@ pub struct Cached {
     pub folder: PathBuf,
 }
 
-/// The models in the local hub cache, by name. The cache is where `huggingface_hub` has it:
-/// `HF_HUB_CACHE`, `HF_HOME/hub`, or `~/.cache/huggingface/hub`.
-pub fn cached() -> Vec<Cached> {
+/// Where the local hub cache is, as `huggingface_hub` has it: `HF_HUB_CACHE`, `HF_HOME/hub`, or
+/// `~/.cache/huggingface/hub`.
+pub fn cache_folder() -> Option<PathBuf> {
     let path = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let root = path("HF_HUB_CACHE")
+    path("HF_HUB_CACHE")
         .or_else(|| path("HF_HOME").map(|home| home.join("hub")))
-        .or_else(|| path("HOME").map(|home| home.join(".cache/huggingface/hub")));
-    root.map(|root| in_folder(&root)).unwrap_or_default()
+        .or_else(|| path("HOME").map(|home| home.join(".cache/huggingface/hub")))
+}
+
+/// The models in the local hub cache, by name.
+pub fn cached() -> Vec<Cached> {
+    cache_folder().map(|root| in_folder(&root)).unwrap_or_default()
 }
 
 fn in_folder(root: &Path) -> Vec<Cached> {

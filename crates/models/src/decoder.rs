@@ -7,6 +7,7 @@ use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData, module};
 use tracewright_ir::{Architecture, Norm as NormKind};
 
 use crate::activation;
+use crate::in_place;
 use crate::product::product;
 
 /// A decoder with its weights on a device.
@@ -52,12 +53,14 @@ pub(crate) struct Linear {
 }
 
 impl Linear {
-    pub(crate) fn apply(&self, x: Tensor<2>) -> Tensor<2> {
-        self.add_bias(product(x, self.weight.clone()))
+    /// `on_host` says that the tensors lie in the host's memory.
+    pub(crate) fn apply(&self, x: Tensor<2>, on_host: bool) -> Tensor<2> {
+        self.add_bias(product(x, self.weight.clone()), on_host)
     }
 
-    pub(crate) fn add_bias(&self, x: Tensor<2>) -> Tensor<2> {
+    pub(crate) fn add_bias(&self, x: Tensor<2>, on_host: bool) -> Tensor<2> {
         match &self.bias {
+            Some(bias) if on_host => in_place::add_bias(x, bias.clone()),
             Some(bias) => x + bias.clone().unsqueeze(),
             None => x,
         }
@@ -138,6 +141,17 @@ impl Decoder {
         Tensor::from_data(TensorData::new(values, [indices.len()]), &self.device)
     }
 
+    /// Some rows of `[rows, width]`, all of them without a copy.
+    ///
+    /// (Burn 0.22.1's fusion also panics where all rows of a tensor are selected and the tensor is
+    /// reduced afterwards: `docs/gpu.md`.)
+    pub fn select_rows(&self, x: Tensor<2>, rows: &[usize]) -> Tensor<2> {
+        if rows.len() == x.dims()[0] && rows.iter().copied().eq(0..rows.len()) {
+            return x;
+        }
+        x.select(0, self.indices(rows))
+    }
+
     /// The embeddings of token ids, `[rows, d_model]`; every id must be below the vocabulary.
     pub fn embed(&self, ids: &[u32]) -> Tensor<2> {
         let rows: Vec<usize> = ids.iter().map(|&id| id as usize).collect();
@@ -152,7 +166,7 @@ impl Decoder {
     /// Queries `[rows, n_heads d_head]`, keys and values `[rows, n_kv_heads d_head]`.
     pub fn qkv(&self, layer: &Layer, normed: Tensor<2>) -> [Tensor<2>; 3] {
         let Architecture { n_heads, n_kv_heads, d_head, .. } = self.architecture;
-        let all = layer.qkv.apply(normed);
+        let all = layer.qkv.apply(normed, self.on_host);
         let (q, kv) = (n_heads * d_head, n_kv_heads * d_head);
         let columns = |start, width| all.clone().narrow(1, start, width);
         [columns(0, q), columns(q, kv), columns(q + kv, kv)]
@@ -175,12 +189,12 @@ impl Decoder {
             weight: weight.clone().narrow(1, start, columns),
             bias: bias.clone().map(|bias| bias.narrow(0, start, columns)),
         };
-        part.apply(normed)
+        part.apply(normed, self.on_host)
     }
 
     /// What attention adds to the stream, `[rows, d_model]`, from z `[rows, n_heads d_head]`.
     pub fn attn_out(&self, layer: &Layer, z: Tensor<2>) -> Tensor<2> {
-        layer.attn_out.apply(z)
+        layer.attn_out.apply(z, self.on_host)
     }
 
     /// Each head's part of `attn_out` without the bias, `[rows, n_heads d_model]`.
@@ -198,12 +212,12 @@ impl Decoder {
         let Architecture { n_heads, d_model, .. } = self.architecture;
         let rows = result.dims()[0];
         let sum: Tensor<2> = result.reshape([rows, n_heads, d_model]).sum_dim(1).squeeze_dim(1);
-        layer.attn_out.add_bias(sum)
+        layer.attn_out.add_bias(sum, self.on_host)
     }
 
     /// The argument of the activation function, `[rows, d_mlp]`.
     pub fn mlp_pre(&self, layer: &Layer, normed: Tensor<2>) -> Tensor<2> {
-        layer.mlp_in.apply(normed)
+        layer.mlp_in.apply(normed, self.on_host)
     }
 
     /// The neurons, `[rows, d_mlp]`.
@@ -213,7 +227,7 @@ impl Decoder {
 
     /// What the MLP adds to the stream, `[rows, d_model]`.
     pub fn mlp_out(&self, layer: &Layer, post: Tensor<2>) -> Tensor<2> {
-        layer.mlp_out.apply(post)
+        layer.mlp_out.apply(post, self.on_host)
     }
 
     /// The logits, `[rows, vocab]`, of finally normalised rows.

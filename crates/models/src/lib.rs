@@ -33,6 +33,7 @@ mod dtype;
 mod error;
 mod families;
 mod forward;
+mod in_place;
 mod load;
 mod model;
 mod product;
@@ -42,7 +43,7 @@ mod tokenizer;
 
 pub use attend::Query;
 pub use attention::Batch;
-pub use cache::{Cached, cached};
+pub use cache::{Cached, cache_folder, cached};
 pub use decoder::{Decoder, Layer, Norm};
 pub use device::DeviceName;
 pub use dtype::Dtype;

@@ -57,22 +57,38 @@ impl Rows {
         }
     }
 
-    /// Writes `[rows.len(), width]` to these rows, for which there must be room.
+    /// Writes `[rows.len(), width]` to these rows, which rise and for which there must be room.
     pub fn write(&mut self, rows: &[u32], block: Tensor<2>) {
-        match &mut self.memory {
-            Memory::Host(data) => {
-                let block = block.into_data();
-                let Ok(values) = block.as_slice::<f32>() else { return };
-                for (row, values) in rows.iter().zip(values.chunks_exact(self.width)) {
-                    data[*row as usize * self.width..][..self.width].copy_from_slice(values);
+        Self::write_parts(std::slice::from_mut(self), rows, block);
+    }
+
+    /// The same for several matrices whose values stand side by side in one block.
+    ///
+    /// Without a copy of the block where nothing else holds the tensor.
+    pub fn write_parts(parts: &mut [Self], rows: &[u32], block: Tensor<2>) {
+        if parts.iter().all(|part| part.on_host().is_some()) {
+            let block = block.into_data();
+            let values = block.as_slice::<f32>().expect("activations are f32");
+            let whole = parts.iter().map(|part| part.width).sum();
+            let mut first = 0;
+            for Self { width, memory, .. } in parts {
+                if let Memory::Host(data) = memory {
+                    Scatter { width: *width, first, whole }.write(data, 0, rows, values);
                 }
+                first += *width;
             }
-            Memory::Device(tensor) => {
-                if let Some(all) = tensor.take() {
-                    let indices = indices(rows, &self.device);
-                    *tensor = Some(all.select_assign(0, indices, block, IndexingUpdateOp::Assign));
-                }
+            return;
+        }
+        let mut first = 0;
+        for Self { width, device, memory } in parts {
+            let values = block.clone().narrow(1, first, *width);
+            if let Memory::Device(held) = memory
+                && let Some(all) = held.take()
+            {
+                let rows = indices(rows, device);
+                *held = Some(all.select_assign(0, rows, values, IndexingUpdateOp::Assign));
             }
+            first += *width;
         }
     }
 
@@ -101,6 +117,38 @@ impl Rows {
         match &self.memory {
             Memory::Host(data) => Some(data),
             Memory::Device(_) => None,
+        }
+    }
+}
+
+/// Some columns of a block, row by row to others.
+#[derive(Clone, Copy)]
+struct Scatter {
+    width: usize,
+    /// The first of the block's columns.
+    first: usize,
+    /// All of the block's columns.
+    whole: usize,
+}
+
+impl Scatter {
+    /// `data` begins with row `start`; the rows rise, so that halves of them are apart.
+    fn write(self, data: &mut [f32], start: usize, rows: &[u32], values: &[f32]) {
+        let Self { width, first, whole } = self;
+        if rows.len() > CHUNK {
+            let (low, high) = rows.split_at(rows.len() / 2);
+            let (low_values, high_values) = values.split_at(low.len() * whole);
+            let middle = high[0] as usize;
+            let (low_data, high_data) = data.split_at_mut((middle - start) * width);
+            rayon::join(
+                || self.write(low_data, start, low, low_values),
+                || self.write(high_data, middle, high, high_values),
+            );
+            return;
+        }
+        for (row, values) in rows.iter().zip(values.chunks_exact(whole)) {
+            let row = &mut data[(*row as usize - start) * width..][..width];
+            row.copy_from_slice(&values[first..][..width]);
         }
     }
 }

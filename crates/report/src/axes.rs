@@ -2,7 +2,7 @@
 
 use crate::font::{Anchor, text_width};
 use crate::label::visible;
-use crate::layout::{INK, wrap};
+use crate::layout::{INK, wrap_evenly};
 use crate::scene::Scene;
 use crate::ticks;
 
@@ -74,7 +74,7 @@ pub(crate) fn draw_below(scene: &mut Scene, (middle, below): (i32, i32), label: 
 
 /// The title or axis label, which an empty text doesn't have.
 pub(crate) fn lines(text: &str, em: f32, width: i32) -> Vec<String> {
-    if text.is_empty() { Vec::new() } else { wrap(&visible(text), em, width, 2) }
+    if text.is_empty() { Vec::new() } else { wrap_evenly(&visible(text), em, width, 2) }
 }
 
 pub(crate) fn widest<'s>(labels: impl IntoIterator<Item = &'s String>) -> i32 {

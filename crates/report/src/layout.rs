@@ -77,10 +77,19 @@ fn heading_lines(text: &str, width: i32) -> Vec<String> {
         };
         let lines = wrap(&shown, HEADING.0, width, 4);
         if lines.len() <= 3 || kept <= 1 {
-            return lines;
+            return wrap_evenly(&shown, HEADING.0, width, 4);
         }
         kept -= 1;
     }
+}
+
+/// As [`wrap`], in lines of nearly equal length: no word is left alone below a long line.
+pub(crate) fn wrap_evenly(text: &str, em: f32, width: i32, most: usize) -> Vec<String> {
+    let lines = wrap(text, em, width, most);
+    let narrower = (width / lines.len().max(1) as i32..width).step_by(4);
+    let mut wrapped = narrower.map(|width| wrap(text, em, width, most));
+    let whole = |other: &Vec<String>| other.len() == lines.len() && other.join(" ") == text;
+    wrapped.find(whole).unwrap_or(lines)
 }
 
 /// `text` in lines of at most `width` pixels; the last one is shortened where more is left.
@@ -130,6 +139,17 @@ mod tests {
         assert_eq!(lines.len(), 3);
         assert!(lines[2].ends_with('…'), "{lines:?}");
         assert_eq!(wrap("short", 10.0, 80, 3), ["short"]);
+    }
+
+    #[test]
+    fn no_word_is_left_alone_below_a_long_line() {
+        let text = "one two three four five six";
+        let width = text_width("one two three four five", 10.0).ceil() as i32;
+        assert_eq!(wrap(text, 10.0, width, 2), ["one two three four five", "six"]);
+        assert_eq!(wrap_evenly(text, 10.0, width, 2), ["one two three", "four five six"]);
+        assert_eq!(wrap_evenly("short", 10.0, 80, 3), ["short"]);
+        let cut = "one two three four five six seven eight";
+        assert_eq!(wrap_evenly(cut, 10.0, 40, 2), wrap(cut, 10.0, 40, 2));
     }
 
     /// A heatmap of any tokens and number of layers.

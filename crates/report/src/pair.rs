@@ -1,11 +1,12 @@
 //! A pair of a results folder as figures and words.
 
 use tracewright_ir::Direction;
-use tracewright_results::{PairGrid, PairRecord};
+use tracewright_results::{Baseline, PairGrid, PairPrompt, PairRecord};
 
 use crate::error::ReportError;
 use crate::label::visible;
 use crate::pair_summary::summary;
+use crate::summary::{LEAST_EFFECT, falls};
 
 /// What can be shown of a patched pair.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,13 +66,42 @@ impl PairReport {
             from(record.answer.given, "clean"),
             visible(&record.distractor.text),
             from(record.distractor.given, "corrupted"),
-            self.tokens.get(range).unwrap_or_default().concat().trim(),
+            self.text(range),
         )
     }
 
     /// True where the prompts' difference doesn't change what the model says.
     pub fn same_prediction(&self) -> bool {
         self.record.clean.prediction.id == self.record.corrupted.prediction.id
+    }
+
+    /// True where a metric is so different in the two runs that a share of the difference means
+    /// something.
+    pub(crate) fn differs(&self, metric: &str) -> bool {
+        let noticeably = |baseline: &Baseline| match (metric, baseline.clean, baseline.corrupted) {
+            ("prob", clean, corrupted) => falls(clean, corrupted) || falls(corrupted, clean),
+            (_, clean, corrupted) => (clean - corrupted).abs() >= LEAST_EFFECT,
+        };
+        let baselines = &self.record.baselines;
+        baselines.iter().find(|baseline| baseline.metric == metric).is_some_and(noticeably)
+    }
+
+    /// How far a patch with this recovery moves its run towards the other one.
+    pub(crate) fn moved(&self, recovery: f64) -> f64 {
+        match self.record.direction {
+            Direction::Denoise => recovery,
+            Direction::Noise => 1.0 - recovery,
+        }
+    }
+
+    /// What [`PairReport::moved`] is called: at a colour bar, and of a metric.
+    pub(crate) fn quantity(&self, metric: &str) -> (&'static str, String) {
+        match self.record.direction {
+            Direction::Denoise => ("recovery", format!("recovery of {metric}")),
+            Direction::Noise => {
+                ("1 − recovery", format!("effect destroyed (1 − recovery of {metric})"))
+            }
+        }
     }
 
     /// The record that is shown.
@@ -100,15 +130,23 @@ impl PairReport {
     /// The positions that are patched together.
     pub(crate) fn together(&self) -> String {
         let positions = &self.record.positions;
-        let tokens: Vec<&str> = positions.iter().map(|p| self.tokens[*p].as_str()).collect();
-        match tokens.len() == self.tokens.len() {
+        match positions.len() == self.tokens.len() {
             true => "all positions".to_owned(),
-            false => format!("“{}”", tokens.concat().trim()),
+            false => format!("“{}”", self.text(positions.iter().copied())),
         }
+    }
+
+    /// What stands at some positions, in the clean prompt and, where it differs, in the corrupted one.
+    fn text(&self, positions: impl Iterator<Item = usize> + Clone) -> String {
+        let of = |prompt: &PairPrompt| -> String {
+            let texts = positions.clone().filter_map(|at| prompt.tokens.texts.get(at));
+            texts.map(String::as_str).collect::<String>().trim().to_owned()
+        };
+        token(&of(&self.record.clean), &of(&self.record.corrupted))
     }
 }
 
-/// A position's token as both prompts have it: ` France/Poland`.
+/// A text as both prompts have it: ` France/Poland`.
 fn token(clean: &str, corrupted: &str) -> String {
     match clean == corrupted {
         true => visible(clean),

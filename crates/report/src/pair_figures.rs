@@ -1,6 +1,6 @@
-//! The figures of a pair: heatmaps of recovery, and the subject's curves.
+//! The figures of a pair: heatmaps of recovery (or, of noising, of what is destroyed), and the
+//! subject's curves.
 
-use tracewright_ir::Direction;
 use tracewright_results::{PairGrid, PairRecord, SubjectCurve};
 
 use crate::colormap::Colormap;
@@ -76,7 +76,7 @@ impl PairReport {
         metrics.flat_map(of_metric).filter(drawn).collect()
     }
 
-    /// One metric's recovery: a heatmap for each site, tokens down and layers across, or where
+    /// How far each patch moves one metric: a heatmap for each site, tokens down and layers across, or where
     /// position isn't an axis one of all sites, sites down.
     pub fn heatmaps(&self, metric: &str) -> Vec<Heatmap> {
         let grids: Vec<&PairGrid> =
@@ -96,23 +96,25 @@ impl PairReport {
     }
 
     fn heatmap(&self, metric: &str, what: &str, rows: Vec<String>, grids: &[&PairGrid]) -> Heatmap {
+        let recovery = grids.iter().flat_map(|grid| grid.recovery.iter().flatten());
         let values: Vec<Option<f64>> =
-            grids.iter().flat_map(|grid| grid.recovery.iter().flatten().copied()).collect();
+            recovery.map(|recovery| recovery.map(|recovery| self.moved(recovery))).collect();
         let known = || values.iter().flatten().copied();
         let range = known().reduce(f64::min).zip(known().reduce(f64::max));
         let largest = known().map(f64::abs).fold(LIMITS.0, f64::max).min(LIMITS.1);
         let limit = (largest / STEP).ceil() * STEP;
+        let (name, quantity) = self.quantity(metric);
         let range = match range {
-            Some((low, high)) => {
-                format!("recovery of {metric}: {} to {}", shown(low), shown(high))
+            Some((low, high)) if self.differs(metric) => {
+                format!("{quantity}: {} to {}", shown(low), shown(high))
             }
-            None => format!("{metric} is the same in both runs"),
+            _ => format!("{metric} is hardly different in the two runs"),
         };
         let (copied, into) = self.words();
         Heatmap {
             title: format!("{copied} {what} copied into the {into} run"),
             x_label: format!("{}; {range}", self.x_label()),
-            colorbar_label: "recovery".to_owned(),
+            colorbar_label: name.to_owned(),
             columns: self.columns(grids.first().copied()),
             rows,
             values,
@@ -123,7 +125,7 @@ impl PairReport {
         }
     }
 
-    /// One metric's recovery by layer, a line for each site.
+    /// How far one metric is moved by layer, a line for each site.
     fn curve(&self, metric: &str) -> Option<Curve> {
         let of_metric = |curve: &&SubjectCurve| curve.metric == metric;
         let curves = || self.record().subject_curves.iter().filter(of_metric);
@@ -138,16 +140,16 @@ impl PairReport {
         };
         let line = |curve: &SubjectCurve| CurveLine {
             name: self.named(curve),
-            values: curve.recovery.clone(),
+            values: self.moved_by(curve),
             marked: curve.best_layer,
         };
         let (copied, into) = self.words();
+        let (name, copied) = (self.quantity(metric).0, copied.to_lowercase());
+        let title =
+            format!("{name} of {metric}: {copied} values copied into the {into} run at {place}");
         let grid = self.record().grids.first();
         Some(Curve {
-            title: format!(
-                "Recovery of {metric}: {} values copied into the {into} run at {place}",
-                copied.to_lowercase()
-            ),
+            title: title[..1].to_uppercase() + &title[1..],
             x_label: self.x_label().to_owned(),
             columns: self.columns(grid),
             lines: curves().map(line).collect(),
@@ -156,15 +158,18 @@ impl PairReport {
 
     /// A curve's site and best layer.
     fn named(&self, curve: &SubjectCurve) -> String {
-        let word = match self.record().direction {
-            Direction::Denoise => "most",
-            Direction::Noise => "least",
-        };
-        let marked = |layer: usize| Some((layer, curve.recovery.get(layer).copied().flatten()?));
+        let moved = self.moved_by(curve);
+        let marked = |layer: usize| Some((layer, moved.get(layer).copied().flatten()?));
         match curve.best_layer.and_then(marked) {
-            Some((layer, value)) => format!("{}: {word} at layer {layer}, {value:.2}", curve.site),
+            Some((layer, value)) => {
+                format!("{}: most at layer {layer}, {}", curve.site, ticks::hundredths(value))
+            }
             None => curve.site.clone(),
         }
+    }
+
+    fn moved_by(&self, curve: &SubjectCurve) -> Vec<Option<f64>> {
+        curve.recovery.iter().map(|recovery| recovery.map(|r| self.moved(r))).collect()
     }
 
     fn rows(&self) -> Vec<String> {

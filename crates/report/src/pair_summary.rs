@@ -25,8 +25,9 @@ pub(crate) fn summary(record: &PairRecord, report: &PairReport) -> String {
         .map(|grid| Findings { grid, record, report })
         .collect();
     let mut sentences = vec![baselines(record, baseline)];
-    if grids.iter().all(|grid| grid.strongest().is_none()) {
-        sentences.push("There is no difference that a patch could recover.".to_owned());
+    let nothing = grids.iter().all(|grid| grid.strongest().is_none());
+    if nothing || !report.differs(&baseline.metric) {
+        sentences.push("There is no noticeable difference that a patch could recover.".to_owned());
         return sentences.join(" ");
     }
     let (streams, modules): (Vec<_>, Vec<_>) =
@@ -72,13 +73,9 @@ struct Findings<'a> {
 }
 
 impl Findings<'_> {
-    /// How far a patch moves its run towards the other one; recovery has another sense for noising.
+    /// How far the cell's patch moves its run towards the other one.
     fn moved(&self, row: usize, column: usize) -> Option<f64> {
-        let recovery = self.grid.recovery.get(row)?.get(column).copied().flatten()?;
-        Some(match self.record.direction {
-            Direction::Denoise => recovery,
-            Direction::Noise => 1.0 - recovery,
-        })
+        Some(self.report.moved(self.grid.recovery.get(row)?.get(column).copied().flatten()?))
     }
 
     fn columns(&self) -> usize {

@@ -197,12 +197,7 @@ fn numbers(map: &Heatmap, (width, height): (i32, i32)) -> Vec<String> {
     if !map.numbers || height < LINE - 2 {
         return Vec::new();
     }
-    let number = |value: &Option<f64>| match value {
-        // Minus zero isn't worth its sign.
-        Some(value) if value.abs() < 0.005 => "0".to_owned(),
-        Some(value) => format!("{value:.2}"),
-        None => String::new(),
-    };
+    let number = |value: &Option<f64>| value.map_or_else(String::new, ticks::hundredths);
     let numbers: Vec<String> = map.values.iter().map(number).collect();
     let fits = |number: &String| text_width(number, NUMBER) <= (width - 2) as f32;
     if numbers.iter().all(fits) { numbers } else { Vec::new() }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use tracewright_ir::Role;
+use tracewright_ir::{Role, window};
 
 use crate::error::ReportError;
 use crate::heatmap::RomeKind;
@@ -10,7 +10,7 @@ use crate::label::quoted;
 use crate::peaks::{EffectGrid, Peak};
 
 /// Below this difference of probabilities, or this share of the clean one, there is no effect.
-const LEAST_EFFECT: f64 = 0.01;
+pub(crate) const LEAST_EFFECT: f64 = 0.01;
 const LEAST_SHARE: f64 = 0.05;
 /// From this share of the total effect on, the last token is said to restore the answer.
 const HALF: f64 = 0.5;
@@ -51,9 +51,7 @@ pub struct Severed {
 impl TraceResult {
     /// Whether corrupting the subject lowers the answer's probability noticeably.
     pub(crate) fn has_effect(&self) -> bool {
-        let total = self.high_score - self.low_score;
-        // Written so that NaN counts as no effect.
-        total >= LEAST_EFFECT && total >= LEAST_SHARE * self.high_score
+        falls(self.high_score, self.low_score)
     }
 
     /// The strongest hidden state of the subject. A subject at the prompt's end has the trivial
@@ -62,6 +60,13 @@ impl TraceResult {
         let last = self.tokens.len().saturating_sub(1);
         grid.peak(self.subject.start..self.subject.end.min(last), layers, self.low_score)
     }
+}
+
+/// Whether a probability is noticeably lower than another one.
+pub(crate) fn falls(from: f64, to: f64) -> bool {
+    let by = from - to;
+    // Written so that NaN counts as no effect.
+    by >= LEAST_EFFECT && by >= LEAST_SHARE * from
 }
 
 /// Says in a few sentences what a trace found: the effect of the corruption, where each kind is
@@ -120,13 +125,18 @@ fn wrong_answer(trace: &TraceResult) -> String {
 }
 
 fn no_effect(trace: &TraceResult) -> String {
+    let (high, low) = (trace.high_score, trace.low_score);
+    let effect = match falls(low, high) {
+        true => "raises the probability of",
+        false => "doesn't noticeably lower the probability of",
+    };
     format!(
-        "Corrupting the subject {} doesn't lower the probability of {} noticeably: it is {} clean \
-         and {} corrupted. There is no effect that restoring a state could recover.",
+        "Corrupting the subject {} {effect} {}: it is {} clean and {} corrupted. There is no loss \
+         that restoring a state could recover.",
         quoted(&trace.tokens[trace.subject.clone()].concat()),
         quoted(&trace.answer),
-        percent(trace.high_score),
-        percent(trace.low_score),
+        percent(high),
+        percent(low),
     )
 }
 
@@ -181,19 +191,14 @@ fn severed(trace: &TraceResult) -> Option<String> {
 
 /// The sentence on MLP and attention.
 fn modules(trace: &TraceResult, peaks: &[(&EffectGrid, Peak)], total: f64) -> String {
+    let tokens = trace.tokens.len();
     let part = |(grid, peak): &(&EffectGrid, Peak)| {
         let name = if grid.kind == RomeKind::Mlp { "the MLPs" } else { "attention" };
         if peak.effect < LEAST_SHARE * total {
             return format!("of {name}, no {} restores 5% of the effect", layers_of(grid));
         }
-        let (article, around) = if grid.window > 1 { ("the ", " around layer") } else { ("", "") };
-        format!(
-            "of {name}, {article}{}{around} {} restores most at {}: {}",
-            layers_of(grid),
-            peak.layer,
-            token(trace, peak),
-            effect(peak),
-        )
+        let (restored, token) = (restored(grid, peak.layer, tokens), token(trace, peak));
+        format!("of {name}, {restored} most at {token}: {}", effect(peak))
     };
     let mut sentence = peaks.iter().map(part).collect::<Vec<_>>().join("; ");
     // Every part begins with the same small letter.
@@ -224,6 +229,18 @@ fn layers_of(grid: &EffectGrid) -> String {
     match grid.window {
         0 | 1 => "layer".to_owned(),
         window => format!("window of {window} layers"),
+    }
+}
+
+/// The layers that a patch around `centre` restores, and the verb: at the model's ends a window is cut.
+fn restored(grid: &EffectGrid, centre: usize, tokens: usize) -> String {
+    let layers = window(centre, grid.window.max(1), grid.values.len() / tokens);
+    let (first, last) = (layers.start, layers.end - 1);
+    let width = grid.window;
+    match last - first {
+        _ if width <= 1 => format!("layer {centre} restores"),
+        0 => format!("layer {first} (the window of {width} around it) restores"),
+        _ => format!("layers {first}–{last} (the window of {width} around layer {centre}) restore"),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Where an axis and a colour bar have their ticks.
 
-/// Round values between `low` and `high` and how they are written, at most `most` of them.
+/// Round values between `low` and `high` and how they are written: at most `most` of them, but one
+/// value alone doesn't make a scale, so at least two.
 ///
 /// The steps are 1, 2, 2.5 and 5 times a power of ten, as in matplotlib.
 pub(crate) fn values(low: f64, high: f64, most: usize) -> Vec<(f64, String)> {
@@ -11,8 +12,11 @@ pub(crate) fn values(low: f64, high: f64, most: usize) -> Vec<(f64, String)> {
     }
     let ten = 10f64.powf((extent / most.max(1) as f64).log10().floor());
     let steps = [1.0, 2.0, 2.5, 5.0, 10.0, 20.0, 25.0, 50.0, 100.0];
-    let fits = |step: &f64| (high / step).floor() - (low / step).ceil() < most.max(1) as f64;
-    let Some(step) = steps.into_iter().map(|factor| factor * ten).find(fits) else {
+    let count = |step: &f64| (high / step).floor() - (low / step).ceil() + 1.0;
+    let scales = steps.into_iter().map(|factor| factor * ten).filter(|step| count(step) >= 2.0);
+    // The finest that fits, or the coarsest there is.
+    let coarsest = scales.clone().next_back();
+    let Some(step) = scales.clone().find(|step| count(step) <= most as f64).or(coarsest) else {
         return vec![(low, number(low))];
     };
     let (first, last) = ((low / step).ceil() as i64, (high / step).floor() as i64);
@@ -37,6 +41,14 @@ pub(crate) fn number(value: f64) -> String {
         0.0 => "0".to_owned(),
         size if !(1e-3..1e6).contains(&size) => format!("{value:.1e}"),
         _ => format!("{value:.3}"),
+    }
+}
+
+/// A value with two decimals; minus zero isn't worth its sign.
+pub(crate) fn hundredths(value: f64) -> String {
+    match value.abs() {
+        size if size < 0.005 => "0".to_owned(),
+        _ => format!("{value:.2}"),
     }
 }
 
@@ -66,6 +78,8 @@ mod tests {
         check(0.0, 1.0, 6, "0.0 0.2 0.4 0.6 0.8 1.0");
         check(0.002, 0.948, 4, "0.2 0.4 0.6 0.8");
         check(-3.0, 12.0, 5, "0 5 10");
+        check(-0.25, 0.25, 2, "-0.25 0.00 0.25");
+        check(-1.0, 1.0, 1, "-1 0 1");
         check(1e-6, 9e-6, 3, "2.5e-6 5.0e-6 7.5e-6");
     }
 

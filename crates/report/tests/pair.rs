@@ -157,7 +157,61 @@ fn equal_runs_are_told_to_have_nothing_to_recover() {
     record.baselines[0].corrupted = 0.0;
     let report = report(record);
     assert!(report.same_prediction());
-    insta::assert_snapshot!(report.summary(), @"Both runs say “Paris”; KL from the clean run is 0 in the first and 0 in the second. There is no difference that a patch could recover.");
+    insta::assert_snapshot!(report.summary(), @"Both runs say “Paris”; KL from the clean run is 0 in the first and 0 in the second. There is no noticeable difference that a patch could recover.");
+    assert_eq!(
+        report.heatmaps("kl")[0].x_label,
+        "patched layer; kl is hardly different in the two runs"
+    );
+}
+
+#[test]
+fn shares_of_a_difference_that_is_rounding_are_not_told() {
+    let with = |metric: &str, clean, corrupted| {
+        let mut record = record();
+        record.grids.iter_mut().for_each(|grid| grid.metric = metric.to_owned());
+        record.baselines = vec![Baseline { metric: metric.to_owned(), clean, corrupted }];
+        report(record).summary()
+    };
+    insta::assert_snapshot!(with("prob", 0.99999, 0.99998), @"The clean run says “Paris” and the corrupted one “Warsaw”; the probability of “Paris” is 1.000 in the first and 1.000 in the second. There is no noticeable difference that a patch could recover.");
+    for (metric, clean, corrupted) in
+        [("prob", 0.9, 0.88), ("kl", 0.0, 0.004), ("logit", 7.0, 7.004)]
+    {
+        let told = with(metric, clean, corrupted);
+        assert!(told.ends_with("no noticeable difference that a patch could recover."), "{told}");
+    }
+    for (metric, clean, corrupted) in [("prob", 0.02, 0.9), ("kl", 0.0, 0.5), ("logit", 7.0, 6.5)] {
+        let told = with(metric, clean, corrupted);
+        assert!(told.contains("brings back"), "{told}");
+    }
+}
+
+#[test]
+fn noising_is_drawn_by_what_it_destroys() {
+    let mut record = PairRecord { direction: Direction::Noise, ..record() };
+    let curve = &mut record.subject_curves[0];
+    (curve.recovery, curve.best_layer) = (vec![Some(-0.001), Some(0.25), Some(0.999)], Some(0));
+    let report = report(record);
+    let map = report.heatmaps("kl").swap_remove(0);
+    assert_eq!(map.values[3..6], [Some(0.0), Some(0.25), Some(0.75)]);
+    assert_eq!(map.colorbar_label, "1 − recovery");
+    insta::assert_snapshot!(map.x_label, @"patched layer; effect destroyed (1 − recovery of kl): 0 to 1.000");
+    let curve = report.figures()[1].svg().expect("an SVG");
+    assert!(curve.contains("1 − recovery of kl: corrupted"), "{curve}");
+    assert!(curve.contains("resid_post: most at layer 0, 1.00"), "{curve}");
+}
+
+#[test]
+fn minus_zero_has_no_sign_in_a_legend() {
+    let mut record = record();
+    record.subject_curves[0].recovery = vec![Some(-0.001); 3];
+    let curve = report(record).figures()[1].svg().expect("an SVG");
+    assert!(curve.contains("resid_post: most at layer 0, 0\n"), "{curve}");
+}
+
+#[test]
+fn a_subject_of_several_tokens_is_told_as_each_prompt_has_it() {
+    let told = report(PairRecord { subject_range: 1..3, ..record() }).setting();
+    assert!(told.contains("subject 'France is/Poland is' (tokens 1 to 2,"), "{told}");
 }
 
 #[test]

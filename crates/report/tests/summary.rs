@@ -65,45 +65,60 @@ fn told(trace: &TraceResult) -> String {
 
 #[test]
 fn a_real_case_is_told_with_its_strongest_cells() {
-    insta::assert_snapshot!(told(&knowledge_0()), @"
+    insta::assert_snapshot!(told(&knowledge_0()), @r"
     The model gives “Antarctica” a probability of 98.8%;
       with the subject “Vinson Massif” corrupted it falls to 32.1%, which is a total effect of 66.7 points.
     Of the subject's hidden states, the one after layer 0 at a middle subject token (“son”) restores most: +27.3 points;
       at the last token those from layer 9 on restore at least half of the effect.
-    Of the MLPs, the window of 10 layers around layer 1 restores most at a middle subject token (“son”): +28.4 points;
-      of attention, the window of 10 layers around layer 7 restores most at the last token (“of”): +66.6 points.
+    Of the MLPs, layers 0–5 (the window of 10 around layer 1) restore most at a middle subject token (“son”): +28.4 points;
+      of attention, layers 2–11 (the window of 10 around layer 7) restore most at the last token (“of”): +66.6 points.
     ");
 }
 
 #[test]
 fn an_early_and_a_late_site_are_named_where_the_numbers_say_so() {
-    insta::assert_snapshot!(told(&small(4, 3, 11)), @"
+    insta::assert_snapshot!(told(&small(4, 3, 11)), @r"
     The model gives “Paris” a probability of 90.0%;
       with the subject “Eiffel” corrupted it falls to 10.0%, which is a total effect of 80.0 points.
     Of the subject's hidden states, the one after layer 1 at the last subject token (“fel”) restores most: +60.0 points (s.d. 5.0, n = 10);
       at the last token none of the late ones restores at least half of the effect.
-    Of the MLPs, the window of 3 layers around layer 0 restores most at the last subject token (“fel”): +60.0 points (s.d. 5.0, n = 10);
+    Of the MLPs, layers 0–1 (the window of 3 around layer 0) restore most at the last subject token (“fel”): +60.0 points (s.d. 5.0, n = 10);
       of attention, layer 2 restores most at the last token (“in”): +60.0 points (s.d. 5.0, n = 10);
       so there is an early site of the MLPs at the subject's end and a late site of attention at the prompt's end.
     ");
 }
 
 #[test]
+fn the_layers_of_a_window_are_those_that_the_model_has() {
+    let with = |window: usize, layer: usize| {
+        let mut trace = small(4, 3 + layer, 11);
+        trace.grids[1].window = window;
+        let told = told(&trace);
+        let sentence = told.lines().find(|line| line.starts_with("Of the MLPs, "));
+        sentence.and_then(|line| line.split(" most").next()).unwrap_or_default().to_owned()
+    };
+    assert_eq!(with(1, 0), "Of the MLPs, layer 0 restores");
+    assert_eq!(with(2, 0), "Of the MLPs, layer 0 (the window of 2 around it) restores");
+    assert_eq!(with(2, 1), "Of the MLPs, layers 0–1 (the window of 2 around layer 1) restore");
+    assert_eq!(with(9, 2), "Of the MLPs, layers 0–2 (the window of 9 around layer 2) restore");
+}
+
+#[test]
 fn peaks_elsewhere_are_told_without_naming_sites() {
-    insta::assert_snapshot!(told(&small(4, 11, 10)), @"
+    insta::assert_snapshot!(told(&small(4, 11, 10)), @r"
     The model gives “Paris” a probability of 90.0%;
       with the subject “Eiffel” corrupted it falls to 10.0%, which is a total effect of 80.0 points.
     Of the subject's hidden states, the one after layer 1 at the last subject token (“fel”) restores most: +60.0 points (s.d. 5.0, n = 10);
       at the last token none of the late ones restores at least half of the effect.
-    Of the MLPs, the window of 3 layers around layer 2 restores most at the last token (“in”): +60.0 points (s.d. 5.0, n = 10);
+    Of the MLPs, layers 1–2 (the window of 3 around layer 2) restore most at the last token (“in”): +60.0 points (s.d. 5.0, n = 10);
       of attention, layer 1 restores most at the last token (“in”): +60.0 points (s.d. 5.0, n = 10).
     ");
-    insta::assert_snapshot!(told(&small(11, 7, 3)), @"
+    insta::assert_snapshot!(told(&small(11, 7, 3)), @r"
     The model gives “Paris” a probability of 90.0%;
       with the subject “Eiffel” corrupted it falls to 10.0%, which is a total effect of 80.0 points.
     Of the subject's hidden states none restores 5% of the effect;
       at the last token only the final layer's restores at least half of the effect.
-    Of the MLPs, the window of 3 layers around layer 1 restores most at the first token after the subject (“is”): +60.0 points (s.d. 5.0, n = 10);
+    Of the MLPs, layers 0–2 (the window of 3 around layer 1) restore most at the first token after the subject (“is”): +60.0 points (s.d. 5.0, n = 10);
       of attention, layer 0 restores most at the last subject token (“fel”): +60.0 points (s.d. 5.0, n = 10).
     ");
 }
@@ -111,12 +126,15 @@ fn peaks_elsewhere_are_told_without_naming_sites() {
 #[test]
 fn a_corruption_without_effect_is_told_as_such() {
     let trace = TraceResult { low_score: 0.88, ..small(4, 3, 11) };
-    insta::assert_snapshot!(told(&trace), @"
-    Corrupting the subject “Eiffel” doesn't lower the probability of “Paris” noticeably: it is 90.0% clean and 88.0% corrupted.
-    There is no effect that restoring a state could recover.
+    insta::assert_snapshot!(told(&trace), @r"
+    Corrupting the subject “Eiffel” doesn't noticeably lower the probability of “Paris”: it is 90.0% clean and 88.0% corrupted.
+    There is no loss that restoring a state could recover.
     ");
-    let raised = TraceResult { low_score: 0.95, ..trace };
-    assert!(summary(&raised).expect("a summary").contains("95.0% corrupted"));
+    let raised = TraceResult { low_score: 0.97, ..trace };
+    insta::assert_snapshot!(told(&raised), @r"
+    Corrupting the subject “Eiffel” raises the probability of “Paris”: it is 90.0% clean and 97.0% corrupted.
+    There is no loss that restoring a state could recover.
+    ");
 }
 
 #[test]
@@ -156,11 +174,11 @@ fn a_wrong_answer_is_told_instead_of_effects() {
 #[test]
 fn a_subject_at_the_end_of_the_prompt_has_no_trivial_peak() {
     let trace = TraceResult { subject: 3..4, ..small(11, 3, 11) };
-    insta::assert_snapshot!(told(&trace), @"
+    insta::assert_snapshot!(told(&trace), @r"
     The model gives “Paris” a probability of 90.0%;
       with the subject “in” corrupted it falls to 10.0%, which is a total effect of 80.0 points.
     Of the hidden states at the last token only the final layer's restores at least half of the effect.
-    Of the MLPs, the window of 3 layers around layer 0 restores most at a token before the subject (“fel”): +60.0 points (s.d. 5.0, n = 10);
+    Of the MLPs, layers 0–1 (the window of 3 around layer 0) restore most at a token before the subject (“fel”): +60.0 points (s.d. 5.0, n = 10);
       of attention, layer 2 restores most at the last subject token (“in”): +60.0 points (s.d. 5.0, n = 10).
     ");
 }

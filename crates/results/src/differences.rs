@@ -11,7 +11,7 @@ const WIDTH: usize = 60;
 
 /// One line for each place where `now` differs from `before`, at most eight and one that counts
 /// the rest; empty if they are equal.
-pub(crate) fn differences(before: &Value, now: &Value) -> String {
+pub fn differences(before: &Value, now: &Value) -> String {
     let mut lines = Vec::new();
     compare("", Some(before), Some(now), &mut lines);
     if lines.len() > MOST_LINES {

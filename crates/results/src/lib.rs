@@ -77,6 +77,7 @@ mod whole_file;
 
 pub use array::{Array, Data};
 pub use case::{CaseRecord, KindGrid};
+pub use differences::differences;
 pub use error::ResultsError;
 pub use folder::ResultsFolder;
 pub use load::{Results, load};

@@ -3,11 +3,12 @@
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
-use tracewright_corruption::subject_range;
+use tracewright_corruption::{CorruptionError, subject_range};
 use tracewright_ir::Tokens;
 use tracewright_models::Tokenizer;
 
 use crate::error::SweepError;
+use crate::warning::Warning;
 
 /// A prompt to trace.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,8 +46,28 @@ impl Case {
     /// An empty or too long prompt, a subject that isn't in it, an answer of several tokens.
     pub fn feed(self, tokenizer: &Tokenizer) -> Result<Fed, SweepError> {
         let tokens = tokenizer.prompt(&self.prompt)?;
-        let subject = subject_range(&tokens, &self.prompt, &self.subject)?;
+        let subject = subject_tokens(&tokens, &self.prompt, &self.subject)?;
         let answer = self.answer.as_ref().map(|a| tokenizer.answer(&self.prompt, a)).transpose()?;
         Ok(Fed { case: self, tokens, subject, answer })
     }
+}
+
+impl Fed {
+    /// What is odd about the case.
+    pub(crate) fn warnings(&self) -> Vec<Warning> {
+        let Self { case, tokens, subject, .. } = self;
+        let of_subject = Warning::of_subject(&case.subject, &case.prompt, tokens, subject);
+        Warning::of_prompt(&case.prompt).into_iter().chain(of_subject).collect()
+    }
+}
+
+/// A subject's tokens. A space after it belongs to the next one, so it doesn't count; nor does one
+/// before it that the prompt hasn't got.
+pub(crate) fn subject_tokens(
+    tokens: &Tokens,
+    prompt: &str,
+    subject: &str,
+) -> Result<Range<usize>, CorruptionError> {
+    let trimmed = |_| subject_range(tokens, prompt, subject.trim());
+    subject_range(tokens, prompt, subject.trim_end()).or_else(trimmed)
 }

@@ -16,7 +16,7 @@ use tracewright_results::ResultsError;
 #[expect(missing_docs, reason = "the fields are what the message shows")]
 pub enum SweepError {
     /// There is no plan for it.
-    #[error(transparent)]
+    #[error("{}", problem(.0))]
     Plan(#[from] PlanError),
     /// The facts file can't be read.
     #[error("can't read the facts file '{}': {error}", path.display())]
@@ -141,5 +141,38 @@ impl SweepError {
             true => Self::InCase { case: case.to_owned(), error: Box::new(self) },
             false => self,
         }
+    }
+}
+
+/// What keeps a request from being planned, with the budget as it was given.
+fn problem(error: &PlanError) -> String {
+    match error {
+        PlanError::TooSmall { budget, smallest } => format!(
+            "a memory budget of {} is too small for a single run: give --memory {}MiB or more",
+            exact(*budget),
+            smallest.div_ceil(1 << 20)
+        ),
+        error => error.to_string(),
+    }
+}
+
+/// Bytes in the largest unit that they fill.
+fn exact(bytes: u64) -> String {
+    match bytes {
+        1 => "1 byte".to_owned(),
+        _ if bytes.is_multiple_of(1 << 20) => format!("{}MiB", bytes >> 20),
+        _ if bytes.is_multiple_of(1 << 10) => format!("{}KiB", bytes >> 10),
+        _ => format!("{bytes} bytes"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_is_told_as_it_was_given() {
+        let told = [1, 1000, 100 << 10, 1536 << 10, 3 << 20].map(exact);
+        assert_eq!(told, ["1 byte", "1000 bytes", "100KiB", "1536KiB", "3MiB"]);
     }
 }

@@ -3,12 +3,13 @@
 use std::fmt::Debug;
 
 use serde_json::Value;
-use tracewright_engine::{Execution, Outcome, Progress};
-use tracewright_ir::Request;
+use tracewright_engine::{EngineError, Execution, Outcome, Progress};
+use tracewright_ir::{Architecture, Request, Sweep};
 use tracewright_models::Model;
 use tracewright_results::Part;
 
 use crate::error::SweepError;
+use crate::warning::Warning;
 
 /// A case's runs are all in memory, at about 2 kB each.
 pub(crate) const MOST_FORWARDS: usize = 200_000;
@@ -26,6 +27,15 @@ pub(crate) trait Experiment: Debug {
 
     /// Full forward passes that a case takes.
     fn forwards(&self, case: usize) -> usize;
+
+    /// What is odd about the settings and the cases.
+    fn warnings(&self) -> Vec<Warning>;
+
+    /// A case's sweep with any tokens for the answers that only the model knows.
+    fn rehearsal(&self, case: usize) -> Result<Sweep, SweepError>;
+
+    /// The model's shape.
+    fn architecture(&self) -> &Architecture;
 
     /// Runs a case.
     fn part(
@@ -63,5 +73,9 @@ pub(crate) fn execute(
     execution: &Execution,
     progress: Progress<'_>,
 ) -> Result<Outcome, SweepError> {
-    Ok(tracewright_engine::execute(&model.decoder, request, execution, progress)?)
+    let outcome = tracewright_engine::execute(&model.decoder, request, execution, progress);
+    outcome.map_err(|error| match error {
+        EngineError::Plan(error) => error.into(),
+        error => error.into(),
+    })
 }

@@ -26,15 +26,17 @@ pub struct Forecast {
     pub variants_computed: usize,
     /// Walks through the layers.
     pub passes: usize,
+    /// The full forward passes that a cell takes by itself: one between two prompts; for a trace one for
+    /// each noise sample and the clean run, which ROME's code computes beside them.
+    pub forwards_per_cell: usize,
     /// Rows that go through a layer, summed over the layers.
     pub rows: u64,
-    /// The same with a full forward pass for each cell.
-    pub rows_one_forward_per_cell: u64,
+    /// The same cell by cell, with [`Forecast::forwards_per_cell`] full forward passes for each.
+    pub rows_cell_by_cell: u64,
     /// Floating point operations of projections, MLPs and unembedding.
     pub flops: u64,
-    /// The same with a full forward pass for each cell, as ROME's code and hooks do it: each of the
-    /// cell's runs, the clean run beside them where they are several, the logits of all positions.
-    pub flops_one_forward_per_cell: u64,
+    /// The same cell by cell, with the logits of all positions, as ROME's code and hooks do it.
+    pub flops_cell_by_cell: u64,
     /// Operations of the attentions themselves, which the two numbers above leave out.
     pub attention_flops: u64,
     /// The most bytes in tensors at one time, weights apart.
@@ -43,24 +45,68 @@ pub struct Forecast {
     pub weight_bytes: u64,
 }
 
-/// Plans sweeps, each in passes of its own of at most `memory` bytes.
-///
-/// # Errors
-///
-/// A budget too small for a single run.
-pub fn forecast(
-    sweeps: &[Sweep],
-    architecture: &Architecture,
-    memory: u64,
-) -> Result<Forecast, SweepError> {
-    let mut total = Forecast { weight_bytes: architecture.weight_bytes(), ..Forecast::default() };
-    for sweep in sweeps {
-        total.add(sweep, architecture, memory)?;
-    }
-    Ok(total)
-}
-
 impl Forecast {
+    /// Plans traces, each case in passes of its own of at most `memory` bytes. The noise and an answer
+    /// that isn't given are stand-ins, because only the weights know them.
+    ///
+    /// # Errors
+    ///
+    /// What [`Job::traces`](crate::Job::traces) finds wrong with settings and cases, and a budget too
+    /// small for a single run.
+    pub fn of_traces(
+        checkpoint: &Checkpoint,
+        settings: &Settings,
+        cases: Vec<Case>,
+        memory: u64,
+    ) -> Result<Self, SweepError> {
+        let architecture = checkpoint.architecture();
+        let cases = traces::feed(checkpoint.tokenizer(), architecture, settings, cases)?;
+        let noise = Noise::Gaussian { std: 1.0 };
+        let sweep = |fed: &_| trace::sweep(fed, 0, architecture, settings, &noise);
+        Self::of(cases.iter().map(sweep), architecture, memory)
+    }
+
+    /// The same for pairs; answers that aren't given are stand-ins.
+    ///
+    /// # Errors
+    ///
+    /// What [`Job::pairs`](crate::Job::pairs) finds wrong with settings and pairs, and a budget too
+    /// small for a single run.
+    pub fn of_pairs(
+        checkpoint: &Checkpoint,
+        settings: &PairSettings,
+        pairs: Vec<Pair>,
+        memory: u64,
+    ) -> Result<Self, SweepError> {
+        settings.check()?;
+        let architecture = checkpoint.architecture();
+        let fed = ready(
+            pairs,
+            |pair| &pair.name,
+            |pair: Pair| {
+                let fed = pair.feed(checkpoint.tokenizer())?;
+                pair::forwards(settings, &fed, architecture)?;
+                Ok(fed)
+            },
+        )?;
+        let sweep =
+            |fed: &_| pair::pair_sweep(fed, &Answers::stand_ins(fed), architecture, settings);
+        Self::of(fed.iter().map(sweep), architecture, memory)
+    }
+
+    /// One sweep is in memory at a time: those of many facts on a large model take gigabytes.
+    fn of(
+        sweeps: impl Iterator<Item = Result<Sweep, SweepError>>,
+        architecture: &Architecture,
+        memory: u64,
+    ) -> Result<Self, SweepError> {
+        let mut total = Self { weight_bytes: architecture.weight_bytes(), ..Self::default() };
+        for sweep in sweeps {
+            total.add(&sweep?, architecture, memory)?;
+        }
+        Ok(total)
+    }
+
     fn add(
         &mut self,
         sweep: &Sweep,
@@ -72,6 +118,8 @@ impl Forecast {
         let passes = planner.passes(memory)?;
         let PassCost { rows, flops, attention_flops, peak_bytes } = planner.cost(&passes);
         let bases = sweep.clean.len() + sweep.corrupted.len();
+        // Noise changes the clean run; the corrupted run of a pair is a prompt of its own.
+        let noise = sweep.corrupted.first().is_some_and(|run| sweep.request.base(*run).is_some());
         self.cases += 1;
         self.cells += sweep.cells.len();
         self.variants_computed += planner.distinct(&passes).saturating_sub(bases);
@@ -83,50 +131,13 @@ impl Forecast {
         for cell in &sweep.cells {
             let runs = cell.runs.len();
             self.variants += runs;
-            let forwards = if runs > 1 { runs + 1 } else { runs } as u64;
+            let forwards = runs + usize::from(noise);
             let tokens = |run: &RunId| sweep.request.tokens(*run).map(<[u32]>::len);
             let len = cell.runs.first().map_or(Ok(0), tokens).map_err(PlanError::from)?;
-            self.rows_one_forward_per_cell += forwards * (len * architecture.n_layers) as u64;
-            self.flops_one_forward_per_cell += forwards * forward_flops(architecture, len);
+            self.forwards_per_cell = self.forwards_per_cell.max(forwards);
+            self.rows_cell_by_cell += (forwards * len * architecture.n_layers) as u64;
+            self.flops_cell_by_cell += forwards as u64 * forward_flops(architecture, len);
         }
         Ok(())
     }
-}
-
-/// The sweeps of traces, for plans only: the noise and an answer that isn't given are stand-ins,
-/// because only the weights know them.
-///
-/// # Errors
-///
-/// What [`Job::traces`](crate::Job::traces) finds wrong with settings and cases.
-pub fn trace_sweeps(
-    checkpoint: &Checkpoint,
-    settings: &Settings,
-    cases: Vec<Case>,
-) -> Result<Vec<Sweep>, SweepError> {
-    let architecture = checkpoint.architecture();
-    let cases = traces::feed(checkpoint.tokenizer(), architecture, settings, cases)?;
-    let noise = Noise::Gaussian { std: 1.0 };
-    let sweep = |fed: &_| trace::sweep(fed, 0, architecture, settings, &noise);
-    cases.iter().map(sweep).collect()
-}
-
-/// The sweeps of pairs, for plans only: answers that aren't given are stand-ins.
-///
-/// # Errors
-///
-/// What [`Job::pairs`](crate::Job::pairs) finds wrong with settings and pairs.
-pub fn pair_sweeps(
-    checkpoint: &Checkpoint,
-    settings: &PairSettings,
-    pairs: Vec<Pair>,
-) -> Result<Vec<Sweep>, SweepError> {
-    settings.check()?;
-    let architecture = checkpoint.architecture();
-    let sweep = |pair: Pair| {
-        let fed = pair.feed(checkpoint.tokenizer())?;
-        pair::forwards(settings, &fed, architecture)?;
-        pair::pair_sweep(&fed, &Answers::stand_ins(&fed), architecture, settings)
-    };
-    ready(pairs, |pair| &pair.name, sweep)
 }

@@ -7,7 +7,8 @@ use std::time::Instant;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tracewright_corruption::Noise;
-use tracewright_engine::{Cost, EngineError, Execution, Progress};
+use tracewright_engine::{Cost, EngineError, Execution, Executor, Progress};
+use tracewright_ir::plan::Planner;
 use tracewright_models::Model;
 use tracewright_results::{CaseRecord, Part, ResultsFolder, RunFile};
 
@@ -17,6 +18,7 @@ use crate::experiment::Experiment;
 use crate::pair::{Pair, PairSettings, Pairs};
 use crate::settings::Settings;
 use crate::traces::Traces;
+use crate::warning::Warning;
 
 /// A request to run an experiment's cases, checked and ready.
 ///
@@ -101,13 +103,18 @@ impl<'a> Job<'a> {
         self.experiment.request()
     }
 
+    /// What is odd about the request and can be done all the same.
+    pub fn warnings(&self) -> Vec<Warning> {
+        self.experiment.warnings()
+    }
+
     /// Runs every case that the folder hasn't got yet and makes the folder's tables from the
     /// parts. A case that fails is recorded with its reason, and the others go on.
     ///
     /// # Errors
     ///
-    /// A folder that can't be used (see [`ResultsFolder::open`]) or written, and
-    /// [`EngineError::Stopped`].
+    /// A budget that is too small, a folder that can't be used (see [`ResultsFolder::open`]) or
+    /// written, and [`EngineError::Stopped`].
     pub fn run(
         &self,
         folder: &Path,
@@ -117,6 +124,10 @@ impl<'a> Job<'a> {
     ) -> Result<Done, SweepError> {
         let started = Instant::now();
         let names = self.experiment.names();
+        // A request that is refused leaves no new folder behind.
+        if RunFile::read(folder).is_ok_and(|run| run.is_none()) {
+            self.check_budget(execution)?;
+        }
         let mut folder = ResultsFolder::open(folder, &self.request(), environment, names.len())?;
         let resumed = folder.finished().len();
         let earlier = RunFile::read(folder.path())?.and_then(|run| run.cost);
@@ -150,6 +161,18 @@ impl<'a> Job<'a> {
             environment: folder.environment().clone(),
             files: written.files,
         })
+    }
+
+    /// Refuses a budget that the largest case doesn't fit in.
+    fn check_budget(&self, execution: &Execution) -> Result<(), SweepError> {
+        let cases = 0..self.experiment.names().len();
+        let largest = cases.max_by_key(|case| self.experiment.forwards(*case));
+        if let (Executor::Lockstep, Some(case)) = (execution.executor, largest) {
+            let sweep = self.experiment.rehearsal(case)?;
+            let requests = [&sweep.request];
+            Planner::new(&requests, self.experiment.architecture())?.passes(execution.memory)?;
+        }
+        Ok(())
     }
 
     /// One case's part; a case whose numbers overflow is a failed case, not a failed job.

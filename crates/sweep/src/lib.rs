@@ -45,12 +45,13 @@ mod scores;
 mod settings;
 mod trace;
 mod traces;
+mod warning;
 mod words;
 
 pub use case::{Case, Fed};
 pub use error::SweepError;
 pub use facts::{Fact, Facts};
-pub use forecast::{Forecast, forecast, pair_sweeps, trace_sweeps};
+pub use forecast::Forecast;
 pub use job::{Done, Event, Job};
 pub use noise::resolve as resolve_noise;
 pub use pair::{
@@ -58,3 +59,4 @@ pub use pair::{
 };
 pub use settings::{Kind, Settings, SeverNoise};
 pub use trace::{sweep as trace_sweep, trace};
+pub use warning::Warning;

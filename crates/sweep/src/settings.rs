@@ -8,6 +8,7 @@ use tracewright_corruption::NoiseRule;
 use tracewright_ir::{Component, window};
 
 use crate::error::SweepError;
+use crate::warning::Warning;
 use crate::words::{each_once, no_twins, word};
 
 /// What a trace restores.
@@ -33,6 +34,15 @@ impl Kind {
             Self::Mlp => "mlp",
             Self::Attn => "attn",
         }
+    }
+
+    /// The module of this name, which can be severed.
+    ///
+    /// # Errors
+    ///
+    /// Another name than `mlp` and `attn`.
+    pub fn severable(name: &str) -> Result<Self, SweepError> {
+        word("module to sever called", name, &[Self::Mlp, Self::Attn], Self::name)
     }
 
     /// The component that is restored.
@@ -141,6 +151,13 @@ impl Settings {
             return Err(SweepError::BadSever);
         }
         Ok(())
+    }
+
+    /// What is odd about the settings for a model of so many layers.
+    pub(crate) fn warning(&self, layers: usize) -> Option<Warning> {
+        let has_windows = self.kinds.iter().any(|kind| *kind != Kind::Hidden);
+        let window = self.window;
+        (has_windows && window > layers).then_some(Warning::WideWindow { window, layers })
     }
 
     /// The layers that a kind restores around a centre.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tracewright_corruption::Noise;
 use tracewright_engine::{Execution, Progress};
-use tracewright_ir::Architecture;
+use tracewright_ir::{Architecture, Sweep};
 use tracewright_models::{Model, Tokenizer};
 use tracewright_results::Part;
 
@@ -11,7 +11,8 @@ use crate::case::{Case, Fed};
 use crate::error::SweepError;
 use crate::experiment::{Experiment, MOST_FORWARDS, ready};
 use crate::settings::Settings;
-use crate::trace::{draw, trace};
+use crate::trace::{draw, sweep, trace};
+use crate::warning::Warning;
 
 /// Cases to trace, checked against the model.
 #[derive(Debug)]
@@ -56,6 +57,19 @@ impl Experiment for Traces<'_> {
 
     fn forwards(&self, case: usize) -> usize {
         forwards(&self.settings, &self.cases[case], self.model.architecture())
+    }
+
+    fn warnings(&self) -> Vec<Warning> {
+        let of_settings = self.settings.warning(self.architecture().n_layers);
+        of_settings.into_iter().chain(self.cases.iter().flat_map(Fed::warnings)).collect()
+    }
+
+    fn rehearsal(&self, case: usize) -> Result<Sweep, SweepError> {
+        sweep(&self.cases[case], 0, self.architecture(), &self.settings, &self.noise)
+    }
+
+    fn architecture(&self) -> &Architecture {
+        self.model.architecture()
     }
 
     fn part(

@@ -139,7 +139,7 @@ fn a_record_holds_both_prompts_and_the_subjects_curve() {
     let record = part(&model(), &PairSettings::default()).cases[0].pair().expect("a pair");
     assert_eq!((record.answer.text.as_str(), record.answer.given), (" Paris", false));
     assert_eq!(record.distractor, record.corrupted.prediction);
-    assert_eq!((record.subject_range, record.subject_given), (3..4, true));
+    assert_eq!((record.subject_range, record.subject_given), (3..4, false));
     let [curve] = &record.subject_curves[..] else { panic!("one site, one metric") };
     assert_eq!((curve.position, curve.recovery.len()), (Some(3), 12));
     assert_eq!(curve.recovery, record.grids[0].recovery[3]);
@@ -148,14 +148,26 @@ fn a_record_holds_both_prompts_and_the_subjects_curve() {
 #[test]
 fn a_subject_that_is_not_given_is_where_the_prompts_differ() {
     let model = model();
-    let pair = Pair { subject: None, ..Pair::built_in().swap_remove(0) };
-    let fed = pair.feed(&model.tokenizer).expect("equally many tokens");
+    let fed = capitals(&model);
     assert_eq!((fed.subject.clone(), fed.subject_text().as_str()), (3..4, "France"));
     // Each of these characters is several tokens.
     let [clean, corrupted] = ["In 東京 it is", "In 大阪 it is"].map(str::to_owned);
     let pair = Pair { clean, corrupted, ..Pair::default() };
     let fed = pair.feed(&model.tokenizer).expect("equally many tokens");
     assert_eq!(fed.subject_text(), "東京");
+}
+
+#[test]
+fn the_built_in_model_answers_both_prompts_of_each_built_in_pair() {
+    let model = model();
+    let answers = |pair: Pair| {
+        let fed = pair.feed(&model.tokenizer).expect("equally many tokens");
+        let answers = fed.answers(&model).expect("answers");
+        [fed.subject_text(), answers.clean.text, answers.corrupted.text]
+    };
+    let answers: Vec<[String; 3]> = Pair::built_in().into_iter().map(answers).collect();
+    let expected = [["France", " Paris", " Warsaw"], ["Steve Jobs", " Apple", " Microsoft"]];
+    assert_eq!(answers, expected);
 }
 
 #[test]

@@ -69,6 +69,8 @@ pub struct Report {
 pub struct Compared {
     /// The comparison's name.
     pub name: String,
+    /// What Burn's matrix product reached before and after it, in GFLOP/s, on average.
+    pub peak: f64,
     /// The cores that other processes kept busy meanwhile; `None` where that isn't known.
     pub others: Option<f64>,
     /// Its times; `None` where it failed.
@@ -126,12 +128,11 @@ pub fn run(options: &Options, say: &mut dyn FnMut(&str)) -> Result<Report> {
     let mut machine = Machine::here()?;
     say("matrix products");
     let mut products = Products::start(&python, &logs, models.random.decoder.device())?;
-    (0..options.repeat).try_for_each(|_| products.measure())?;
+    let mut before = products.measure()?;
     let setting = Setting { python, logs, repeat: options.repeat, full: options.full };
     let mut compared = Vec::new();
     for comparison in comparisons {
         say(&comparison.name);
-        products.measure()?;
         let (model, folder) = models.of(&comparison);
         let since = Since::now();
         let timing = setting.measure(&comparison, model, &folder, &mut machine.versions);
@@ -141,13 +142,16 @@ pub fn run(options: &Options, say: &mut dyn FnMut(&str)) -> Result<Report> {
             Err(error) => say(&format!("    failed: {error:#}")),
         }
         let (name, others) = (comparison.name, since.cores());
-        compared.push(Compared { name, others, timing: timing.ok(), error });
+        let after = products.measure()?;
+        let peak = (before + after) / 2.0;
+        compared.push(Compared { name, peak, others, timing: timing.ok(), error });
+        before = after;
     }
     Ok(Report { machine, peak: products.peak(), comparisons: compared })
 }
 
 /// GPT-2 small with random weights, made where it isn't there yet.
-fn checkpoint(python: &Path, parent: &Path) -> Result<PathBuf> {
+pub(crate) fn checkpoint(python: &Path, parent: &Path) -> Result<PathBuf> {
     let folder = parent.join("gpt2-random");
     if !folder.join("model.safetensors").is_file() {
         let script = python::scripts("bench").join("checkpoint.py");

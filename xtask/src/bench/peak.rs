@@ -45,15 +45,15 @@ impl Products {
         Ok(products)
     }
 
-    /// Measures both once more. The speed of a shared machine changes, so this is done before each
-    /// comparison.
-    pub(super) fn measure(&mut self) -> Result<()> {
+    /// Measures both once more, and gives Burn's GFLOP/s. The speed of a shared machine changes, so
+    /// this is done before and after each comparison.
+    pub(super) fn measure(&mut self) -> Result<f64> {
         let [rows, inner, columns] = SHAPE;
         let operations = 2.0 * (rows * inner * columns * PRODUCTS) as f64;
         let [burn, torch] = self.seconds()?.map(|seconds| operations / seconds / 1e9);
         self.burn.push(burn);
         self.torch.push(torch);
-        Ok(())
+        Ok(burn)
     }
 
     /// What was measured so far.

@@ -28,7 +28,8 @@ const BUSY: &str = "Other processes were at work, which slows PyTorch down more 
 /// `others` are the cores that other processes kept busy meanwhile.
 ///
 /// `apart` is how far the sides' values differ, as a fraction of their range. Times of some cells
-/// that stand for all are multiplied, and the line says so.
+/// that stand for all are multiplied, and the line says so. What is reached of the peak is meant of
+/// the matrix product's speed before and after that comparison.
 pub fn table(report: &Report) -> String {
     let mut text = String::new();
     let machine = &report.machine;
@@ -38,8 +39,7 @@ pub fn table(report: &Report) -> String {
     let _ = writeln!(text, "{}, {} threads, f32", machine.processor, machine.threads);
     let _ = writeln!(text, "{}", versions.join(", "));
     let _ = writeln!(text, "matrix product 512×768×3072: Burn {burn}, PyTorch {torch}\n");
-    let peak = report.peak.burn.median;
-    let rows: Vec<_> = report.comparisons.iter().map(|compared| row(compared, peak)).collect();
+    let rows: Vec<_> = report.comparisons.iter().map(row).collect();
     text.push_str(&aligned(&rows));
     if report.comparisons.iter().any(|compared| compared.others > Some(QUIET)) {
         let _ = writeln!(text, "\n{BUSY}");
@@ -56,7 +56,7 @@ fn speed(Range { min, median, max }: Range) -> String {
     format!("{median:.0} GFLOP/s ({min:.0} … {max:.0})")
 }
 
-fn row(compared: &Compared, peak: f64) -> [String; 11] {
+fn row(compared: &Compared) -> [String; 11] {
     let mut row = <[String; 11]>::default();
     row[0].clone_from(&compared.name);
     let Some(timing) = &compared.timing else {
@@ -73,7 +73,7 @@ fn row(compared: &Compared, peak: f64) -> [String; 11] {
     row[4] = format!("{min:.2} … {max:.2}");
     row[5] = to_reach;
     row[6] = verdict.to_owned();
-    row[7] = format!("{:.0} %", 100.0 * operations / timing.ours.median / (peak * 1e9));
+    row[7] = format!("{:.0} %", 100.0 * operations / timing.ours.median / (compared.peak * 1e9));
     row[8] = format!("{:.0e}", timing.difference);
     row[9] = compared.others.map(|cores| format!("{cores:.2}")).unwrap_or_default();
     row[10] = format!("{timed}{multiplied}");
@@ -143,12 +143,14 @@ mod tests {
         };
         let failed = Compared {
             name: "broken".to_owned(),
+            peak: 100.0,
             timing: None,
             others: None,
             error: Some("no answer".to_owned()),
         };
         let good = Compared {
             name: "rome".to_owned(),
+            peak: 100.0,
             timing: Some(timing),
             others: Some(0.5),
             error: None,

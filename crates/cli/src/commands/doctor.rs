@@ -34,7 +34,7 @@ pub(crate) fn run(console: &Console) -> Result<ExitCode, Failure> {
         let verdict = match found {
             Ok(found) => format!("ok: '{PROMPT}' → '{ANSWER}' with p = {:.4}", found.prob),
             Err(Failure::Model(ModelError::DeviceNotBuilt { feature, .. })) => {
-                format!("not in this build: build with --features {feature}")
+                format!("not in this build: `cargo install --path crates/cli --features {feature}` has it")
             }
             Err(failure) => format!("failed: {failure}"),
         };

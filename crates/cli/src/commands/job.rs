@@ -7,7 +7,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tracewright_models::Model;
 use tracewright_report::ReportError;
-use tracewright_results::{Results, load, write_whole};
+use tracewright_results::{Results, differences, load, write_whole};
 use tracewright_sweep::{Done, Event, Job};
 
 use crate::console::Console;
@@ -32,9 +32,10 @@ pub(crate) fn compute(
     model: &Model,
     console: &Console,
 ) -> Result<(Done, Results), Failure> {
+    warn(job, console);
     let bar = console.progress(job.forwards());
-    let environment = session.environment(model, console)?;
-    let execution = session.execution()?;
+    let execution = session.execution_in(folder)?;
+    let environment = session.environment(model, &execution, console)?;
     let done = job.run(folder, &environment, &execution, &mut |event| {
         match event {
             Event::Case { name, .. } => bar.set_message(format!("case {name}")),
@@ -47,13 +48,6 @@ pub(crate) fn compute(
     for part in &done.damaged {
         console.warn(&format!("'{}' was damaged; its case was computed again", part.display()));
     }
-    if done.environment != environment {
-        console.warn(&format!(
-            "{} was started in another environment, which stays on record: {}",
-            folder.display(),
-            done.environment
-        ));
-    }
     if done.resumed > 0 {
         console.explain(&format!(
             "{} of the cases finished already in {}",
@@ -62,10 +56,28 @@ pub(crate) fn compute(
         ))?;
     }
     let results = load(folder)?;
+    let differences = differences(&done.environment, &environment);
+    if !differences.is_empty() && done.resumed < results.cases.len() {
+        console.warn(&format!(
+            "{} was started in another environment, which stays on record; what differs:\n\
+             {differences}",
+            folder.display()
+        ));
+    }
     for case in &results.failed() {
         console.warn(&format!("case {} failed: {}", case.case, case.reason));
     }
     Ok((done, results))
+}
+
+/// Tells what is odd about a job; of many cases with the same flaw a few are enough.
+fn warn(job: &Job<'_>, console: &Console) {
+    const MOST: usize = 8;
+    let warnings = job.warnings();
+    warnings.iter().take(MOST).for_each(|warning| console.warn(&warning.to_string()));
+    if warnings.len() > MOST {
+        console.warn(&format!("… and {} more of this kind", warnings.len() - MOST));
+    }
 }
 
 /// Draws a figure as SVG and PNG unless it is there, and returns the PNG's path.

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use serde_json::json;
-use tracewright_models::{BUILT_IN, Checkpoint, ModelError, cached};
+use tracewright_models::{BUILT_IN, Checkpoint, ModelError, cache_folder, cached};
 
 use crate::console::{Console, table};
 use crate::error::Failure;
@@ -36,6 +36,10 @@ pub(crate) fn run(console: &Console) -> Result<ExitCode, Failure> {
         add(&model.id, &model.folder.display().to_string(), Checkpoint::open(&model.folder));
     }
     console.answer(&table(&rows))?;
-    console.json(&json!({ "models": documents }))?;
+    let cache = cache_folder();
+    if let Some(cache) = &cache {
+        console.explain(&format!("\nother models are looked for in {}", cache.display()))?;
+    }
+    console.json(&json!({ "models": documents, "cache": cache }))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -3,31 +3,29 @@
 use std::process::ExitCode;
 
 use serde_json::json;
-use tracewright_sweep::{Forecast, forecast, pair_sweeps, trace_sweeps};
+use tracewright_sweep::Forecast;
 
 use super::{pair, trace};
 use crate::args::Plan;
-use crate::console::{Console, table};
+use crate::console::{Console, count, grouped, table};
 use crate::error::Failure;
 use crate::session::Session;
 
 pub(crate) fn run(plan: &Plan, session: &Session, console: &Console) -> Result<ExitCode, Failure> {
-    let (what, sweeps, checkpoint) = match plan {
+    let checkpoint = session.checkpoint(console)?;
+    let memory = session.execution()?.memory;
+    let (what, forecast) = match plan {
         Plan::Trace(args) => {
             let settings = trace::settings(args)?;
             let cases = trace::cases(args, &trace::facts(args)?)?;
-            let checkpoint = session.checkpoint(console)?;
-            ("trace", trace_sweeps(&checkpoint, &settings, cases)?, checkpoint)
+            ("trace", Forecast::of_traces(&checkpoint, &settings, cases, memory)?)
         }
         Plan::Pair(args) => {
             let settings = pair::settings(args)?;
-            let checkpoint = session.checkpoint(console)?;
             let pairs = pair::pairs(args, checkpoint.tokenizer(), console)?;
-            ("pair", pair_sweeps(&checkpoint, &settings, pairs)?, checkpoint)
+            ("pair", Forecast::of_pairs(&checkpoint, &settings, pairs, memory)?)
         }
     };
-    let memory = session.execution()?.memory;
-    let forecast = forecast(&sweeps, checkpoint.architecture(), memory)?;
     console.answer(&describe(what, checkpoint.name(), &forecast, memory))?;
     console.json(&json!(forecast))?;
     Ok(ExitCode::SUCCESS)
@@ -38,7 +36,11 @@ fn describe(what: &str, model: &str, forecast: &Forecast, memory: u64) -> String
     let times = |ours: u64, theirs: u64| theirs as f64 / ours.max(1) as f64;
     let row = |name: &str, text: String| vec![name.to_owned(), text];
     let same = variants.saturating_sub(variants_computed);
-    let full = forecast.flops_one_forward_per_cell;
+    let (rows_alone, flops_alone) = (forecast.rows_cell_by_cell, forecast.flops_cell_by_cell);
+    let forwards = match forecast.forwards_per_cell {
+        0 | 1 => "a forward pass".to_owned(),
+        several => format!("ROME's {several} forward passes"),
+    };
     let lines = [
         row(
             "cells",
@@ -60,19 +62,19 @@ fn describe(what: &str, model: &str, forecast: &Forecast, memory: u64) -> String
         row(
             "rows",
             format!(
-                "{} through a layer, for {} with a forward pass for each cell ({:.1} times fewer)",
+                "{} through a layer, for {} with {forwards} for each cell ({:.1} times fewer)",
                 grouped(rows),
-                grouped(forecast.rows_one_forward_per_cell),
-                times(rows, forecast.rows_one_forward_per_cell)
+                grouped(rows_alone),
+                times(rows, rows_alone)
             ),
         ),
         row(
             "operations",
             format!(
-                "{}, for {} ({:.1} times fewer); and {} in the attentions themselves",
+                "{}, for {} with {forwards} for each cell ({:.1} times fewer); and {} in the attentions themselves",
                 operations(flops),
-                operations(full),
-                times(flops, full),
+                operations(flops_alone),
+                times(flops, flops_alone),
                 operations(forecast.attention_flops)
             ),
         ),
@@ -90,24 +92,6 @@ fn describe(what: &str, model: &str, forecast: &Forecast, memory: u64) -> String
     format!("plan of {what} on {model}; nothing is computed\n\n{}", table(&lines))
 }
 
-fn count(number: usize, what: &str) -> String {
-    let end = if number == 1 { "" } else { "s" };
-    format!("{} {what}{end}", grouped(number as u64))
-}
-
-/// `9,450,665`
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 fn operations(flops: u64) -> String {
     const UNITS: [(f64, &str); 3] = [(1e12, "TFLOP"), (1e9, "GFLOP"), (1e6, "MFLOP")];
     let flops = flops as f64;
@@ -117,15 +101,4 @@ fn operations(flops: u64) -> String {
 
 fn mebibytes(bytes: u64) -> String {
     format!("{} MiB", grouped(bytes.div_ceil(1 << 20)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_grouped_by_thousands() {
-        let grouped = [0, 999, 1_000, 43_211, 9_450_665].map(grouped);
-        assert_eq!(grouped, ["0", "999", "1,000", "43,211", "9,450,665"]);
-    }
 }

@@ -6,9 +6,10 @@ use serde_json::json;
 use tracewright_engine::predict;
 use tracewright_models::ModelError;
 use tracewright_report::visible;
+use tracewright_sweep::Warning;
 
 use crate::args::PredictArgs;
-use crate::console::{Console, table};
+use crate::console::{Console, count, table};
 use crate::error::Failure;
 use crate::session::Session;
 
@@ -28,6 +29,7 @@ pub(crate) fn run(
             _ => Failure::Usage(format!("prompt {}: {error}", index + 1)),
         };
         fed.push(model.tokenizer.prompt(prompt).map_err(named)?);
+        Warning::of_prompt(prompt).iter().for_each(|warning| console.warn(&warning.to_string()));
     }
     let mut documents = Vec::new();
     for (prompt, tokens) in args.prompts.iter().zip(fed) {
@@ -38,7 +40,11 @@ pub(crate) fn run(
             let text = format!("'{}'", visible(&model.tokenizer.text(c.id)));
             vec![text, c.id.to_string(), format!("{:.4}", c.prob), format!("{:.3}", c.logit)]
         }));
-        console.explain(&format!("fed as {} tokens: {}", tokens.len(), shown.join("|")))?;
+        console.explain(&format!(
+            "fed as {}: {}",
+            count(tokens.len(), "token"),
+            shown.join("|")
+        ))?;
         console.answer(&format!("{}\n", table(&rows)))?;
         documents.push(json!({
             "prompt": prompt,

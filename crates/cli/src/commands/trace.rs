@@ -60,7 +60,7 @@ pub(super) fn settings(args: &TraceArgs) -> Result<Settings, Failure> {
         noise,
         replace: args.replace,
         seed: args.seed,
-        sever: args.sever.iter().map(|module| module.parse()).collect::<Result<_, _>>()?,
+        sever: args.sever.iter().map(|module| Kind::severable(module)).collect::<Result<_, _>>()?,
         sever_noise: args.sever_noise.parse()?,
     })
 }
@@ -144,11 +144,11 @@ fn show(
     } else {
         console.answer(&table(&overview(reports)))?;
         let traced = reports.iter().filter(|(case, _)| case.correct_prediction).count();
-        console.answer(&format!(
-            "{traced} of {} cases traced; in {} the model doesn't give the expected answer",
-            reports.len(),
-            reports.len() - traced
-        ))?;
+        let others = match reports.len() - traced {
+            0 => String::new(),
+            n => format!("; in {n} the model doesn't give the expected answer"),
+        };
+        console.answer(&format!("{traced} of {} cases traced{others}", reports.len()))?;
     }
     console.explain(&format!(
         "\nresults in {}: cells.parquet, cases/*.npz, run.json; {}\n{:.1} s",
@@ -160,15 +160,21 @@ fn show(
 
 /// A line for each case: its scores, and the strongest cell of each kind.
 fn overview(reports: &Reports<'_>) -> Vec<Vec<String>> {
-    let head =
-        ["case", "subject", "answer", "clean", "corrupted", "strongest: kind token@layer +effect"];
+    let head = [
+        "case",
+        "subject",
+        "answer",
+        "clean",
+        "corrupted",
+        "strongest: kind token@layer +points of probability",
+    ];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     for (case, report) in reports {
         let cells = report.strongest().into_iter().map(|(kind, peak)| {
             let token = case.tokens.texts.get(peak.position).map_or("", String::as_str);
             // A token that is just a space has to stay one.
             let token = Some(token.trim()).filter(|word| !word.is_empty()).unwrap_or(token);
-            format!("{kind} {}@{} {:+.3}", visible(token), peak.layer, peak.effect)
+            format!("{kind} {}@{} {:+.1}", visible(token), peak.layer, 100.0 * peak.effect)
         });
         let probability =
             |p: f64| if case.correct_prediction { format!("{p:.3}") } else { String::new() };

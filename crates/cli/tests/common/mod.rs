@@ -70,6 +70,14 @@ impl Place {
         out
     }
 
+    /// Standard output and standard error of a run that ends well.
+    pub(crate) fn warned(&self, args: &[&str]) -> (String, String) {
+        let output = self.tracewright(args).output().expect("a run");
+        let (out, err) = (self.text(&output.stdout), self.text(&output.stderr));
+        assert_eq!(output.status.code(), Some(0), "{err}");
+        (out, err)
+    }
+
     /// The one JSON document that a run prints.
     pub(crate) fn json(&self, args: &[&str]) -> Value {
         let args: Vec<&str> = args.iter().copied().chain(["--json"]).collect();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::{Bool, Tensor, TensorData};
-use tracewright_ir::plan::{Birth, Held, Patch, width};
+use tracewright_ir::plan::{BLOCK_ROWS, Birth, Held, Patch, width};
 use tracewright_ir::{Array, Component, Operation, Selection, Value};
 
 use crate::error::EngineError;
@@ -144,7 +144,8 @@ impl Walk<'_> {
 
     /// Copies of single columns between rows: one selection for all of them.
     fn copied(&self, component: Component, patches: &[&Patch]) -> Result<Tensor<2>, EngineError> {
-        let sources = self.operands(patches, 0)?;
+        let sources: Vec<Held> = patches.iter().map(|patch| patch.operands[0]).collect();
+        let sources = self.operands(&sources)?;
         if patches.iter().all(|patch| !patch.reads_input) {
             return Ok(sources);
         }
@@ -173,9 +174,8 @@ impl Walk<'_> {
         Ok(inputs.mask_where(mask, sources))
     }
 
-    /// The operands of some patches' `which`th source, a row for each.
-    fn operands(&self, patches: &[&Patch], which: usize) -> Result<Tensor<2>, EngineError> {
-        let held: Vec<Held> = patches.iter().map(|patch| patch.operands[which]).collect();
+    /// Values that patches read, a row for each; all are of one width.
+    fn operands(&self, held: &[Held]) -> Result<Tensor<2>, EngineError> {
         let mut groups: BTreeMap<(u32, Component), Vec<usize>> = BTreeMap::new();
         for (index, held) in held.iter().enumerate() {
             groups.entry((held.segment, held.component)).or_default().push(index);
@@ -193,40 +193,70 @@ impl Walk<'_> {
                 done += 1;
             }
         }
-        match <[Tensor<2>; 1]>::try_from(parts) {
-            Ok([all]) => Ok(all),
-            Err(parts) => Ok(Tensor::cat(parts, 0).select(0, self.decoder.indices(&order))),
-        }
+        let all = match <[Tensor<2>; 1]>::try_from(parts) {
+            Ok([all]) => all,
+            Err(parts) => Tensor::cat(parts, 0),
+        };
+        Ok(self.decoder.select_rows(all, &order))
     }
 
-    /// Whatever else an intervention may be, number by number.
+    /// Whatever else an intervention may be, number by number; what is read comes in few transfers.
     fn on_host(&self, component: Component, patches: &[&Patch]) -> Result<Tensor<2>, EngineError> {
         let width = width(self.decoder.architecture(), component);
-        let read = |tensor: Tensor<2>| tensor.try_into_vec_as::<f32>().map_err(EngineError::device);
         let mut values = Vec::with_capacity(patches.len() * width);
-        for patch in patches {
-            let mut value = match patch.reads_input {
-                true => read(self.kept.take(component, &[patch.input])?)?,
-                false => vec![0.0; width],
+        for patches in batches(patches) {
+            let inputs: Vec<u32> =
+                patches.iter().filter(|patch| patch.reads_input).map(|patch| patch.input).collect();
+            let inputs = match inputs.is_empty() {
+                true => Vec::new(),
+                false => read(self.kept.take(component, &inputs)?)?,
             };
-            let sources = (0..patch.operands.len())
-                .map(|which| read(self.operands(&[patch], which)?))
-                .collect::<Result<Vec<_>, _>>()?;
-            self.operate(patch, &mut value, &sources);
-            values.extend(value);
+            let mut inputs = inputs.chunks_exact(width);
+            let held: Vec<Held> =
+                patches.iter().flat_map(|patch| patch.operands.iter().copied()).collect();
+            let sources = self.sources(&held)?;
+            let mut sources = sources.iter().map(Vec::as_slice);
+            for patch in patches {
+                let first = values.len();
+                let input = if patch.reads_input { inputs.next() } else { None };
+                match input {
+                    Some(input) => values.extend_from_slice(input),
+                    None => values.resize(first + width, 0.0),
+                }
+                let sources: Vec<&[f32]> = sources.by_ref().take(patch.operands.len()).collect();
+                self.operate(patch, &mut values[first..], &sources);
+            }
         }
         let shape = [patches.len(), width];
         Ok(Tensor::from_data(TensorData::new(values, shape), self.decoder.device()))
     }
 
-    fn operate(&self, patch: &Patch, value: &mut [f32], sources: &[Vec<f32>]) {
+    /// Values that patches read, whatever their widths.
+    fn sources(&self, held: &[Held]) -> Result<Vec<Vec<f32>>, EngineError> {
+        let mut of_component: BTreeMap<Component, Vec<usize>> = BTreeMap::new();
+        for (index, held) in held.iter().enumerate() {
+            of_component.entry(held.component).or_default().push(index);
+        }
+        let mut sources = vec![Vec::new(); held.len()];
+        for (component, members) in of_component {
+            let of_members: Vec<Held> = members.iter().map(|index| held[*index]).collect();
+            let values = read(self.operands(&of_members)?)?;
+            let rows = values.chunks_exact(width(self.decoder.architecture(), component));
+            for (index, row) in members.into_iter().zip(rows) {
+                sources[index] = row.to_vec();
+            }
+        }
+        Ok(sources)
+    }
+
+    fn operate(&self, patch: &Patch, value: &mut [f32], sources: &[&[f32]]) {
         let (to, from) = self.columns(patch);
         let to = to.indices(value.len());
         let from: Vec<Vec<usize>> =
             from.iter().zip(sources).map(|(f, s)| f.indices(s.len())).collect();
         let count = sources.len().max(1) as f32;
         let mean = |index: usize| {
-            let of_source = |(from, source): (&Vec<usize>, &Vec<f32>)| source[from[index]];
+            let of_source = |(from, source): (&Vec<usize>, &&[f32])| source[from[index]];
             from.iter().zip(sources).map(of_source).sum::<f32>() / count
         };
         let row = |array: &Array| {
@@ -254,6 +284,26 @@ impl Walk<'_> {
             };
         }
     }
+}
+
+fn read(tensor: Tensor<2>) -> Result<Vec<f32>, EngineError> {
+    tensor.try_into_vec_as().map_err(EngineError::device)
+}
+
+/// Patches that are carried out together: as many as read a block's rows, one at least.
+fn batches<'a, 'b>(patches: &'b [&'a Patch]) -> impl Iterator<Item = &'b [&'a Patch]> {
+    let mut rest = patches;
+    std::iter::from_fn(move || {
+        let mut rows = 0;
+        let fits = |patch: &&&Patch| {
+            rows += patch.operands.len();
+            rows <= BLOCK_ROWS
+        };
+        let count = rest.iter().take_while(fits).count().max(1).min(rest.len());
+        let (batch, more) = rest.split_at(count);
+        rest = more;
+        (!batch.is_empty()).then_some(batch)
+    })
 }
 
 /// How a patch is carried out.

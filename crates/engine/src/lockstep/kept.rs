@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use burn::tensor::Tensor;
 use tracewright_ir::plan::width;
-use tracewright_ir::{Component, RunId, Site};
+use tracewright_ir::{Component, Site};
 use tracewright_models::{Decoder, Rows};
 
 use crate::error::EngineError;
@@ -50,7 +50,7 @@ impl Kept {
             }
         }
         if !from.is_empty() {
-            store.values.write(&to, value.clone().select(0, decoder.indices(&from)));
+            store.values.write(&to, decoder.select_rows(value.clone(), &from));
         }
     }
 
@@ -61,7 +61,7 @@ impl Kept {
         rows: &[u32],
     ) -> Result<Tensor<2>, EngineError> {
         let site = Site::outside(component);
-        let missing = || EngineError::NotKept { run: RunId(0), site };
+        let missing = || EngineError::NotKept { site };
         let store = self.0.get(&component).ok_or_else(missing)?;
         let place = |row: &u32| store.rows.binary_search(row).map(|at| at as u32);
         let places: Vec<u32> =

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use burn::tensor::{Tensor, Transaction};
 use tracewright_ir::plan::{Logits, Pass};
-use tracewright_ir::{Metric, Request, RunId, Site};
+use tracewright_ir::{Component, Metric, Request, Site};
 use tracewright_models::Decoder;
 
 use crate::error::EngineError;
 use crate::lockstep::walk::{Block, Live};
+
+const LOGITS: Site = Site::outside(Component::Logits);
 
 /// A metric on a row of logits: the request, the measure, the row and what it is compared with. Runs
 /// that have the same row have the same value.
@@ -58,7 +60,7 @@ impl<'a> Metrics<'a> {
         for (index, row) in logits.rows.iter().enumerate() {
             if let Some(held) = self.held.get_mut(row) {
                 // A copy, not a view, which would hold the whole block.
-                *held = Some(value.clone().select(0, decoder.indices(&[index])));
+                *held = Some(decoder.select_rows(value.clone(), &[index]));
             }
         }
         let mut batches: BTreeMap<Batch, Vec<(usize, u32)>> = BTreeMap::new();
@@ -75,11 +77,7 @@ impl<'a> Metrics<'a> {
         let (mut keys, mut transaction) = (Vec::new(), Transaction::default());
         for ((request, measure, clean), rows) in batches {
             let indices: Vec<usize> = rows.iter().map(|(index, _)| *index).collect();
-            let whole = indices.len() == logits.rows.len();
-            let values = match whole {
-                true => value.clone(),
-                false => value.clone().select(0, decoder.indices(&indices)),
-            };
+            let values = decoder.select_rows(value.clone(), &indices);
             transaction = transaction.register(self.metric(request, measure, values, clean)?);
             keys.push((request, measure, rows));
         }
@@ -104,10 +102,9 @@ impl<'a> Metrics<'a> {
         clean: Option<u32>,
     ) -> Result<Tensor<1>, EngineError> {
         let metric: &Metric = &self.requests[request].measures[measure].metric;
-        let site = Site::outside(tracewright_ir::Component::Logits);
         let clean = clean.and_then(|row| self.held(row));
         tracewright_metrics::measure(metric, logits, clean)
-            .ok_or(EngineError::NotKept { run: RunId(0), site })
+            .ok_or(EngineError::NotKept { site: LOGITS })
     }
 
     fn held(&self, row: u32) -> Option<Tensor<2>> {
@@ -117,7 +114,7 @@ impl<'a> Metrics<'a> {
     /// The values of each measured run: request, run, one value for each measure.
     pub(crate) fn finish(mut self) -> Result<Vec<(usize, usize, Vec<f64>)>, EngineError> {
         for (request, measure, logits) in std::mem::take(&mut self.waiting) {
-            let Some(row) = self.held(logits.row) else { continue };
+            let row = self.held(logits.row).ok_or(EngineError::NotKept { site: LOGITS })?;
             let value = self.metric(request, measure, row, logits.clean)?;
             let value = value.try_into_vec_as::<f32>().map_err(EngineError::device)?;
             let value = value.first().copied().unwrap_or(f32::NAN);

@@ -250,9 +250,13 @@ impl<'a> Walk<'a> {
                 column += width;
                 self.count(component, rows.len());
                 let live = self.settle(block, component, Live { rows: rows.clone(), value })?;
-                if let Some(value) = live.value {
+                // What was computed is written for all parts at once.
+                if let (Some(value), false) = (live.value, live.rows == *rows) {
                     self.qkv[part].write(&live.rows, value);
                 }
+            }
+            if let Some(all) = all {
+                Rows::write_parts(&mut self.qkv[first..=last], rows, all);
             }
             first = last + 1;
         }
@@ -353,12 +357,9 @@ impl Live {
             return None;
         }
         let value = self.value.clone()?;
-        if self.rows == rows {
-            return Some(value);
-        }
-        let place = |row: &u32| self.rows.partition_point(|held| held < row);
+        let place = |row: &u32| self.rows.binary_search(row).expect("a stage has its input's rows");
         let places: Vec<usize> = rows.iter().map(place).collect();
-        Some(value.select(0, decoder.indices(&places)))
+        Some(decoder.select_rows(value, &places))
     }
 
     /// Like [`Live::select`]; nobody else holds the values then, and they can be changed in place.

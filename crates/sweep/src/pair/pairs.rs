@@ -2,15 +2,17 @@
 
 use serde_json::{Value, json};
 use tracewright_engine::{EngineError, Execution, Progress};
-use tracewright_ir::Architecture;
+use tracewright_ir::{Architecture, Sweep};
 use tracewright_models::Model;
 use tracewright_results::Part;
 
-use super::patch_pair;
+use super::answers::Answers;
 use super::prompts::{FedPair, Pair};
 use super::settings::{PairMetric, PairSettings, Per};
+use super::{pair_sweep, patch_pair};
 use crate::error::SweepError;
 use crate::experiment::{Experiment, MOST_FORWARDS, ready};
+use crate::warning::Warning;
 
 /// Pairs to patch, checked against the model.
 #[derive(Debug)]
@@ -64,6 +66,19 @@ impl Experiment for Pairs<'_> {
 
     fn forwards(&self, case: usize) -> usize {
         self.pairs[case].forwards
+    }
+
+    fn warnings(&self) -> Vec<Warning> {
+        self.pairs.iter().flat_map(|ready| ready.fed.warnings()).collect()
+    }
+
+    fn rehearsal(&self, case: usize) -> Result<Sweep, SweepError> {
+        let fed = &self.pairs[case].fed;
+        pair_sweep(fed, &Answers::stand_ins(fed), self.architecture(), &self.settings)
+    }
+
+    fn architecture(&self) -> &Architecture {
+        self.model.architecture()
     }
 
     fn part(

@@ -3,12 +3,13 @@
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
-use tracewright_corruption::subject_range;
 use tracewright_ir::Tokens;
 use tracewright_models::Tokenizer;
 
 use super::alignment::aligned;
+use crate::case::subject_tokens;
 use crate::error::SweepError;
+use crate::warning::{Warning, covered};
 
 /// Two prompts to patch between.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,23 +47,18 @@ pub struct FedPair {
 }
 
 impl Pair {
-    /// The pairs that stand for a first look, where none is given.
+    /// The pairs that stand for a first look, where none is given: equally many tokens for the built-in
+    /// model and for GPT-2, and different in their subjects alone.
     pub fn built_in() -> Vec<Self> {
-        let pair = |name: &str, clean: &str, corrupted: &str, subject: &str| Self {
+        let pair = |name: &str, clean: &str, corrupted: &str| Self {
             name: name.to_owned(),
             clean: clean.to_owned(),
             corrupted: corrupted.to_owned(),
-            subject: Some(subject.to_owned()),
             ..Self::default()
         };
         vec![
-            pair("france-poland", "The capital of France is", "The capital of Poland is", "France"),
-            pair(
-                "needle-eiffel",
-                "The Space Needle is in downtown",
-                "The Eiffel Tower is in downtown",
-                "The Space Needle",
-            ),
+            pair("france-poland", "The capital of France is", "The capital of Poland is"),
+            pair("jobs-gates", "Steve Jobs is employed by", "Bill Gates is employed by"),
         ]
     }
 
@@ -87,7 +83,7 @@ impl Pair {
             return Err(SweepError::SamePrompts { prompt: self.clean });
         };
         let subject = match &self.subject {
-            Some(subject) => subject_range(&clean, &self.clean, subject)?,
+            Some(subject) => subject_tokens(&clean, &self.clean, subject)?,
             None => difference,
         };
         let token = |answer: &Option<String>| {
@@ -101,14 +97,19 @@ impl Pair {
 impl FedPair {
     /// The subject's text in the clean prompt.
     pub fn subject_text(&self) -> String {
-        let Tokens { texts, offsets, .. } = &self.clean;
-        let covered = offsets[self.subject.clone()].iter();
-        let start = covered.clone().map(|offsets| offsets.start).min().unwrap_or(0);
-        let end = covered.map(|offsets| offsets.end).max().unwrap_or(0);
-        // The prompt itself: a token by itself may be a part of a character.
-        let found = self.pair.clean.get(start..end).map(str::to_owned);
-        let found = found.unwrap_or_else(|| texts[self.subject.clone()].concat());
+        let found = covered(&self.clean, &self.subject, &self.pair.clean).map(str::to_owned);
+        let found = found.unwrap_or_else(|| self.clean.texts[self.subject.clone()].concat());
         self.pair.subject.clone().unwrap_or_else(|| found.trim().to_owned())
+    }
+
+    /// What is odd about the pair.
+    pub(crate) fn warnings(&self) -> Vec<Warning> {
+        let Pair { clean, corrupted, subject, .. } = &self.pair;
+        let of_prompts = [clean, corrupted].into_iter().filter_map(|p| Warning::of_prompt(p));
+        let of_subject = subject
+            .iter()
+            .flat_map(|subject| Warning::of_subject(subject, clean, &self.clean, &self.subject));
+        of_prompts.chain(of_subject).collect()
     }
 }
 
