@@ -644,7 +644,7 @@ layer 1
 }
 
 #[test]
-fn a_source_above_its_reader_is_refused() {
+fn a_source_above_its_reader_is_carried_from_an_earlier_pass() {
     let request = request(|request, clean, corrupted| {
         let from = Some(at(Component::ResidPost, 1, 2));
         let source = Source { run: clean, locus: from, state: State::Left };
@@ -652,9 +652,36 @@ fn a_source_above_its_reader_is_refused() {
         let locus = at(Component::ResidPost, 0, 2);
         request.push(Run::variant("reader", corrupted, [Intervention { locus, operation }]));
     });
-    let (requests, architecture) = ([&request], architecture(2));
-    let error = Planner::new(&requests, &architecture).map(|_| ()).map_err(|e| e.to_string());
-    let expected = "run #2 reads 'resid_post@1' for its 'resid_post@0', which lies below: this takes \
-                    two passes, which only the reference executor can do yet (--executor reference)";
-    assert_eq!(error, Err(expected.to_owned()));
+    compare(
+        &print(2, &[&request], 1 << 30),
+        r#"
+  embed     clean 0-3, corrupted 1
+layer 0
+  q k v     clean 0-3, corrupted 1
+  attn_out  clean 0-3, corrupted 1-3
+  mlp_out   clean 0-3, corrupted 1-3
+layer 1
+  q k v     clean 2-3, corrupted 3
+  k v       clean 0-1, corrupted 1-2
+  attn_out  clean 2-3, corrupted 3
+  mlp_out   clean 2-3, corrupted 3
+  logits    clean 3, corrupted 3
+  held resid_post clean 2
+carry 0 = resid_post@1 clean 2
+then
+  embed     corrupted 0-3
+layer 0
+  q k v     corrupted 0-1 3
+  k v       corrupted 2
+  attn_out  corrupted 0-1 3
+  mlp_out   corrupted 0-1 3
+  resid_post reader 2 = resid_post@0[position 2] ← #0.resid_post@1[position 2] carried 0
+layer 1
+  q k v     corrupted 3
+  k v       corrupted 0-1, reader 2
+  attn_out  reader 3
+  mlp_out   reader 3
+  logits    reader 3
+"#,
+    );
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use burn::tensor::Tensor;
-use tracewright_ir::plan::{BLOCK_ROWS, Birth, LOGIT_ROWS, Pass, Row, Segment, product, width};
+use tracewright_ir::plan::{
+    BLOCK_ROWS, Birth, Held, LOGIT_ROWS, Pass, Row, Segment, product, width,
+};
 use tracewright_ir::{Array, Component, Request, Site};
 use tracewright_models::{Decoder, Layer, Query, Rows};
 
@@ -37,7 +39,7 @@ pub(crate) struct Walk<'a> {
     qkv: [Rows; 3],
     /// What births of this segment read.
     pub(crate) kept: Kept,
-    /// What is read later, by segment.
+    /// What is read later, by segment; after the last one, what passes carry.
     pub(crate) held: Vec<Kept>,
     metrics: Metrics<'a>,
     cost: Cost,
@@ -73,6 +75,7 @@ impl<'a> Walk<'a> {
         decoder: &'a Decoder,
         requests: &'a [&'a Request],
         pass: &'a Pass,
+        carried: Kept,
     ) -> Result<Self, EngineError> {
         for (at, segment) in pass.segments.iter().enumerate() {
             check(at, segment, decoder.layers().len())?;
@@ -83,6 +86,7 @@ impl<'a> Walk<'a> {
             rows.resize(most);
             rows
         };
+        let held = pass.segments.iter().map(|segment| Kept::new(decoder, &segment.held));
         Ok(Self {
             decoder,
             requests,
@@ -92,7 +96,7 @@ impl<'a> Walk<'a> {
             resid: rows(Component::ResidPost),
             qkv: [Component::Q, Component::K, Component::V].map(rows),
             kept: Kept::new(decoder, &Default::default()),
-            held: pass.segments.iter().map(|s| Kept::new(decoder, &s.held)).collect(),
+            held: held.chain([carried]).collect(),
             metrics: Metrics::new(requests, pass),
             cost: Cost { forwards: pass.measured.len(), ..Cost::default() },
         })
@@ -277,21 +281,21 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// The metrics and readings.
-    pub(crate) fn finish(self) -> Result<Found, EngineError> {
+    /// The metrics and readings, and what passes carry.
+    pub(crate) fn finish(mut self) -> Result<(Found, Kept), EngineError> {
         let mut readings = Vec::new();
         for (request, index, rows) in &self.pass.readings {
             readings.push((*request, *index, self.reading(*request, *index, rows)?));
         }
-        Ok(Found { values: self.metrics.finish()?, readings, cost: self.cost })
+        let mut carried = self.held.remove(self.pass.segments.len());
+        for (number, Held { segment, component, row }) in &self.pass.carries {
+            let value = self.held[*segment as usize].take(*component, &[*row])?;
+            carried.keep(*component, &[*number], &value, self.decoder);
+        }
+        Ok((Found { values: self.metrics.finish()?, readings, cost: self.cost }, carried))
     }
 
-    fn reading(
-        &self,
-        request: usize,
-        index: usize,
-        rows: &[tracewright_ir::plan::Held],
-    ) -> Result<Array, EngineError> {
+    fn reading(&self, request: usize, index: usize, rows: &[Held]) -> Result<Array, EngineError> {
         let reading = &self.requests[request].readings[index];
         let architecture = self.decoder.architecture();
         let len = self.requests[request].tokens(reading.run)?.len();

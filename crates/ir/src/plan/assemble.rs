@@ -1,177 +1,19 @@
 //! From numbers and needs to a pass: unneeded rows dropped, the others in the order of their lanes.
 
-use std::collections::BTreeMap;
-
 use crate::component::Component;
-use crate::metric::Measure;
-use crate::plan::cost::{PassCost, Tally};
-use crate::plan::lanes::{Capture, Numbered, captures, number};
-use crate::plan::need::{self, need};
-use crate::plan::numbers::{self, NONE, Operand, mix};
-use crate::plan::pass::{Birth, Held, Logits, Measured, Pass, Patch, Row, Segment, held_logits};
-use crate::plan::program::{Program, STAGES};
+use crate::plan::item::Item;
+use crate::plan::lanes::Numbered;
+use crate::plan::need;
+use crate::plan::numbers::{self, NONE};
+use crate::plan::outline::{Rows, held, readings};
+use crate::plan::pass::{Birth, Held, Pass, Patch, Row, Segment};
+use crate::plan::program::Program;
 use crate::plan::stage::Stages;
-use crate::request::{Reading, Request};
-use crate::run::RunId;
-
-/// Something that a pass gives back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Item {
-    /// A run's metrics.
-    Measured(usize),
-    /// A reading of a request.
-    Reading { request: usize, index: usize },
-}
-
-impl Item {
-    /// The run that it is about.
-    pub(crate) fn run(self, program: &Program<'_>) -> usize {
-        match self {
-            Self::Measured(run) => run,
-            Self::Reading { request, index } => {
-                program.offsets[request] + program.requests[request].readings[index].run.0
-            }
-        }
-    }
-
-    /// Every run that must be there for it, its bases and sources aside.
-    pub(crate) fn runs(self, program: &Program<'_>) -> impl Iterator<Item = usize> {
-        let run = self.run(program);
-        let clean = match self {
-            Self::Measured(_) => program.clean[program.runs[run].request].as_slice(),
-            Self::Reading { .. } => &[],
-        };
-        std::iter::once(run).chain(clean.iter().copied())
-    }
-
-    fn capture(self, program: &Program<'_>) -> Option<Capture> {
-        let Self::Reading { request, index } = self else { return None };
-        let reading = &program.requests[request].readings[index];
-        Some((self.run(program), reading.locus.site.place(), reading.state))
-    }
-}
-
-/// The rows of a pass, and which of them are needed.
-struct Rows {
-    numbered: Numbered,
-    needed: Vec<Vec<Stages>>,
-    /// What the pass gives back, by the numbers that rows have before unneeded ones are dropped.
-    pass: Pass,
-}
 
 /// Plans the pass that gives these items.
 pub(crate) fn assemble(program: &Program<'_>, items: &[Item]) -> Pass {
     let Rows { numbered, needed, pass } = Rows::new(program, items);
     Assembly::new(program, &numbered, &needed).finish(pass)
-}
-
-/// What the pass that gives these items costs, as [`Pass::cost`] without putting it together; and a
-/// mark for each of its different results.
-pub(crate) fn cost(program: &Program<'_>, items: &[Item]) -> (PassCost, Vec<u64>) {
-    let Rows { numbered, needed, pass } = Rows::new(program, items);
-    let mut tally = Tally::new(program.architecture);
-    let mut later: Vec<Operand> = readings(&pass).collect();
-    let mut kept = Vec::new();
-    for (at, (numbers, needed)) in numbered.segments.iter().zip(&needed).enumerate() {
-        let mut rows = 0;
-        for (row, stages) in needed.iter().enumerate().filter(|(_, stages)| !stages.is_empty()) {
-            let numbers::Row { birth, position, .. } = numbers.rows[row];
-            tally.row(*stages, birth.component(), position);
-            rows += 1;
-            for read in need::reads(program, numbers, at, birth) {
-                let list = if read.segment as usize == at { &mut kept } else { &mut later };
-                list.push(read);
-            }
-        }
-        tally.segment(rows, different(&mut kept));
-        kept.clear();
-    }
-    let top = numbered.segments.last();
-    let mark = |run: &Measured| {
-        let marks = run.rows.iter().filter_map(|read| Some(top?.row(read.row).mark));
-        marks.reduce(mix)
-    };
-    let mut results: Vec<u64> = pass.measured.iter().filter_map(mark).collect();
-    results.sort_unstable();
-    results.dedup();
-    // The order that an assembled segment has.
-    let place = |row| (top.map(|top| top.row(row).owner), row);
-    let logits = held_logits(&pass.measured, place).len();
-    let logits = std::iter::repeat_n(Component::Logits, logits);
-    (tally.finish(different(&mut later).chain(logits)), results)
-}
-
-/// The components of these values, each value once.
-fn different(values: &mut Vec<Operand>) -> impl Iterator<Item = Component> {
-    values.sort_unstable();
-    values.dedup();
-    values.iter().map(|value| value.component)
-}
-
-impl Rows {
-    fn new(program: &Program<'_>, items: &[Item]) -> Self {
-        let active = program.closure(items.iter().flat_map(|item| item.runs(program)));
-        let mut asked = captures(program, &active);
-        asked.extend(items.iter().filter_map(|item| item.capture(program)));
-        asked.sort_unstable_by_key(|(run, site, state)| (*run, site.order(), *state));
-        asked.dedup();
-        let numbered = number(program, &active, &asked);
-        let mut pass = Pass { segments: Vec::new(), measured: Vec::new(), readings: Vec::new() };
-        for item in items {
-            match item {
-                Item::Measured(run) => pass.measured.push(measured(program, &numbered, *run)),
-                Item::Reading { request, index } => {
-                    let Some(capture) = item.capture(program) else { continue };
-                    let reading = &program.requests[*request].readings[*index];
-                    let rows = reading_rows(program, reading, &numbered.captured[&capture]);
-                    pass.readings.push((*request, *index, rows));
-                }
-            }
-        }
-        let needed = need(program, &numbered, reads(&pass, program.architecture.n_layers as u32));
-        Self { numbered, needed, pass }
-    }
-}
-
-/// What a run's metrics read, by the numbers that rows have before unneeded ones are dropped.
-fn measured(program: &Program<'_>, numbered: &Numbered, run: usize) -> Measured {
-    let request = program.runs[run].request;
-    let row = |run: usize, measure: &Measure| {
-        let rows = numbered.logits(run);
-        rows[Request::position(measure, rows.len())]
-    };
-    let logits = |measure: &Measure| Logits {
-        row: row(run, measure),
-        clean: measure.metric.clean().map(|id| row(program.offsets[request] + id.0, measure)),
-    };
-    let rows = program.requests[request].measures.iter().map(logits).collect();
-    Measured { request, run: RunId(run - program.offsets[request]), rows }
-}
-
-/// What a reading gives back, of the rows that its run has at its place.
-fn reading_rows(program: &Program<'_>, reading: &Reading, rows: &[u32]) -> Vec<Held> {
-    let place = reading.locus.site.place();
-    let segment = (program.place(place) / STAGES) as u32;
-    let held = |position: usize| Held { segment, component: place.component, row: rows[position] };
-    reading.locus.positions.indices(rows.len()).into_iter().map(held).collect()
-}
-
-fn held(operand: &Operand) -> Held {
-    let Operand { segment, component, row } = *operand;
-    Held { segment, component, row }
-}
-
-/// Everything that the pass gives back.
-fn reads(pass: &Pass, last: u32) -> Vec<Operand> {
-    let logits = |row| Operand { segment: last, component: Component::Logits, row };
-    let measured = pass.measured.iter().flat_map(|run| &run.rows);
-    let measured = measured.flat_map(|read| [Some(read.row), read.clean]).flatten().map(logits);
-    measured.chain(readings(pass)).collect()
-}
-
-fn readings(pass: &Pass) -> impl Iterator<Item = Operand> {
-    let rows = pass.readings.iter().flat_map(|(_, _, rows)| rows);
-    rows.map(|h| Operand { segment: h.segment, component: h.component, row: h.row })
 }
 
 /// The segments being put together.
@@ -210,14 +52,15 @@ impl<'a> Assembly<'a> {
             read.row = self.index[last][read.row as usize];
             read.clean = read.clean.map(|row| self.index[last][row as usize]);
         }
-        for held in pass.readings.iter_mut().flat_map(|(_, _, rows)| rows) {
+        let of_readings = pass.readings.iter_mut().flat_map(|(_, _, rows)| rows);
+        for held in of_readings.chain(pass.carries.iter_mut().map(|(_, held)| held)) {
             *held = self.moved(*held);
         }
-        let readings = pass.readings.iter().flat_map(|(_, _, rows)| rows).copied();
-        let mut later: Vec<Held> = readings.collect();
+        let mut later: Vec<Held> = readings(&pass).map(|operand| held(&operand)).collect();
         for (at, segment) in pass.segments.iter().enumerate() {
             let operands = segment.patches.iter().flat_map(|patch| &patch.operands);
-            later.extend(operands.filter(|held| held.segment as usize != at));
+            let elsewhere = |held: &&Held| held.segment as usize != at && !self.is_carried(**held);
+            later.extend(operands.filter(elsewhere));
         }
         for Held { segment, component, row } in later {
             pass.segments[segment as usize].held.insert((component, row));
@@ -225,12 +68,21 @@ impl<'a> Assembly<'a> {
         pass
     }
 
+    fn is_carried(&self, held: Held) -> bool {
+        held.segment == self.program.carried_segment()
+    }
+
     fn moved(&self, held: Held) -> Held {
+        if self.is_carried(held) {
+            return held;
+        }
         Held { row: self.index[held.segment as usize][held.row as usize], ..held }
     }
 
     fn segment(&self, at: usize) -> Segment {
-        let mut segment = Segment::default();
+        let rows = self.order[at].len();
+        let (list, runs) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
+        let mut segment = Segment { rows: list, runs, ..Segment::default() };
         let lists = self.keys(at, &mut segment);
         for row in &self.order[at] {
             self.row(at, *row, &lists, &mut segment);
@@ -238,22 +90,22 @@ impl<'a> Assembly<'a> {
         segment
     }
 
-    /// Lays out the keys and values of every lane that attends; returns where each begins.
-    fn keys(&self, at: usize, segment: &mut Segment) -> BTreeMap<u32, u32> {
+    /// Lays out the keys and values of every lane that attends; returns where each lane's begin.
+    fn keys(&self, at: usize, segment: &mut Segment) -> Vec<u32> {
         let (numbers, below) = (&self.numbered.segments[at], &self.numbered.below[at]);
-        let mut lens: BTreeMap<u32, u32> = BTreeMap::new();
+        let mut lens = vec![0; below.lanes.len()];
         for row in &self.order[at] {
             let numbers::Row { birth, position, .. } = numbers.row(*row);
             if let numbers::Birth::Attention { keys, .. } = birth {
-                let len = lens.entry(*keys).or_default();
+                let len: &mut u32 = &mut lens[*keys as usize];
                 *len = (*len).max(position + 1);
             }
         }
-        let mut firsts = BTreeMap::new();
+        let mut firsts = vec![NONE; lens.len()];
         let (mut rows, mut values) = (Vec::new(), Vec::new());
-        for (lane, len) in lens {
-            firsts.insert(lane, segment.keys.len() as u32);
-            below.rows(lane, len as usize, (&mut rows, &mut values));
+        for (lane, len) in lens.into_iter().enumerate().filter(|(_, len)| *len > 0) {
+            firsts[lane] = segment.keys.len() as u32;
+            below.rows(lane as u32, len as usize, (&mut rows, &mut values));
             let index = |row: &u32| self.index[at - 1][*row as usize];
             segment.keys.extend(rows.iter().map(index));
             segment.values.extend(values.iter().map(index));
@@ -264,7 +116,7 @@ impl<'a> Assembly<'a> {
         firsts
     }
 
-    fn row(&self, at: usize, old: u32, lists: &BTreeMap<u32, u32>, segment: &mut Segment) {
+    fn row(&self, at: usize, old: u32, lists: &[u32], segment: &mut Segment) {
         let numbers = &self.numbered.segments[at];
         let numbers::Row { birth: from, owner, position, resid, .. } = *numbers.row(old);
         let stages = self.needed[at][old as usize];
@@ -276,7 +128,7 @@ impl<'a> Assembly<'a> {
         let birth = match from {
             numbers::Birth::Token(token) => Birth::Token(token),
             numbers::Birth::Attention { keys, query } => {
-                Birth::Attention { query: below(query), keys: lists[&keys] }
+                Birth::Attention { query: below(query), keys: lists[keys as usize] }
             }
             numbers::Birth::Patch { component, patch } => {
                 segment.patches.push(self.patch(at, patch));

@@ -1,13 +1,17 @@
 //! Passes that fit into a memory budget.
 
+use std::collections::BTreeMap;
+
 use crate::component::Component;
-use crate::plan::assemble::{self, Item};
 use crate::plan::cost::{bytes_of, row_bytes, scratch_bytes};
+use crate::plan::item::Item;
+use crate::plan::outline;
 use crate::plan::parallel::parallel;
 use crate::plan::program::Program;
 use crate::plan::{Chunk, PlanError};
 
-/// Splits items, in their order, into passes that take at most `budget` bytes.
+/// Splits items, in their order, into passes that take at most `budget` bytes; what a pass reads of
+/// others comes before it.
 ///
 /// First by an estimate, then by what each pass really costs: one that is too large is halved until it
 /// fits.
@@ -16,7 +20,12 @@ pub(crate) fn chunk(
     items: &[Item],
     budget: u64,
 ) -> Result<Vec<Chunk>, PlanError> {
-    let groups = groups(program, items, budget);
+    let mut levels: BTreeMap<usize, Vec<Item>> = BTreeMap::new();
+    for item in items {
+        levels.entry(item.level(program)).or_default().push(*item);
+    }
+    let groups: Vec<&[Item]> =
+        levels.values().flat_map(|items| groups(program, items, budget)).collect();
     let chunks = parallel(groups.len(), |group| {
         let mut chunks = Vec::new();
         fit(program, groups[group], budget, &mut chunks).then_some(chunks)
@@ -29,7 +38,7 @@ pub(crate) fn chunk(
 
 /// Halves items until each pass fits; false where one alone doesn't.
 fn fit(program: &Program<'_>, items: &[Item], budget: u64, into: &mut Vec<Chunk>) -> bool {
-    let (cost, results) = assemble::cost(program, items);
+    let (cost, results) = outline::cost(program, items);
     if cost.peak_bytes <= budget {
         into.push(Chunk { items: items.to_vec(), cost, results });
         return true;
@@ -40,7 +49,7 @@ fn fit(program: &Program<'_>, items: &[Item], budget: u64, into: &mut Vec<Chunk>
 
 /// The smallest budget that works: what the largest pass of a single item takes.
 fn smallest(program: &Program<'_>, items: &[Item]) -> u64 {
-    let alone = |item: usize| assemble::cost(program, &items[item..=item]).0.peak_bytes;
+    let alone = |item: usize| outline::cost(program, &items[item..=item]).0.peak_bytes;
     parallel(items.len(), alone).into_iter().max().unwrap_or(0)
 }
 
@@ -93,13 +102,19 @@ impl Taken {
                 let values = std::iter::repeat_n(locus.site.place().component, len);
                 bytes_of(program.architecture, values)
             }
+            Item::Carried(row) => {
+                let component = program.carried.rows[row as usize].site.component;
+                bytes_of(program.architecture, std::iter::once(component))
+            }
         };
     }
 
     fn peak(&self, program: &Program<'_>) -> u64 {
         let architecture = program.architecture;
         let scratch = scratch_bytes(architecture, self.rows as usize);
-        self.rows * row_bytes(architecture) + self.held + scratch
+        let carried = program.carried.rows.iter().map(|row| row.site.component);
+        let held = self.held + bytes_of(architecture, carried);
+        self.rows * row_bytes(architecture) + held + scratch
     }
 }
 

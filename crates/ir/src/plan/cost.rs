@@ -31,7 +31,7 @@ pub struct PassCost {
     pub attention_flops: u64,
     /// The largest number of bytes in tensors at one time, weights apart: the rows of the largest
     /// segment (the stream below and above, q, k and v), the values that births and later readers
-    /// wait for, the logits that metrics compare with, and the scratch of one block.
+    /// wait for, those that passes carry, the logits that metrics compare with, and the scratch of one block.
     pub peak_bytes: u64,
 }
 
@@ -97,7 +97,8 @@ impl Pass {
         }
         let held = self.segments.iter().flat_map(|segment| &segment.held);
         let logits = std::iter::repeat_n(Component::Logits, self.held_logits().len());
-        tally.finish(held.map(|(component, _)| *component).chain(logits))
+        let values = held.chain(&self.carried).map(|(component, _)| *component);
+        tally.finish(values.chain(logits))
     }
 }
 

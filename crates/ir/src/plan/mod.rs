@@ -11,16 +11,20 @@
 //! 2. `need` goes downwards and marks what metrics, readings and other rows read.
 //! 3. `assemble` drops the rest.
 //!
-//! `chunk` splits runs into passes that fit into a memory budget. Nothing here knows a tensor.
+//! `chunk` splits runs into passes that fit into a memory budget; `carried` says what passes hand to later
+//! ones, where a source lies above its reader. Nothing here knows a tensor.
 
 mod assemble;
+mod carried;
 mod chunk;
 mod cost;
 mod hash;
+mod item;
 mod known;
 mod lanes;
 mod need;
 mod numbers;
+mod outline;
 mod parallel;
 mod pass;
 mod print;
@@ -35,12 +39,12 @@ use crate::architecture::{Architecture, Position};
 use crate::error::IrError;
 use crate::intervention::Intervention;
 use crate::request::Request;
-use crate::run::RunId;
-use crate::site::Site;
 
-use assemble::{Item, assemble};
+use assemble::assemble;
+use item::Item;
 use program::Program;
 
+pub use carried::CarriedRow;
 pub use cost::{BLOCK_ROWS, LOGIT_ROWS, PRODUCTS, PassCost, forward_flops, product, width};
 pub use pass::{Birth, Held, Logits, Measured, Pass, Patch, Row, Segment};
 pub use stage::Stages;
@@ -62,12 +66,6 @@ pub enum PlanError {
     /// Something that an architecture can say and no plan computes yet.
     #[error("a model with {what} can't be planned yet")]
     NotYet { what: &'static str },
-    /// A source above its reader, which takes a second pass.
-    #[error(
-        "run {run} reads '{from}' for its '{at}', which lies below: this takes two passes, which \
-         only the reference executor can do yet (--executor reference)"
-    )]
-    SourceAbove { run: RunId, from: Site, at: Site },
 }
 
 /// Bytes as a flag gives them: no fewer than these.
@@ -137,7 +135,8 @@ pub struct Planner<'a> {
     program: Program<'a>,
 }
 
-/// What one pass gives: some of the requests' measured runs and readings, in their order.
+/// What one pass gives: some of the requests' measured runs and readings, in their order, and rows that
+/// later passes read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chunk {
     items: Vec<Item>,
@@ -158,27 +157,18 @@ impl<'a> Planner<'a> {
     ///
     /// # Errors
     ///
-    /// A model that can't be planned yet, a request that doesn't fit it, and
-    /// [`PlanError::SourceAbove`].
+    /// A model that can't be planned yet, and a request that doesn't fit it.
     pub fn new(
         requests: &'a [&'a Request],
         architecture: &'a Architecture,
     ) -> Result<Self, PlanError> {
         supported(architecture)?;
         requests.iter().try_for_each(|request| request.check(architecture))?;
-        let program = Program::new(requests, architecture);
-        for change in &program.changes {
-            let at = change.place;
-            let above = |site: &Site| program.place(*site) > program.place(at);
-            let sites = change.reads.iter().map(|read| read.locus.site);
-            if let Some(from) = sites.into_iter().find(above) {
-                return Err(PlanError::SourceAbove { run: change.run, from, at });
-            }
-        }
-        Ok(Self { program })
+        Ok(Self { program: Program::new(requests, architecture) })
     }
 
-    /// The passes that answer the requests, each within a budget of bytes (weights apart).
+    /// The passes that answer the requests, each within a budget of bytes (weights apart), in an order in
+    /// which each finds what others carry to it.
     ///
     /// # Errors
     ///
@@ -193,7 +183,13 @@ impl<'a> Planner<'a> {
             let readings = 0..asked.readings.len();
             items.extend(readings.map(|index| Item::Reading { request, index }));
         }
+        items.extend((0..self.program.carried.rows.len() as u32).map(Item::Carried));
         chunk::chunk(&self.program, &items, budget)
+    }
+
+    /// The rows that passes hand to later ones, by their numbers.
+    pub fn carried(&self) -> &[CarriedRow] {
+        &self.program.carried.rows
     }
 
     /// What a run is called; runs are counted over all requests.

@@ -45,8 +45,11 @@ pub(crate) fn need(
     needed
 }
 
+/// Marks a value; carried ones are there already.
 fn mark(needed: &mut [Vec<Stages>], read: Operand) {
-    needed[read.segment as usize][read.row as usize].add(Stages::of(read.component));
+    if let Some(segment) = needed.get_mut(read.segment as usize) {
+        segment[read.row as usize].add(Stages::of(read.component));
+    }
 }
 
 /// A row that is needed.

@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 
 use crate::component::Component;
 use crate::intervention::{Intervention, Operation, Value};
-use crate::plan::Planner;
 use crate::plan::pass::{Birth, Pass, Row, Segment};
+use crate::plan::{CarriedRow, Planner};
 
 impl Planner<'_> {
     /// A pass for people, stage by stage: the rows that are computed, each under the first run that
@@ -19,6 +19,11 @@ impl Planner<'_> {
         for at in 0..pass.segments.len() {
             // Writing to a string doesn't fail.
             let _ = printer.segment(at, &mut text);
+        }
+        for (number, held) in &pass.carries {
+            let CarriedRow { site, .. } = self.carried()[*number as usize];
+            let row = printer.row(held.segment as usize, held.row);
+            let _ = writeln!(text, "carry {number} = {site} {row}");
         }
         text
     }
@@ -117,7 +122,12 @@ impl Printer<'_> {
                     write!(text, "  {component} {born} = {intervention}")?;
                     write!(text, "{}", numbers(intervention, patch.index as usize))?;
                     for held in &patch.operands {
-                        write!(text, " {}", self.row(held.segment as usize, held.row))?;
+                        match held.segment as usize == self.pass.segments.len() {
+                            true => write!(text, " carried {}", held.row)?,
+                            false => {
+                                write!(text, " {}", self.row(held.segment as usize, held.row))?
+                            }
+                        }
                     }
                     writeln!(text)?;
                 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use crate::architecture::Architecture;
 use crate::intervention::{Intervention, Operation, Source, State, Value};
 use crate::locus::{Locus, Selection};
+use crate::plan::carried::Carried;
 use crate::plan::known::Known;
 use crate::plan::stage;
 use crate::request::Request;
@@ -24,6 +25,8 @@ pub(crate) struct Program<'a> {
     pub(crate) offsets: Vec<usize>,
     /// The runs that each request's metrics compare with.
     pub(crate) clean: Vec<Vec<usize>>,
+    /// What passes hand to later ones.
+    pub(crate) carried: Carried,
 }
 
 /// A run and what it is made of.
@@ -34,6 +37,8 @@ pub(crate) struct ProgramRun<'a> {
     pub(crate) tokens: &'a [u32],
     /// Its own interventions, by their index in [`Program::changes`].
     pub(crate) changes: Vec<u32>,
+    /// How many passes must have come before the one that it is in.
+    pub(crate) level: usize,
     /// All that acts on it, its bases' interventions too: places in rising order, each with an index
     /// in [`Program::acts`].
     pub(crate) acts: Vec<(u32, u32)>,
@@ -71,6 +76,8 @@ pub(crate) struct Read<'a> {
     pub(crate) run: usize,
     pub(crate) locus: &'a Locus,
     pub(crate) state: State,
+    /// Whether it lies above its reader, so that an earlier pass must have carried it over.
+    pub(crate) above: bool,
 }
 
 impl<'a> Program<'a> {
@@ -89,7 +96,9 @@ impl<'a> Program<'a> {
         };
         let clean = requests.iter().zip(&offsets).map(clean).collect();
         let (runs, changes, acts) = (Vec::new(), Vec::new(), Vec::new());
-        let mut program = Self { architecture, requests, runs, changes, acts, offsets, clean };
+        let carried = Carried::default();
+        let mut program =
+            Self { architecture, requests, runs, changes, acts, offsets, clean, carried };
         let mut known = Known::default();
         for (index, request) in requests.iter().enumerate() {
             for id in 0..request.runs.len() {
@@ -97,6 +106,7 @@ impl<'a> Program<'a> {
                 program.runs.push(run);
             }
         }
+        program.carried = Carried::of(&program);
         program
     }
 
@@ -118,7 +128,7 @@ impl<'a> Program<'a> {
                 let place = intervention.locus.site.place();
                 let at = place_of(place, self.architecture.n_layers) as u32;
                 let effect = known.effect(intervention, change);
-                let reads = reads(intervention, offset);
+                let reads = self.reads(intervention, offset);
                 let run = id;
                 let change = Change { intervention, request, run, index, place, at, effect, reads };
                 self.changes.push(change);
@@ -126,7 +136,22 @@ impl<'a> Program<'a> {
             changes.push(change);
             self.act(&mut acts, change, tokens.len(), known);
         }
-        ProgramRun { name, request, base, tokens, changes, acts }
+        let reads = changes.iter().flat_map(|change| &self.changes[*change as usize].reads);
+        let after = |read: &Read<'_>| self.runs[read.run].level + usize::from(read.above);
+        let level = reads.map(after).chain(base.map(|base| self.runs[base].level)).max();
+        let level = level.unwrap_or(0);
+        ProgramRun { name, request, base, tokens, changes, level, acts }
+    }
+
+    /// What an intervention reads.
+    fn reads(&self, intervention: &'a Intervention, offset: usize) -> Vec<Read<'a>> {
+        let at = self.place(intervention.locus.site);
+        let read = |source: &'a Source| {
+            let locus = source.locus.as_ref().unwrap_or(&intervention.locus);
+            let above = self.place(locus.site) > at;
+            Read { run: offset + source.run.0, locus, state: source.state, above }
+        };
+        intervention.sources().iter().map(read).collect()
     }
 
     /// Lets a change act after all that acts at its place.
@@ -147,11 +172,16 @@ impl<'a> Program<'a> {
         }
     }
 
-    /// The run's base and the runs that its own interventions read.
+    /// What the run's own interventions read.
+    pub(crate) fn own_reads(&self, run: usize) -> impl Iterator<Item = &Read<'a>> {
+        let changes = self.runs[run].changes.iter();
+        changes.flat_map(|change| &self.changes[*change as usize].reads)
+    }
+
+    /// The run's base and the runs that its own interventions read in the same pass.
     pub(crate) fn needs(&self, run: usize) -> impl Iterator<Item = usize> {
-        let ProgramRun { base, changes, .. } = &self.runs[run];
-        let reads = changes.iter().flat_map(|change| &self.changes[*change as usize].reads);
-        base.iter().copied().chain(reads.map(|read| read.run))
+        let reads = self.own_reads(run).filter(|read| !read.above);
+        self.runs[run].base.into_iter().chain(reads.map(|read| read.run))
     }
 
     /// About as many rows as a run has beyond its base's: those from its first change on, and two for
@@ -196,6 +226,11 @@ impl<'a> Program<'a> {
         run == 0 && self.runs[run].changes.is_empty()
     }
 
+    /// The segment that carried rows are said to be of: the one after the last.
+    pub(crate) fn carried_segment(&self) -> u32 {
+        self.architecture.n_layers as u32 + 1
+    }
+
     /// The place's number: places are computed in rising order.
     pub(crate) fn place(&self, site: Site) -> usize {
         place_of(site, self.architecture.n_layers)
@@ -223,16 +258,6 @@ impl<'a> Change<'a> {
         !matches!(self.intervention.operation, Operation::Replace(_))
             || !whole(&self.intervention.locus)
     }
-}
-
-/// What an intervention reads.
-fn reads(intervention: &Intervention, offset: usize) -> Vec<Read<'_>> {
-    let read = |source: &'_ Source| -> (usize, State) { (offset + source.run.0, source.state) };
-    let reads = intervention.sources().iter().map(|source| {
-        let (run, state) = read(source);
-        Read { run, locus: source.locus.as_ref().unwrap_or(&intervention.locus), state }
-    });
-    reads.collect()
 }
 
 /// Whether a locus takes in whole rows.

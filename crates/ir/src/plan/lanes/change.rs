@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use crate::component::Component;
 use crate::intervention::State;
+use crate::plan::carried::CarriedRow;
 use crate::plan::hash::Quick;
 use crate::plan::lanes::lane::Lane;
 use crate::plan::lanes::{Capture, Lanes};
@@ -30,7 +31,8 @@ pub(crate) fn captures(program: &Program<'_>, runs: &[usize]) -> Vec<Capture> {
     let mut known = HashSet::new();
     for change in runs.iter().flat_map(|run| &program.runs[*run].changes) {
         let change = &program.changes[*change as usize];
-        for read in change.reads.iter().filter(|r| r.locus.site.place() != change.place) {
+        let elsewhere = |read: &&Read<'_>| read.locus.site.place() != change.place && !read.above;
+        for read in change.reads.iter().filter(elsewhere) {
             let capture = (read.run, read.locus.site.place(), read.state);
             if known.insert(capture) {
                 captures.push(capture);
@@ -136,6 +138,9 @@ impl Lanes<'_> {
     /// The mark of one more operand.
     fn mark(&self, before: u64, operand: &Operand) -> u64 {
         let Operand { segment, component, row } = *operand;
+        if segment == self.program.carried_segment() {
+            return mix(mix(before, segment.into()), row.into());
+        }
         let numbers = self.segments.get(segment as usize).unwrap_or(&self.numbers);
         mix(mix(before, u64::from(segment) << 8 | component as u64), numbers.row(row).mark)
     }
@@ -145,6 +150,12 @@ impl Lanes<'_> {
         let place = read.locus.site.place();
         let component = place.component;
         let position = read.locus.positions.at(index);
+        if read.above {
+            let carried = CarriedRow { run: read.run, site: place, state: read.state, position };
+            let (segment, row) =
+                (self.program.carried_segment(), self.program.carried.number(&carried));
+            return Operand { segment, component, row };
+        }
         if place != at {
             let rows = &self.captured[&(read.run, place, read.state)];
             let segment = (self.program.place(place) / STAGES) as u32;
