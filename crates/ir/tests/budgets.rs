@@ -172,7 +172,7 @@ impl Tape {
     /// Bases that are changed in the upper layers, and variants of them that are changed in the lower
     /// ones.
     fn request(mut self, n_layers: usize) -> Request {
-        let len = 2 + self.below(6);
+        let len = 4 + self.below(6);
         let mut request = Request::default();
         let tokens: Vec<u32> = (1..=len as u32).collect();
         request.push(Run::of_tokens("clean", &tokens));
@@ -184,7 +184,7 @@ impl Tape {
             request.push(Run::variant("base", base, changes));
         }
         let bases = request.runs.len();
-        for _ in 0..self.below(60) {
+        for _ in 0..self.below(400) {
             let id = request.runs.len();
             let change = self.intervention(0..2, len, id);
             let base = RunId(self.below(bases));
@@ -197,10 +197,13 @@ impl Tape {
 }
 
 proptest! {
+    // Each has hundreds of runs, so that rows take more than scratch does.
+    #![proptest_config(ProptestConfig { cases: 32, max_shrink_iters: 64, ..ProptestConfig::default() })]
+
     #[test]
     fn every_pass_keeps_to_its_budget(
-        choices in prop::collection::vec(any::<usize>(), 0..600),
-        room in 0_u64..40_000,
+        choices in prop::collection::vec(any::<usize>(), 600..3000),
+        room in 0_u64..400_000,
     ) {
         let architecture = architecture(4);
         let request = Tape(choices.into_iter()).request(architecture.n_layers);
