@@ -90,7 +90,7 @@ impl Lane {
     }
 
     /// Whether nobody has changed what is computed from the stream.
-    fn is_stream(&self) -> bool {
+    pub(super) fn is_stream(&self) -> bool {
         self.branch.is_none() && self.qkv.iter().all(Option::is_none)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::plan::hash::Quick;
 use crate::plan::lanes::Lanes;
 use crate::plan::lanes::keys::Below;
 use crate::plan::lanes::lane::Lane;
@@ -31,13 +32,17 @@ impl Lanes<'_> {
         let (branches, seen, firsts) = (Vec::new(), Vec::new(), Vec::new());
         let mut mixed = Mixed { index, branches, seen, firsts };
         let mut merged: BTreeMap<usize, usize> = BTreeMap::new();
+        let mut twins: Quick<u64, usize> = Quick::default();
         for id in self.alive.clone() {
             self.lanes[id].project();
             let reference = self.lanes[id].reference;
             let reference = reference.map(|lane| merged.get(&lane).copied().unwrap_or(lane));
             let (reference, shared) = self.nearest(id, reference, &mixed, &numbers);
             self.lanes[id].reference = reference;
-            if let Some(to) = reference.filter(|to| self.equal(id, *to)) {
+            // Two lanes may have become equal on different ways, with references that don't tell.
+            let twin = *twins.entry(self.digest(id)).or_insert(id);
+            let mut earlier = reference.into_iter().chain((twin != id).then_some(twin));
+            if let Some(to) = earlier.find(|to| self.equal(id, *to)) {
                 self.lanes[to].runs += self.lanes[id].runs;
                 self.lanes[id].runs = 0;
                 merged.insert(id, to);
@@ -127,6 +132,17 @@ impl Lanes<'_> {
             best = (Some(owner), shared);
         }
         best
+    }
+
+    /// A number that equal lanes have in common.
+    fn digest(&self, id: usize) -> u64 {
+        let lane = &self.lanes[id];
+        let streams = [lane.resid.as_slice(), lane.qkv(0), lane.qkv(1), lane.qkv(2)];
+        let streams = if lane.is_stream() { &streams[..1] } else { &streams };
+        let next = |digest: u64, row: &u32| {
+            digest.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(u64::from(*row) + 1)
+        };
+        streams.iter().copied().flatten().fold(0, next)
     }
 
     fn equal(&self, a: usize, b: usize) -> bool {
