@@ -22,7 +22,8 @@ pub struct Outcome {
 pub struct Cost {
     /// Runs that went through the model: as many full forward passes with the reference executor.
     pub forwards: usize,
-    /// Rows (positions of runs) that went through a layer, summed over the layers.
+    /// Rows (positions of runs) that went through a layer, summed over the layers: those whose attention
+    /// or whose MLP was computed there.
     pub rows: usize,
     /// Floating point operations of the products with weights.
     #[serde(default)]

@@ -95,6 +95,8 @@ struct Maker<'a, 'b> {
     decoder: &'a Decoder,
     tape: Tape<'b>,
     request: Request,
+    /// Whether sources may lie above their readers, which takes several passes.
+    above: bool,
 }
 
 impl Maker<'_, '_> {
@@ -129,10 +131,11 @@ impl Maker<'_, '_> {
         let run = RunId(self.tape.one(&fitting));
         let state = self.tape.one(&[State::Left, State::Left, State::Computed]);
         let from = match (locus.site.layer, self.tape.below(4)) {
-            // The same component of a lower layer.
-            (Some(layer), 0) if layer > 0 => {
+            // The same component of another layer, below or above.
+            (Some(layer), 0) if self.above || layer > 0 => {
+                let layers = if self.above { self.decoder.layers().len() } else { layer };
                 let mut from = locus.clone();
-                from.site.layer = Some(self.tape.below(layer));
+                from.site.layer = Some(self.tape.below(layers));
                 Some(from)
             }
             _ => None,
@@ -258,7 +261,7 @@ impl Maker<'_, '_> {
 fn case(choices: &[u32]) -> (&'static Decoder, Request) {
     let mut tape = Tape(choices.iter());
     let decoder = &MODELS[tape.below(MODELS.len())];
-    let request = Maker { decoder, tape, request: Request::default() }.request();
+    let request = Maker { decoder, tape, request: Request::default(), above: true }.request();
     (decoder, request)
 }
 
@@ -266,7 +269,7 @@ fn case(choices: &[u32]) -> (&'static Decoder, Request) {
 fn open_case(choices: &[u32]) -> (Maker<'static, '_>, usize) {
     let mut tape = Tape(choices.iter());
     let decoder = &MODELS[tape.below(MODELS.len())];
-    let mut maker = Maker { decoder, tape, request: Request::default() };
+    let mut maker = Maker { decoder, tape, request: Request::default(), above: true };
     let prompts = 2 + maker.tape.below(2);
     for _ in 0..prompts {
         let run = maker.tokens();
@@ -461,7 +464,8 @@ proptest! {
     ) {
         let mut tape = Tape(choices.iter());
         let decoder = &MODELS[tape.below(MODELS.len())];
-        let request = Maker { decoder, tape, request: Request::default() }.large(600);
+        let (request, above) = (Request::default(), false);
+        let request = Maker { decoder, tape, request, above }.large(600);
         let requests = [&request];
         let planner = Planner::new(&requests, decoder.architecture()).expect("it is valid");
         let chunks = planner.passes(PLENTY).expect("there is room");

@@ -36,6 +36,30 @@ impl Selection {
         }
     }
 
+    /// How many indices are meant on an axis of length `len`.
+    pub(crate) fn len(&self, len: usize) -> usize {
+        match self {
+            Self::All => len,
+            Self::Only(indices) => indices.len(),
+        }
+    }
+
+    /// The `which`th index that is meant, of those that there are.
+    pub(crate) fn at(&self, which: usize) -> usize {
+        match self {
+            Self::All => which,
+            Self::Only(indices) => indices[which],
+        }
+    }
+
+    /// The first index that is meant.
+    pub(crate) fn first(&self) -> usize {
+        match self {
+            Self::All => 0,
+            Self::Only(indices) => indices.first().copied().unwrap_or(0),
+        }
+    }
+
     /// Everything on an axis of length `len` that isn't selected.
     pub fn complement(&self, len: usize) -> Self {
         let selected = self.indices(len);

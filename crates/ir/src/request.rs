@@ -97,108 +97,119 @@ impl Request {
     /// its run, a base or source that comes later or whose value has another shape, a metric that
     /// reads a token or a position that isn't there.
     pub fn check(&self, architecture: &Architecture) -> Result<(), IrError> {
-        for id in (0..self.runs.len()).map(RunId) {
-            self.check_run(id, architecture)
-                .map_err(|error| error.in_run(&self.runs[id.0].name))?;
+        // The tokens of the runs so far: following each run's bases anew would take long for chains.
+        let mut tokens: Vec<&[u32]> = Vec::with_capacity(self.runs.len());
+        for run in &self.runs {
+            self.check_run(run, &mut tokens, architecture)
+                .map_err(|error| error.in_run(&run.name))?;
         }
+        let of = |run: RunId| tokens.get(run.0).copied().ok_or(IrError::NoSuchRun { run });
         for id in &self.measured {
-            let len = self.tokens(*id)?.len();
-            let check = |measure| self.check_measure(measure, len, architecture);
-            self.measures
-                .iter()
-                .try_for_each(check)
-                .map_err(|e| e.in_run(&self.runs[id.0].name))?;
+            let len = of(*id)?.len();
+            let check = |measure: &Measure| {
+                let clean = measure.metric.clean().map(of).transpose()?.map(<[u32]>::len);
+                check_measure(measure, len, clean, architecture)
+            };
+            let checked = self.measures.iter().try_for_each(check);
+            checked.map_err(|error| error.in_run(&self.runs[id.0].name))?;
         }
         let check = |reading: &Reading| {
-            let len = self.tokens(reading.run)?.len();
-            let checked = reading.locus.check(architecture, len);
+            let checked = reading.locus.check(architecture, of(reading.run)?.len());
             checked.map_err(|error| error.in_run(&self.runs[reading.run.0].name))
         };
         self.readings.iter().try_for_each(check)
     }
 
-    fn check_run(&self, id: RunId, architecture: &Architecture) -> Result<(), IrError> {
-        let ids = self.tokens(id)?;
+    /// Checks the run that comes after those of these tokens.
+    fn check_run<'a>(
+        &self,
+        run: &'a Run,
+        tokens: &mut Vec<&'a [u32]>,
+        architecture: &Architecture,
+    ) -> Result<(), IrError> {
+        let id = RunId(tokens.len());
+        let ids = match &run.origin {
+            Origin::Tokens(ids) => ids,
+            Origin::Base(base) => {
+                tokens.get(base.0).copied().ok_or(IrError::LaterRun { run: id, needs: *base })?
+            }
+        };
         check_tokens(ids, architecture)?;
-        for intervention in &self.runs[id.0].interventions {
+        for intervention in &run.interventions {
             intervention.locus.check(architecture, ids.len())?;
-            self.check_operation(id, intervention, ids.len(), architecture)?;
+            check_operation(tokens, intervention, ids.len(), architecture)?;
         }
+        tokens.push(ids);
         Ok(())
     }
+}
 
-    fn check_operation(
-        &self,
-        id: RunId,
-        intervention: &Intervention,
-        len: usize,
-        architecture: &Architecture,
-    ) -> Result<(), IrError> {
-        let locus = &intervention.locus;
-        let shape = locus.shape(architecture, len);
-        let check = |source| self.check_source(id, locus, source, &shape, architecture);
-        match &intervention.operation {
-            Operation::Scale(factor) => check_finite(&[*factor], locus.site),
-            Operation::Replace(value) | Operation::Add(value) => match value {
-                Value::Constant(number) => check_finite(&[*number], locus.site),
-                Value::Array(array) => check_array(array, locus.site, shape),
-                Value::Mean(sources) if sources.is_empty() => {
-                    Err(IrError::EmptyMean { site: locus.site })
-                }
-                Value::Source(_) | Value::Mean(_) => value.sources().iter().try_for_each(check),
-            },
-        }
-    }
-
-    fn check_source(
-        &self,
-        reader: RunId,
-        locus: &Locus,
-        source: &Source,
-        shape: &[usize],
-        architecture: &Architecture,
-    ) -> Result<(), IrError> {
-        if source.run >= reader {
-            return Err(IrError::LaterRun { run: reader, needs: source.run });
-        }
-        let at = source.locus.as_ref().unwrap_or(locus);
-        let len = self.tokens(source.run)?.len();
-        at.check(architecture, len)?;
-        if !same_axes(at.site.component, locus.site.component) {
-            return Err(IrError::WrongAxes { site: locus.site, given: at.site });
-        }
-        let given = at.shape(architecture, len);
-        if given == shape {
-            return Ok(());
-        }
-        Err(IrError::WrongShape { site: locus.site, given, expected: shape.to_vec() })
-    }
-
-    fn check_measure(
-        &self,
-        measure: &Measure,
-        len: usize,
-        architecture: &Architecture,
-    ) -> Result<(), IrError> {
-        let vocab = architecture.vocab;
-        if let Some(id) = measure.metric.tokens().into_iter().find(|id| *id as usize >= vocab) {
-            return Err(IrError::UnknownToken { id, vocab });
-        }
-        if let Metric::LogitDiff { answers, distractors } = &measure.metric
-            && (answers.is_empty() || distractors.is_empty())
-        {
-            return Err(IrError::EmptyLogitDiff);
-        }
-        let lens = match measure.metric.clean() {
-            Some(clean) => vec![len, self.tokens(clean)?.len()],
-            None => vec![len],
-        };
-        match lens.into_iter().find(|len| Self::position(measure, *len) >= *len) {
-            Some(len) => {
-                Err(IrError::MeasureOutOfRange { position: Self::position(measure, len), len })
+fn check_operation(
+    tokens: &[&[u32]],
+    intervention: &Intervention,
+    len: usize,
+    architecture: &Architecture,
+) -> Result<(), IrError> {
+    let locus = &intervention.locus;
+    let check = |source| check_source(tokens, locus, source, len, architecture);
+    match &intervention.operation {
+        Operation::Scale(factor) => check_finite(&[*factor], locus.site),
+        Operation::Replace(value) | Operation::Add(value) => match value {
+            Value::Constant(number) => check_finite(&[*number], locus.site),
+            Value::Array(array) => check_array(array, locus.site, locus.shape(architecture, len)),
+            Value::Mean(sources) if sources.is_empty() => {
+                Err(IrError::EmptyMean { site: locus.site })
             }
-            None => Ok(()),
-        }
+            Value::Source(_) | Value::Mean(_) => value.sources().iter().try_for_each(check),
+        },
+    }
+}
+
+/// Checks what the run after those of these tokens reads.
+fn check_source(
+    tokens: &[&[u32]],
+    locus: &Locus,
+    source: &Source,
+    reader_len: usize,
+    architecture: &Architecture,
+) -> Result<(), IrError> {
+    let later = || IrError::LaterRun { run: RunId(tokens.len()), needs: source.run };
+    let len = tokens.get(source.run.0).ok_or_else(later)?.len();
+    if source.locus.is_none() && len == reader_len {
+        return Ok(());
+    }
+    let at = source.locus.as_ref().unwrap_or(locus);
+    at.check(architecture, len)?;
+    if !same_axes(at.site.component, locus.site.component) {
+        return Err(IrError::WrongAxes { site: locus.site, given: at.site });
+    }
+    let (given, expected) = (at.shape(architecture, len), locus.shape(architecture, reader_len));
+    if given == expected {
+        return Ok(());
+    }
+    Err(IrError::WrongShape { site: locus.site, given, expected })
+}
+
+/// Checks a metric of a run of `len` tokens, compared with one of `clean` tokens.
+fn check_measure(
+    measure: &Measure,
+    len: usize,
+    clean: Option<usize>,
+    architecture: &Architecture,
+) -> Result<(), IrError> {
+    let vocab = architecture.vocab;
+    if let Some(id) = measure.metric.tokens().into_iter().find(|id| *id as usize >= vocab) {
+        return Err(IrError::UnknownToken { id, vocab });
+    }
+    if let Metric::LogitDiff { answers, distractors } = &measure.metric
+        && (answers.is_empty() || distractors.is_empty())
+    {
+        return Err(IrError::EmptyLogitDiff);
+    }
+    let position = |len: &usize| Request::position(measure, *len);
+    match [Some(len), clean].into_iter().flatten().find(|len| position(len) >= *len) {
+        Some(len) => Err(IrError::MeasureOutOfRange { position: position(&len), len }),
+        None => Ok(()),
     }
 }
 

@@ -116,13 +116,13 @@ impl Forecast {
         let requests = [&sweep.request];
         let planner = Planner::new(&requests, architecture)?;
         let passes = planner.passes(memory)?;
-        let PassCost { rows, flops, attention_flops, results, peak_bytes } = planner.cost(&passes);
+        let PassCost { rows, flops, attention_flops, peak_bytes } = planner.cost(&passes);
         let bases = sweep.clean.len() + sweep.corrupted.len();
         // Noise changes the clean run; the corrupted run of a pair is a prompt of its own.
         let noise = sweep.corrupted.first().is_some_and(|run| sweep.request.base(*run).is_some());
         self.cases += 1;
         self.cells += sweep.cells.len();
-        self.variants_computed += (results as usize).saturating_sub(bases);
+        self.variants_computed += planner.distinct(&passes).saturating_sub(bases);
         self.passes += passes.len();
         self.rows += rows;
         self.flops += flops;

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::{Bool, Tensor, TensorData};
-use tracewright_ir::plan::{BLOCK_ROWS, Birth, Held, Patch};
+use tracewright_ir::plan::{BLOCK_ROWS, Birth, Held, Patch, width};
 use tracewright_ir::{Array, Component, Operation, Selection, Value};
 
 use crate::error::EngineError;
-use crate::lockstep::kept::width;
 use crate::lockstep::walk::{Block, Live, Walk};
 
 impl Walk<'_> {
@@ -151,7 +150,7 @@ impl Walk<'_> {
             return Ok(sources);
         }
         // A row that is copied whole has no input; its own source stands in for it.
-        let width = width(self.decoder, component);
+        let width = width(self.decoder.architecture(), component);
         let mut mask = vec![false; patches.len() * width];
         for (patch, mask) in patches.iter().zip(mask.chunks_exact_mut(width)) {
             self.columns(patch).0.indices(width).into_iter().for_each(|column| mask[column] = true);
@@ -203,7 +202,7 @@ impl Walk<'_> {
 
     /// Whatever else an intervention may be, number by number; what is read comes in few transfers.
     fn on_host(&self, component: Component, patches: &[&Patch]) -> Result<Tensor<2>, EngineError> {
-        let width = width(self.decoder, component);
+        let width = width(self.decoder.architecture(), component);
         let mut values = Vec::with_capacity(patches.len() * width);
         for patches in batches(patches) {
             let inputs: Vec<u32> =
@@ -242,7 +241,7 @@ impl Walk<'_> {
         for (component, members) in of_component {
             let of_members: Vec<Held> = members.iter().map(|index| held[*index]).collect();
             let values = read(self.operands(&of_members)?)?;
-            let rows = values.chunks_exact(width(self.decoder, component));
+            let rows = values.chunks_exact(width(self.decoder.architecture(), component));
             for (index, row) in members.into_iter().zip(rows) {
                 sources[index] = row.to_vec();
             }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use burn::tensor::Tensor;
+use tracewright_ir::plan::width;
 use tracewright_ir::{Component, Site};
 use tracewright_models::{Decoder, Rows};
 
@@ -25,7 +26,7 @@ impl Kept {
             rows.entry(*component).or_default().push(*row);
         }
         let store = |(component, rows): (Component, Vec<u32>)| {
-            let mut values = Rows::new(decoder, width(decoder, component));
+            let mut values = Rows::new(decoder, width(decoder.architecture(), component));
             values.resize(rows.len());
             (component, Store { rows, values })
         };
@@ -67,11 +68,4 @@ impl Kept {
             rows.iter().map(place).collect::<Result<_, _>>().map_err(|_| missing())?;
         Ok(store.values.take(&places))
     }
-}
-
-/// The width of a component's rows.
-pub(crate) fn width(decoder: &Decoder, component: Component) -> usize {
-    let architecture = decoder.architecture();
-    let axes = component.axes().iter().skip(1);
-    axes.map(|axis| architecture.axis_len(*axis, architecture.context)).product()
 }

@@ -18,6 +18,7 @@ use tracewright_models::Decoder;
 
 use crate::error::EngineError;
 use crate::outcome::{Cost, Outcome, Progress};
+use kept::Kept;
 use walk::Walk;
 
 /// Executes requests in as few passes as fit into `budget` bytes, weights apart.
@@ -36,10 +37,12 @@ pub fn execute(
     let planner = Planner::new(requests, decoder.architecture())?;
     let chunks = planner.passes(budget)?;
     let mut outcomes = Outcomes::new(requests);
+    let components = planner.carried().iter().map(|row| row.site.component);
+    let mut carried = Kept::new(decoder, &components.zip(0..).collect());
     let steps = decoder.layers().len() + 1;
     for (done, chunk) in chunks.iter().enumerate() {
         let pass = planner.pass(chunk);
-        let mut walk = Walk::new(decoder, requests, &pass)?;
+        let mut walk = Walk::new(decoder, requests, &pass, carried)?;
         for step in 0..steps {
             walk.segment(step)?;
             if let ControlFlow::Break(()) = progress(done * steps + step + 1, chunks.len() * steps)
@@ -47,7 +50,9 @@ pub fn execute(
                 return Err(EngineError::Stopped);
             }
         }
-        outcomes.take(requests, walk.finish()?)?;
+        let found;
+        (found, carried) = walk.finish()?;
+        outcomes.take(requests, found)?;
     }
     Ok(outcomes.finish())
 }

@@ -1,15 +1,18 @@
 //! The walk through the segments of a pass.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use burn::tensor::Tensor;
-use tracewright_ir::plan::{BLOCK_ROWS, Birth, LOGIT_ROWS, Pass, Row, Segment, product};
+use tracewright_ir::plan::{
+    BLOCK_ROWS, Birth, Held, LOGIT_ROWS, Pass, Row, Segment, product, width,
+};
 use tracewright_ir::{Array, Component, Request, Site};
 use tracewright_models::{Decoder, Layer, Query, Rows};
 
 use crate::error::EngineError;
 use crate::lockstep::Found;
-use crate::lockstep::kept::{Kept, width};
+use crate::lockstep::kept::Kept;
 use crate::lockstep::logits::Metrics;
 use crate::outcome::Cost;
 
@@ -36,7 +39,7 @@ pub(crate) struct Walk<'a> {
     qkv: [Rows; 3],
     /// What births of this segment read.
     pub(crate) kept: Kept,
-    /// What is read later, by segment.
+    /// What is read later, by segment; after the last one, what passes carry.
     pub(crate) held: Vec<Kept>,
     metrics: Metrics<'a>,
     cost: Cost,
@@ -72,16 +75,18 @@ impl<'a> Walk<'a> {
         decoder: &'a Decoder,
         requests: &'a [&'a Request],
         pass: &'a Pass,
+        carried: Kept,
     ) -> Result<Self, EngineError> {
         for (at, segment) in pass.segments.iter().enumerate() {
             check(at, segment, decoder.layers().len())?;
         }
         let most = pass.segments.iter().map(|segment| segment.rows.len()).max().unwrap_or(0);
         let rows = |component| {
-            let mut rows = Rows::new(decoder, width(decoder, component));
+            let mut rows = Rows::new(decoder, width(decoder.architecture(), component));
             rows.resize(most);
             rows
         };
+        let held = pass.segments.iter().map(|segment| Kept::new(decoder, &segment.held));
         Ok(Self {
             decoder,
             requests,
@@ -91,7 +96,7 @@ impl<'a> Walk<'a> {
             resid: rows(Component::ResidPost),
             qkv: [Component::Q, Component::K, Component::V].map(rows),
             kept: Kept::new(decoder, &Default::default()),
-            held: pass.segments.iter().map(|s| Kept::new(decoder, &s.held)).collect(),
+            held: held.chain([carried]).collect(),
             metrics: Metrics::new(requests, pass),
             cost: Cost { forwards: pass.measured.len(), ..Cost::default() },
         })
@@ -173,7 +178,7 @@ impl<'a> Walk<'a> {
         use Component as C;
         let decoder = self.decoder;
         let layer = &decoder.layers()[block.at - 1];
-        let z = self.attend(block, layer)?;
+        let (mut through, z) = self.attend(block, layer)?;
         let out = self.stage(block, C::AttnOut, z, |z| decoder.attn_out(layer, z))?;
         let rows = block.rows(|row| row.computes(C::ResidMid));
         let below: Vec<u32> = rows.iter().map(|row| block.row(*row).resid).collect();
@@ -186,6 +191,8 @@ impl<'a> Walk<'a> {
         let post = pre.into_select(&rows, decoder).map(|x| decoder.mlp_post(x));
         let post = self.settle(block, C::MlpPost, Live { rows, value: post })?;
         let out = self.stage(block, C::MlpOut, post, |x| decoder.mlp_out(layer, x))?;
+        through.extend(block.rows(|row| row.computes(C::MlpOut)));
+        self.cost.rows += through.len();
         let rows = block.rows(|row| row.computes(C::ResidPost));
         let resid = add(mid.into_select(&rows, decoder), out.into_select(&rows, decoder));
         let resid = self.settle(block, C::ResidPost, Live { rows, value: resid })?;
@@ -193,7 +200,12 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn attend(&mut self, block: &Block<'_>, layer: &Layer) -> Result<Live, EngineError> {
+    /// The rows that attend, and what they give.
+    fn attend(
+        &mut self,
+        block: &Block<'_>,
+        layer: &Layer,
+    ) -> Result<(BTreeSet<u32>, Live), EngineError> {
         let attends = |row: &Row| {
             matches!(row.birth, Birth::Attention { .. }) && row.stages.has(Component::Z)
         };
@@ -207,10 +219,10 @@ impl<'a> Walk<'a> {
             Some(Query { row: query, keys: &segment.keys[list.clone()], values: &values[list] })
         };
         let queries: Vec<Query<'_>> = rows.iter().filter_map(query).collect();
-        self.cost.rows += queries.len();
         let [q, k, v] = &self.qkv;
         let z = (!queries.is_empty()).then(|| self.decoder.attend(layer, [q, k, v], &queries));
-        self.settle(block, Component::Z, Live { rows, value: z })
+        let attended = rows.iter().copied().collect();
+        Ok((attended, self.settle(block, Component::Z, Live { rows, value: z })?))
     }
 
     fn write(&mut self, resid: Live) {
@@ -237,7 +249,7 @@ impl<'a> Walk<'a> {
             let all = all.map(|x| decoder.project(layer, x, first, last));
             let mut column = 0;
             for (part, component) in QKV.into_iter().enumerate().take(last + 1).skip(first) {
-                let width = width(decoder, component);
+                let width = width(decoder.architecture(), component);
                 let value = all.as_ref().map(|all| all.clone().narrow(1, column, width));
                 column += width;
                 self.count(component, rows.len());
@@ -269,21 +281,21 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// The metrics and readings.
-    pub(crate) fn finish(self) -> Result<Found, EngineError> {
+    /// The metrics and readings, and what passes carry.
+    pub(crate) fn finish(mut self) -> Result<(Found, Kept), EngineError> {
         let mut readings = Vec::new();
         for (request, index, rows) in &self.pass.readings {
             readings.push((*request, *index, self.reading(*request, *index, rows)?));
         }
-        Ok(Found { values: self.metrics.finish()?, readings, cost: self.cost })
+        let mut carried = self.held.remove(self.pass.segments.len());
+        for (number, Held { segment, component, row }) in &self.pass.carries {
+            let value = self.held[*segment as usize].take(*component, &[*row])?;
+            carried.keep(*component, &[*number], &value, self.decoder);
+        }
+        Ok((Found { values: self.metrics.finish()?, readings, cost: self.cost }, carried))
     }
 
-    fn reading(
-        &self,
-        request: usize,
-        index: usize,
-        rows: &[tracewright_ir::plan::Held],
-    ) -> Result<Array, EngineError> {
+    fn reading(&self, request: usize, index: usize, rows: &[Held]) -> Result<Array, EngineError> {
         let reading = &self.requests[request].readings[index];
         let architecture = self.decoder.architecture();
         let len = self.requests[request].tokens(reading.run)?.len();

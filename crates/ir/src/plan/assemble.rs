@@ -1,164 +1,19 @@
 //! From numbers and needs to a pass: unneeded rows dropped, the others in the order of their lanes.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use crate::component::Component;
-use crate::intervention::State;
-use crate::metric::Measure;
-use crate::plan::cost::{PassCost, Tally};
-use crate::plan::lanes::{Capture, Numbered, captures, number};
-use crate::plan::need::{self, need};
-use crate::plan::numbers::{self, NONE, Operand};
-use crate::plan::pass::{Birth, Held, Logits, Measured, Pass, Patch, Row, Segment, held_logits};
+use crate::plan::item::Item;
+use crate::plan::lanes::Numbered;
+use crate::plan::need;
+use crate::plan::numbers::{self, NONE};
+use crate::plan::outline::{Rows, held, readings};
+use crate::plan::pass::{Birth, Held, Pass, Patch, Row, Segment};
 use crate::plan::program::Program;
 use crate::plan::stage::Stages;
-use crate::request::Request;
-use crate::run::RunId;
-use crate::site::Site;
-
-/// Something that a pass gives back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Item {
-    /// A run's metrics.
-    Measured(usize),
-    /// A reading of a request.
-    Reading { request: usize, index: usize },
-}
-
-impl Item {
-    /// The run that it is about.
-    pub(crate) fn run(self, program: &Program<'_>) -> usize {
-        match self {
-            Self::Measured(run) => run,
-            Self::Reading { request, index } => {
-                program.offsets[request] + program.requests[request].readings[index].run.0
-            }
-        }
-    }
-
-    /// Every run that must be there for it, its bases and sources aside.
-    pub(crate) fn runs(self, program: &Program<'_>) -> Vec<usize> {
-        let run = self.run(program);
-        let mut runs = vec![run];
-        if matches!(self, Self::Measured(_)) {
-            runs.extend(program.clean_runs(program.runs[run].request));
-        }
-        runs
-    }
-
-    fn captures(self, program: &Program<'_>) -> Vec<Capture> {
-        match self {
-            Self::Measured(_) => self.runs(program).into_iter().map(logits).collect(),
-            Self::Reading { request, index } => {
-                let reading = &program.requests[request].readings[index];
-                vec![(self.run(program), reading.locus.site.place(), reading.state)]
-            }
-        }
-    }
-}
-
-fn logits(run: usize) -> Capture {
-    (run, Site::outside(Component::Logits), State::Left)
-}
-
-/// The rows of a pass, and which of them are needed.
-struct Rows {
-    numbered: Numbered,
-    needed: Vec<Vec<Stages>>,
-    /// What the pass gives back, by the numbers that rows have before unneeded ones are dropped.
-    pass: Pass,
-}
 
 /// Plans the pass that gives these items.
 pub(crate) fn assemble(program: &Program<'_>, items: &[Item]) -> Pass {
     let Rows { numbered, needed, pass } = Rows::new(program, items);
     Assembly::new(program, &numbered, &needed).finish(pass)
-}
-
-/// What the pass that gives these items costs: as [`Pass::cost`], without putting it together.
-pub(crate) fn cost(program: &Program<'_>, items: &[Item]) -> PassCost {
-    let Rows { numbered, needed, pass } = Rows::new(program, items);
-    let mut tally = Tally::new(program.architecture);
-    let mut later: BTreeSet<Operand> = readings(&pass).collect();
-    for (at, (numbers, needed)) in numbered.segments.iter().zip(&needed).enumerate() {
-        let mut kept = BTreeSet::new();
-        let mut rows = 0;
-        for (row, stages) in needed.iter().enumerate().filter(|(_, stages)| !stages.is_empty()) {
-            let birth = numbers.births[row];
-            tally.row(*stages, birth.component(), numbers.positions[row]);
-            rows += 1;
-            for read in need::reads(program, numbers, at, birth) {
-                let list = if read.segment as usize == at { &mut kept } else { &mut later };
-                list.insert(read);
-            }
-        }
-        tally.segment(rows, kept.iter().map(|read| read.component));
-    }
-    tally.results(&pass);
-    // The order that an assembled segment has.
-    let owners = numbered.segments.last().map_or(&[][..], |top| &top.owners);
-    let logits = held_logits(&pass.measured, |row| (owners[row as usize], row)).len();
-    let logits = std::iter::repeat_n(Component::Logits, logits);
-    tally.finish(later.iter().map(|read| read.component).chain(logits))
-}
-
-impl Rows {
-    fn new(program: &Program<'_>, items: &[Item]) -> Self {
-        let active = program.closure(items.iter().flat_map(|item| item.runs(program)));
-        let mut asked = captures(program, &active);
-        asked.extend(items.iter().flat_map(|item| item.captures(program)));
-        asked.sort_unstable_by_key(|(run, site, state)| (*run, site.order(), *state));
-        asked.dedup();
-        let numbered = number(program, &active, &asked);
-        let mut pass = Pass { segments: Vec::new(), measured: Vec::new(), readings: Vec::new() };
-        for item in items {
-            match item {
-                Item::Measured(run) => pass.measured.push(measured(program, &numbered, *run)),
-                Item::Reading { request, index } => {
-                    let reading = &program.requests[*request].readings[*index];
-                    let rows = &numbered.captured[&item.captures(program)[0]];
-                    let positions = reading.locus.positions.indices(rows.len());
-                    let held = positions.into_iter().map(|position| held(&rows[position]));
-                    pass.readings.push((*request, *index, held.collect()));
-                }
-            }
-        }
-        let needed = need(program, &numbered, reads(&pass, program.architecture.n_layers as u32));
-        Self { numbered, needed, pass }
-    }
-}
-
-/// What a run's metrics read, by the numbers that rows have before unneeded ones are dropped.
-fn measured(program: &Program<'_>, numbered: &Numbered, run: usize) -> Measured {
-    let request = program.runs[run].request;
-    let row = |run: usize, measure: &Measure| {
-        let rows = &numbered.captured[&logits(run)];
-        rows[Request::position(measure, rows.len())].row
-    };
-    let logits = |measure: &Measure| Logits {
-        row: row(run, measure),
-        clean: measure.metric.clean().map(|id| row(program.offsets[request] + id.0, measure)),
-    };
-    let rows = program.requests[request].measures.iter().map(logits).collect();
-    Measured { request, run: RunId(run - program.offsets[request]), rows }
-}
-
-fn held(operand: &Operand) -> Held {
-    let Operand { segment, component, row } = *operand;
-    Held { segment, component, row }
-}
-
-/// Everything that the pass gives back.
-fn reads(pass: &Pass, last: u32) -> Vec<Operand> {
-    let logits = |row| Operand { segment: last, component: Component::Logits, row };
-    let measured = pass.measured.iter().flat_map(|run| &run.rows);
-    let measured = measured.flat_map(|read| [Some(read.row), read.clean]).flatten().map(logits);
-    measured.chain(readings(pass)).collect()
-}
-
-fn readings(pass: &Pass) -> impl Iterator<Item = Operand> {
-    let rows = pass.readings.iter().flat_map(|(_, _, rows)| rows);
-    rows.map(|h| Operand { segment: h.segment, component: h.component, row: h.row })
 }
 
 /// The segments being put together.
@@ -176,10 +31,11 @@ impl<'a> Assembly<'a> {
     fn new(program: &'a Program<'a>, numbered: &'a Numbered, needed: &'a [Vec<Stages>]) -> Self {
         let (mut order, mut index) = (Vec::new(), Vec::new());
         for (numbers, stages) in numbered.segments.iter().zip(needed) {
-            let mut rows: Vec<u32> =
-                (0..numbers.len() as u32).filter(|row| !stages[*row as usize].is_empty()).collect();
-            rows.sort_by_key(|row| numbers.owners[*row as usize]);
-            let mut new = vec![NONE; numbers.len()];
+            let mut rows: Vec<u32> = (0..numbers.rows.len() as u32)
+                .filter(|row| !stages[*row as usize].is_empty())
+                .collect();
+            rows.sort_by_key(|row| numbers.row(*row).owner);
+            let mut new = vec![NONE; numbers.rows.len()];
             for (at, row) in rows.iter().enumerate() {
                 new[*row as usize] = at as u32;
             }
@@ -196,14 +52,15 @@ impl<'a> Assembly<'a> {
             read.row = self.index[last][read.row as usize];
             read.clean = read.clean.map(|row| self.index[last][row as usize]);
         }
-        for held in pass.readings.iter_mut().flat_map(|(_, _, rows)| rows) {
+        let of_readings = pass.readings.iter_mut().flat_map(|(_, _, rows)| rows);
+        for held in of_readings.chain(pass.carries.iter_mut().map(|(_, held)| held)) {
             *held = self.moved(*held);
         }
-        let readings = pass.readings.iter().flat_map(|(_, _, rows)| rows).copied();
-        let mut later: Vec<Held> = readings.collect();
+        let mut later: Vec<Held> = readings(&pass).map(|operand| held(&operand)).collect();
         for (at, segment) in pass.segments.iter().enumerate() {
             let operands = segment.patches.iter().flat_map(|patch| &patch.operands);
-            later.extend(operands.filter(|held| held.segment as usize != at));
+            let elsewhere = |held: &&Held| held.segment as usize != at && !self.is_carried(**held);
+            later.extend(operands.filter(elsewhere));
         }
         for Held { segment, component, row } in later {
             pass.segments[segment as usize].held.insert((component, row));
@@ -211,12 +68,21 @@ impl<'a> Assembly<'a> {
         pass
     }
 
+    fn is_carried(&self, held: Held) -> bool {
+        held.segment == self.program.carried_segment()
+    }
+
     fn moved(&self, held: Held) -> Held {
+        if self.is_carried(held) {
+            return held;
+        }
         Held { row: self.index[held.segment as usize][held.row as usize], ..held }
     }
 
     fn segment(&self, at: usize) -> Segment {
-        let mut segment = Segment::default();
+        let rows = self.order[at].len();
+        let (list, runs) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
+        let mut segment = Segment { rows: list, runs, ..Segment::default() };
         let lists = self.keys(at, &mut segment);
         for row in &self.order[at] {
             self.row(at, *row, &lists, &mut segment);
@@ -224,21 +90,22 @@ impl<'a> Assembly<'a> {
         segment
     }
 
-    /// Lays out the keys and values of every lane that attends; returns where each begins.
-    fn keys(&self, at: usize, segment: &mut Segment) -> BTreeMap<u32, u32> {
+    /// Lays out the keys and values of every lane that attends; returns where each lane's begin.
+    fn keys(&self, at: usize, segment: &mut Segment) -> Vec<u32> {
         let (numbers, below) = (&self.numbered.segments[at], &self.numbered.below[at]);
-        let mut lens: BTreeMap<u32, u32> = BTreeMap::new();
+        let mut lens = vec![0; below.lanes.len()];
         for row in &self.order[at] {
-            if let numbers::Birth::Attention { keys, .. } = numbers.births[*row as usize] {
-                let len = lens.entry(keys).or_default();
-                *len = (*len).max(numbers.positions[*row as usize] + 1);
+            let numbers::Row { birth, position, .. } = numbers.row(*row);
+            if let numbers::Birth::Attention { keys, .. } = birth {
+                let len: &mut u32 = &mut lens[*keys as usize];
+                *len = (*len).max(position + 1);
             }
         }
-        let mut firsts = BTreeMap::new();
+        let mut firsts = vec![NONE; lens.len()];
         let (mut rows, mut values) = (Vec::new(), Vec::new());
-        for (lane, len) in lens {
-            firsts.insert(lane, segment.keys.len() as u32);
-            below.rows(lane, len as usize, (&mut rows, &mut values));
+        for (lane, len) in lens.into_iter().enumerate().filter(|(_, len)| *len > 0) {
+            firsts[lane] = segment.keys.len() as u32;
+            below.rows(lane as u32, len as usize, (&mut rows, &mut values));
             let index = |row: &u32| self.index[at - 1][*row as usize];
             segment.keys.extend(rows.iter().map(index));
             segment.values.extend(values.iter().map(index));
@@ -249,21 +116,22 @@ impl<'a> Assembly<'a> {
         firsts
     }
 
-    fn row(&self, at: usize, old: u32, lists: &BTreeMap<u32, u32>, segment: &mut Segment) {
+    fn row(&self, at: usize, old: u32, lists: &[u32], segment: &mut Segment) {
         let numbers = &self.numbered.segments[at];
+        let numbers::Row { birth: from, owner, position, resid, .. } = *numbers.row(old);
         let stages = self.needed[at][old as usize];
         let here = |row: u32| self.index[at][row as usize];
         let below = |row: u32| match row {
             NONE => NONE,
             row => self.index[at - 1][row as usize],
         };
-        let birth = match numbers.births[old as usize] {
+        let birth = match from {
             numbers::Birth::Token(token) => Birth::Token(token),
             numbers::Birth::Attention { keys, query } => {
-                Birth::Attention { query: below(query), keys: lists[&keys] }
+                Birth::Attention { query: below(query), keys: lists[keys as usize] }
             }
-            numbers::Birth::Patch { component, .. } => {
-                segment.patches.push(self.patch(at, old));
+            numbers::Birth::Patch { component, patch } => {
+                segment.patches.push(self.patch(at, patch));
                 Birth::Patch { component, index: segment.patches.len() as u32 - 1 }
             }
             numbers::Birth::Join { component, resid, branch } => {
@@ -272,32 +140,27 @@ impl<'a> Assembly<'a> {
                 Birth::Join { component, resid, branch: here(branch) }
             }
         };
-        for read in need::reads(self.program, numbers, at, numbers.births[old as usize]) {
+        for read in need::reads(self.program, numbers, at, from) {
             if read.segment as usize == at {
                 segment.kept.insert((read.component, here(read.row)));
             }
         }
-        let resid = below(numbers.resids[old as usize]);
-        segment.rows.push(Row { position: numbers.positions[old as usize], stages, birth, resid });
-        segment.runs.push(self.numbered.names[numbers.owners[old as usize] as usize] as u32);
+        segment.rows.push(Row { position, stages, birth, resid: below(resid) });
+        segment.runs.push(self.numbered.names[owner as usize] as u32);
     }
 
-    fn patch(&self, at: usize, old: u32) -> Patch {
-        let numbers = &self.numbered.segments[at];
-        let numbers::Birth::Patch { change, row, input, operands, .. } =
-            numbers.births[old as usize]
-        else {
-            unreachable!("only patches are asked for")
-        };
-        let prepared = &self.program.changes[change as usize];
+    fn patch(&self, at: usize, patch: u32) -> Patch {
+        let numbers::Patch { change, index, input, operands, .. } =
+            &self.numbered.segments[at].patches[patch as usize];
+        let change = &self.program.changes[*change as usize];
         Patch {
-            request: prepared.request,
-            run: prepared.run,
-            intervention: prepared.index,
-            index: row,
-            input: self.index[at][input as usize],
-            reads_input: prepared.reads_input(),
-            operands: numbers.operands(operands).iter().map(|o| self.moved(held(o))).collect(),
+            request: change.request,
+            run: change.run,
+            intervention: change.index,
+            index: *index,
+            input: self.index[at][*input as usize],
+            reads_input: change.reads_input(),
+            operands: operands.iter().map(|operand| self.moved(held(operand))).collect(),
         }
     }
 }

@@ -1,13 +1,12 @@
 //! What a pass costs: exact counts of rows, operations and bytes.
 
-use std::collections::BTreeSet;
 use std::iter::Sum;
 use std::ops::Add;
 
 use serde::Serialize;
 
 use crate::architecture::Architecture;
-use crate::component::Component;
+use crate::component::{Axis, Component};
 use crate::plan::pass::Pass;
 use crate::plan::stage::Stages;
 
@@ -23,17 +22,16 @@ const F32: u64 = size_of::<f32>() as u64;
 /// What a pass, or several, cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PassCost {
-    /// Rows that go through a layer, summed over the layers.
+    /// Rows that go through a layer, summed over the layers: those whose attention or whose MLP is
+    /// computed there.
     pub rows: u64,
     /// Floating point operations of projections, MLPs and unembedding: two for each weight and row.
     pub flops: u64,
     /// Those of the attentions themselves: queries with keys, patterns with values.
     pub attention_flops: u64,
-    /// Different rows of logits that are measured; runs with the same row have the same metrics.
-    pub results: u64,
     /// The largest number of bytes in tensors at one time, weights apart: the rows of the largest
     /// segment (the stream below and above, q, k and v), the values that births and later readers
-    /// wait for, the logits that metrics compare with, and the scratch of one block.
+    /// wait for, those that passes carry, the logits that metrics compare with, and the scratch of one block.
     pub peak_bytes: u64,
 }
 
@@ -46,7 +44,6 @@ impl Add for PassCost {
             rows: self.rows + other.rows,
             flops: self.flops + other.flops,
             attention_flops: self.attention_flops + other.attention_flops,
-            results: self.results + other.results,
             peak_bytes: self.peak_bytes.max(other.peak_bytes),
         }
     }
@@ -98,10 +95,10 @@ impl Pass {
             }
             tally.segment(segment.rows.len(), segment.kept.iter().map(|(component, _)| *component));
         }
-        tally.results(self);
         let held = self.segments.iter().flat_map(|segment| &segment.held);
         let logits = std::iter::repeat_n(Component::Logits, self.held_logits().len());
-        tally.finish(held.map(|(component, _)| *component).chain(logits))
+        let values = held.chain(&self.carried).map(|(component, _)| *component);
+        tally.finish(values.chain(logits))
     }
 }
 
@@ -133,17 +130,14 @@ impl<'a> Tally<'a> {
             self.last = (stages, birth, computed.map(|(_, flops)| flops).sum());
         }
         self.cost.flops += self.last.2;
-        if birth == Component::Scores && stages.has(Component::Z) {
+        let computes = |component| stages.has(component) && birth != component;
+        if birth == Component::Scores && computes(Component::Z) {
             let width = (self.architecture.n_heads * self.architecture.d_head) as u64;
             self.cost.attention_flops += 4 * width * u64::from(position + 1);
+        }
+        if computes(Component::Z) || computes(Component::MlpOut) {
             self.cost.rows += 1;
         }
-    }
-
-    /// What the pass gives.
-    pub(crate) fn results(&mut self, pass: &Pass) {
-        let rows = pass.measured.iter().filter_map(|run| run.rows.first());
-        self.cost.results = rows.map(|read| read.row).collect::<BTreeSet<_>>().len() as u64;
     }
 
     /// The end of a segment of so many rows that keeps these values.
@@ -194,9 +188,53 @@ pub(crate) fn bytes_of(
     architecture: &Architecture,
     values: impl Iterator<Item = Component>,
 ) -> u64 {
-    let width = |component: Component| -> u64 {
-        let axes = component.axes().iter().skip(1);
-        axes.map(|axis| architecture.axis_len(*axis, architecture.context) as u64).product()
-    };
-    F32 * values.map(width).sum::<u64>()
+    F32 * values.map(|component| width(architecture, component) as u64).sum::<u64>()
+}
+
+/// The numbers that a row has at a stage: all that a component has at one position. A row of scores
+/// has room for as many keys as the context.
+pub fn width(architecture: &Architecture, component: Component) -> usize {
+    let axes = component.axes().iter().filter(|axis| **axis != Axis::Position);
+    axes.map(|axis| architecture.axis_len(*axis, architecture.context)).product()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::architecture::{Activation, Norm, Position, ScoreScale};
+
+    #[test]
+    fn a_row_is_as_wide_as_what_a_position_has() {
+        let architecture = Architecture {
+            family: "gpt2".to_owned(),
+            n_layers: 2,
+            d_model: 8,
+            n_heads: 2,
+            n_kv_heads: 1,
+            d_head: 4,
+            d_mlp: 32,
+            vocab: 10,
+            context: 16,
+            norm: Norm::LayerNorm { eps: 1e-5 },
+            position: Position::Learned,
+            activation: Activation::GeluTanh,
+            score_scale: ScoreScale { by_head_width: true, by_layer: false },
+            query_key_norm: false,
+            gated_mlp: false,
+            parallel_residual: false,
+            tied_unembedding: true,
+            modules: Vec::new(),
+        };
+        let widths = [
+            (Component::ResidPost, 8),
+            (Component::K, 4),
+            (Component::MlpPost, 32),
+            (Component::Pattern, 2 * 16),
+            (Component::Result, 2 * 8),
+            (Component::Ln1Scale, 1),
+        ];
+        for (component, expected) in widths {
+            assert_eq!(width(&architecture, component), expected, "{component}");
+        }
+    }
 }

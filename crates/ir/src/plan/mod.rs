@@ -11,32 +11,41 @@
 //! 2. `need` goes downwards and marks what metrics, readings and other rows read.
 //! 3. `assemble` drops the rest.
 //!
-//! `chunk` splits runs into passes that fit into a memory budget. Nothing here knows a tensor.
+//! `chunk` splits runs into passes that fit into a memory budget; `carried` says what passes hand to later
+//! ones, where a source lies above its reader. Nothing here knows a tensor.
 
 mod assemble;
+mod carried;
 mod chunk;
 mod cost;
+mod hash;
+mod item;
+mod known;
 mod lanes;
 mod need;
 mod numbers;
+mod outline;
+mod parallel;
 mod pass;
 mod print;
 mod program;
 mod stage;
 
+use std::collections::HashSet;
+
 use thiserror::Error;
 
-use crate::architecture::Architecture;
+use crate::architecture::{Architecture, Position};
 use crate::error::IrError;
 use crate::intervention::Intervention;
 use crate::request::Request;
-use crate::run::RunId;
-use crate::site::Site;
 
-use assemble::{Item, assemble};
+use assemble::assemble;
+use item::Item;
 use program::Program;
 
-pub use cost::{BLOCK_ROWS, LOGIT_ROWS, PRODUCTS, PassCost, forward_flops, product};
+pub use carried::CarriedRow;
+pub use cost::{BLOCK_ROWS, LOGIT_ROWS, PRODUCTS, PassCost, forward_flops, product, width};
 pub use pass::{Birth, Held, Logits, Measured, Pass, Patch, Row, Segment};
 pub use stage::Stages;
 
@@ -50,23 +59,44 @@ pub enum PlanError {
     /// A budget that not even one run fits in.
     #[error(
         "a memory budget of {} is too small for a single run: the smallest that works is {}",
-        size(*budget),
-        size(*smallest)
+        rounded_down(*budget),
+        rounded_up(*smallest)
     )]
     TooSmall { budget: u64, smallest: u64 },
-    /// A source above its reader, which takes a second pass.
-    #[error(
-        "run {run} reads '{from}' for its '{at}', which lies below: this takes two passes, which \
-         only the reference executor can do yet (--executor reference)"
-    )]
-    SourceAbove { run: RunId, from: Site, at: Site },
+    /// Something that an architecture can say and no plan computes yet.
+    #[error("a model with {what} can't be planned yet")]
+    NotYet { what: &'static str },
 }
 
-/// Bytes as a flag gives them, rounded up.
-fn size(bytes: u64) -> String {
+/// Bytes as a flag gives them: no fewer than these.
+fn rounded_up(bytes: u64) -> String {
     match bytes {
         0..0x10_0000 => format!("{}KiB", bytes.div_ceil(1 << 10)),
         _ => format!("{}MiB", bytes.div_ceil(1 << 20)),
+    }
+}
+
+/// No more than these, so that a budget is never shown as large as what it is too small for.
+fn rounded_down(bytes: u64) -> String {
+    match bytes {
+        0..0x400 => format!("{bytes} bytes"),
+        0x400..0x10_0000 => format!("{}KiB", bytes >> 10),
+        _ => format!("{}MiB", bytes >> 20),
+    }
+}
+
+/// Refuses what an architecture can say and the stages of a segment don't have: its plan would look
+/// right and be wrong.
+fn supported(architecture: &Architecture) -> Result<(), PlanError> {
+    let unsupported = [
+        (architecture.position == Position::Rotary, "rotary positions"),
+        (architecture.query_key_norm, "a norm of queries and keys"),
+        (architecture.gated_mlp, "a gated MLP"),
+        (architecture.parallel_residual, "a parallel residual"),
+    ];
+    match unsupported.into_iter().find(|(asked, _)| *asked) {
+        Some((_, what)) => Err(PlanError::NotYet { what }),
+        None => Ok(()),
     }
 }
 
@@ -105,10 +135,21 @@ pub struct Planner<'a> {
     program: Program<'a>,
 }
 
-/// What one pass gives: some of the requests' measured runs and readings, in their order.
+/// What one pass gives: some of the requests' measured runs and readings, in their order, and rows that
+/// later passes read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chunk {
     items: Vec<Item>,
+    cost: PassCost,
+    /// Marks of its different results.
+    results: Vec<u64>,
+}
+
+impl Chunk {
+    /// What the pass costs.
+    pub fn cost(&self) -> PassCost {
+        self.cost
+    }
 }
 
 impl<'a> Planner<'a> {
@@ -116,25 +157,18 @@ impl<'a> Planner<'a> {
     ///
     /// # Errors
     ///
-    /// A request that doesn't fit the model, and [`PlanError::SourceAbove`].
+    /// A model that can't be planned yet, and a request that doesn't fit it.
     pub fn new(
         requests: &'a [&'a Request],
         architecture: &'a Architecture,
     ) -> Result<Self, PlanError> {
+        supported(architecture)?;
         requests.iter().try_for_each(|request| request.check(architecture))?;
-        let program = Program::new(requests, architecture)?;
-        for change in &program.changes {
-            let at = change.place;
-            let above = |site: &Site| program.place(*site) > program.place(at);
-            let sites = change.reads.iter().map(|read| read.locus.site);
-            if let Some(from) = sites.into_iter().find(above) {
-                return Err(PlanError::SourceAbove { run: change.run, from, at });
-            }
-        }
-        Ok(Self { program })
+        Ok(Self { program: Program::new(requests, architecture) })
     }
 
-    /// The passes that answer the requests, each within a budget of bytes (weights apart).
+    /// The passes that answer the requests, each within a budget of bytes (weights apart), in an order in
+    /// which each finds what others carry to it.
     ///
     /// # Errors
     ///
@@ -149,8 +183,13 @@ impl<'a> Planner<'a> {
             let readings = 0..asked.readings.len();
             items.extend(readings.map(|index| Item::Reading { request, index }));
         }
-        let chunks = chunk::chunk(&self.program, &items, budget)?;
-        Ok(chunks.into_iter().map(|items| Chunk { items }).collect())
+        items.extend((0..self.program.carried.rows.len() as u32).map(Item::Carried));
+        chunk::chunk(&self.program, &items, budget)
+    }
+
+    /// The rows that passes hand to later ones, by their numbers.
+    pub fn carried(&self) -> &[CarriedRow] {
+        &self.program.carried.rows
     }
 
     /// What a run is called; runs are counted over all requests.
@@ -166,20 +205,15 @@ impl<'a> Planner<'a> {
 
     /// What several passes cost together, one after the other.
     pub fn cost(&self, chunks: &[Chunk]) -> PassCost {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let part = chunks.len().div_ceil(threads).max(1);
-        let of_part = |chunks: &[Chunk]| -> PassCost {
-            chunks.iter().map(|chunk| assemble::cost(&self.program, &chunk.items)).sum()
-        };
-        std::thread::scope(|scope| {
-            let parts: Vec<_> =
-                chunks.chunks(part).map(|chunks| scope.spawn(move || of_part(chunks))).collect();
-            // A thread that panicked has found a bug of ours; it goes on in the caller's.
-            let join = |part: std::thread::ScopedJoinHandle<'_, PassCost>| {
-                part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            };
-            parts.into_iter().map(join).sum()
-        })
+        chunks.iter().map(Chunk::cost).sum()
+    }
+
+    /// How many different results several passes have; runs that end in the same rows have one. It is
+    /// the same number whatever the budget is.
+    pub fn distinct(&self, chunks: &[Chunk]) -> usize {
+        let results: HashSet<u64> =
+            chunks.iter().flat_map(|chunk| &chunk.results).copied().collect();
+        results.len()
     }
 
     /// The pass that gives a chunk.

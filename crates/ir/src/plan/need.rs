@@ -2,7 +2,7 @@
 
 use crate::component::Component;
 use crate::plan::lanes::{Below, Numbered};
-use crate::plan::numbers::{Birth, Numbers, Operand};
+use crate::plan::numbers::{Birth, Numbers, Operand, Patch};
 use crate::plan::program::Program;
 use crate::plan::stage::Stages;
 
@@ -12,8 +12,11 @@ pub(crate) fn need(
     numbered: &Numbered,
     reads: impl IntoIterator<Item = Operand>,
 ) -> Vec<Vec<Stages>> {
-    let mut needed: Vec<Vec<Stages>> =
-        numbered.segments.iter().map(|numbers| vec![Stages::default(); numbers.len()]).collect();
+    let mut needed: Vec<Vec<Stages>> = numbered
+        .segments
+        .iter()
+        .map(|numbers| vec![Stages::default(); numbers.rows.len()])
+        .collect();
     for read in reads {
         mark(&mut needed, read);
     }
@@ -21,9 +24,9 @@ pub(crate) fn need(
         let mut prefixes = vec![0; numbered.below[segment].lanes.len()];
         // Neighbours are mostly needed at the same stages.
         let mut last = (Stages::default(), Component::Embed, Stages::default());
-        for row in (0..numbered.segments[segment].len()).rev() {
+        for row in (0..numbered.segments[segment].rows.len()).rev() {
             let numbers = &numbered.segments[segment];
-            let birth = numbers.births[row];
+            let birth = numbers.rows[row].birth;
             let (asked, born) = (needed[segment][row], birth.component());
             if (last.0, last.1) != (asked, born) {
                 last = (asked, born, asked.closed(born, segment == 0));
@@ -42,8 +45,11 @@ pub(crate) fn need(
     needed
 }
 
+/// Marks a value; carried ones are there already.
 fn mark(needed: &mut [Vec<Stages>], read: Operand) {
-    needed[read.segment as usize][read.row as usize].add(Stages::of(read.component));
+    if let Some(segment) = needed.get_mut(read.segment as usize) {
+        segment[read.row as usize].add(Stages::of(read.component));
+    }
 }
 
 /// A row that is needed.
@@ -65,20 +71,21 @@ impl Origin<'_> {
             1 => Component::ResidPre,
             _ => Component::ResidPost,
         };
-        match self.numbers.births[self.row] {
+        let row = &self.numbers.rows[self.row];
+        match row.birth {
             Birth::Token(_) => {}
             Birth::Attention { keys, query } => {
                 if self.stages.meets(Stages::ATTENTION) {
                     mark(needed, below(Component::Q, query));
                     let prefix = &mut prefixes[keys as usize];
-                    *prefix = (*prefix).max(self.numbers.positions[self.row] + 1);
+                    *prefix = (*prefix).max(row.position + 1);
                 }
             }
             birth => {
-                if let Birth::Patch { component, input, .. } = birth
+                if let Birth::Patch { component, patch } = birth
                     && let Some(divided) = divided(component, self.segment)
                 {
-                    mark(needed, here(divided, input));
+                    mark(needed, here(divided, self.numbers.patches[patch as usize].input));
                 }
                 if let Birth::Join { component: Component::ResidMid, resid: row, .. } = birth {
                     mark(needed, below(resid, row));
@@ -88,9 +95,9 @@ impl Origin<'_> {
                 }
             }
         }
-        let starts_below = self.numbers.births[self.row].component() < Component::ResidMid;
+        let starts_below = row.birth.component() < Component::ResidMid;
         if self.segment > 0 && starts_below && self.stages.has(Component::ResidMid) {
-            mark(needed, below(resid, self.numbers.resids[self.row]));
+            mark(needed, below(resid, row.resid));
         }
     }
 }
@@ -105,12 +112,13 @@ pub(crate) fn reads(
     let here = |component, row| Operand { segment: segment as u32, component, row };
     match birth {
         Birth::Token(_) | Birth::Attention { .. } => Vec::new(),
-        Birth::Patch { component, change, input, operands, .. } => {
+        Birth::Patch { component, patch } => {
+            let Patch { change, input, operands, .. } = &numbers.patches[patch as usize];
             // What follows the pattern reads the values of the row's own run.
             let within = matches!(component, Component::Scores | Component::Pattern);
-            let reads_input = within || program.changes[change as usize].reads_input();
-            let input = reads_input.then(|| here(component, input));
-            input.into_iter().chain(numbers.operands(operands).iter().copied()).collect()
+            let reads_input = within || program.changes[*change as usize].reads_input();
+            let input = reads_input.then(|| here(component, *input));
+            input.into_iter().chain(operands.iter().copied()).collect()
         }
         Birth::Join { component, resid, branch } => match component {
             Component::ResidPre => {

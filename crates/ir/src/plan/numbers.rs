@@ -3,9 +3,8 @@
 //! Two runs that have the same value at the same position share the row, and a row that has been
 //! computed once is never computed again: its number says everything about its value.
 
-use std::collections::HashMap;
-
 use crate::component::Component;
+use crate::plan::hash::Quick;
 
 /// No row.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -17,9 +16,8 @@ pub(crate) enum Birth {
     Token(u32),
     /// Attention with a query row over the keys and values of a lane, both of the segment below.
     Attention { keys: u32, query: u32 },
-    /// An intervention on a row: the `row`th of its locus. The operands stand in
-    /// [`Numbers::operands`].
-    Patch { component: Component, change: u32, row: u32, input: u32, operands: (u32, u32) },
+    /// An intervention on a row, by its index in [`Numbers::patches`].
+    Patch { component: Component, patch: u32 },
     /// The sum of a residual row and of what a branch adds to it. The residual row lies in the
     /// segment below where the branch is attention.
     Join { component: Component, resid: u32, branch: u32 },
@@ -44,32 +42,57 @@ pub(crate) struct Operand {
     pub(crate) row: u32,
 }
 
+/// What an intervention makes of a row.
+pub(crate) struct Patch {
+    pub(crate) component: Component,
+    /// The intervention, which of its rows this is, and what it does to each.
+    pub(crate) change: u32,
+    pub(crate) index: u32,
+    pub(crate) effect: u32,
+    pub(crate) input: u32,
+    /// Whether the outcome is the same for every row at the position.
+    pub(crate) replaced: bool,
+    pub(crate) operands: Vec<Operand>,
+}
+
+/// A row.
+#[derive(Clone, Copy)]
+pub(crate) struct Row {
+    pub(crate) birth: Birth,
+    /// The lane that has made it.
+    pub(crate) owner: u32,
+    pub(crate) position: u32,
+    /// The residual row in the segment below that its attention output is added to.
+    pub(crate) resid: u32,
+    /// What it is made of, in short: equal in all passes for what is made alike. Nothing that is
+    /// computed depends on it.
+    pub(crate) mark: u64,
+}
+
 /// The rows of one segment; a row's number is its index.
 #[derive(Default)]
 pub(crate) struct Numbers {
-    pub(crate) births: Vec<Birth>,
-    /// The lane that has made the row.
-    pub(crate) owners: Vec<u32>,
-    pub(crate) positions: Vec<u32>,
-    /// The residual row in the segment below that the row's attention output is added to.
-    pub(crate) resids: Vec<u32>,
-    pub(crate) operands: Vec<Operand>,
-    tokens: HashMap<(u32, u32), u32>,
-    patches: HashMap<(u32, u32, u32, Vec<Operand>), u32>,
-    joins: HashMap<(Component, u32, u32), u32>,
+    pub(crate) rows: Vec<Row>,
+    pub(crate) patches: Vec<Patch>,
+    tokens: Quick<(u32, u32), u32>,
+    /// By effect, position, and what is read: the input, where it is, and the operands.
+    patched: Quick<(u32, u32, u32, Vec<Operand>), u32>,
+    joins: Quick<(Component, u32, u32), u32>,
 }
 
 impl Numbers {
-    pub(crate) fn len(&self) -> usize {
-        self.births.len()
+    /// Room for about as many rows as another segment has.
+    pub(crate) fn with_capacity(rows: usize) -> Self {
+        Self { rows: Vec::with_capacity(rows), ..Self::default() }
     }
 
-    fn push(&mut self, birth: Birth, owner: u32, position: u32, resid: u32) -> u32 {
-        self.births.push(birth);
-        self.owners.push(owner);
-        self.positions.push(position);
-        self.resids.push(resid);
-        self.births.len() as u32 - 1
+    pub(crate) fn row(&self, row: u32) -> &Row {
+        &self.rows[row as usize]
+    }
+
+    pub(crate) fn push(&mut self, row: Row) -> u32 {
+        self.rows.push(row);
+        self.rows.len() as u32 - 1
     }
 
     /// The embedding of a token at a position.
@@ -77,43 +100,32 @@ impl Numbers {
         if let Some(row) = self.tokens.get(&(token, position)) {
             return *row;
         }
-        let row = self.push(Birth::Token(token), owner, position, NONE);
+        let mark = mix(token.into(), position.into());
+        let row = self.push(Row { birth: Birth::Token(token), owner, position, resid: NONE, mark });
         self.tokens.insert((token, position), row);
         row
     }
 
-    /// A new row of attention.
-    pub(crate) fn attention(
-        &mut self,
-        query: u32,
-        keys: u32,
-        at: u32,
-        owner: u32,
-        resid: u32,
-    ) -> u32 {
-        self.push(Birth::Attention { keys, query }, owner, at, resid)
-    }
-
-    /// An intervention's outcome on a row.
-    pub(crate) fn patch(
-        &mut self,
-        component: Component,
-        (change, row): (u32, u32),
-        input: u32,
-        operands: Vec<Operand>,
-        owner: u32,
-    ) -> u32 {
-        let key = (change, row, input, operands);
-        if let Some(row) = self.patches.get(&key) {
+    /// An intervention's outcome on a row; `read` is the mark of its operands.
+    pub(crate) fn patch(&mut self, mut patch: Patch, owner: u32, read: u64) -> u32 {
+        let Patch { component, effect, input, .. } = patch;
+        let Row { position, resid, mark, .. } = *self.row(input);
+        let outcome = mix(mix(effect.into(), position.into()), read);
+        // A row that nothing of its input is left of adds to no certain residual row: it is shared,
+        // and each sum with the stream is a row of its own.
+        let (input, resid, mark) = match patch.replaced {
+            true => (NONE, NONE, outcome),
+            false => (input, resid, mix(outcome, mark)),
+        };
+        let key = (effect, position, input, std::mem::take(&mut patch.operands));
+        if let Some(row) = self.patched.get(&key) {
             return *row;
         }
-        let first = self.operands.len() as u32;
-        self.operands.extend_from_slice(&key.3);
-        let operands = (first, key.3.len() as u32);
-        let birth = Birth::Patch { component, change, row, input, operands };
-        let (position, resid) = (self.positions[input as usize], self.resids[input as usize]);
-        let born = self.push(birth, owner, position, resid);
-        self.patches.insert(key, born);
+        patch.operands.clone_from(&key.3);
+        let birth = Birth::Patch { component, patch: self.patches.len() as u32 };
+        self.patches.push(patch);
+        let born = self.push(Row { birth, owner, position, resid, mark });
+        self.patched.insert(key, born);
         born
     }
 
@@ -124,19 +136,24 @@ impl Numbers {
         resid: u32,
         branch: u32,
         owner: u32,
+        mark: u64,
     ) -> u32 {
         if let Some(row) = self.joins.get(&(component, resid, branch)) {
             return *row;
         }
-        let position = self.positions[branch as usize];
+        let position = self.row(branch).position;
         let birth = Birth::Join { component, resid, branch };
-        let row = self.push(birth, owner, position, NONE);
+        let row = self.push(Row { birth, owner, position, resid: NONE, mark });
         self.joins.insert((component, resid, branch), row);
         row
     }
+}
 
-    /// The operands of a patch.
-    pub(crate) fn operands(&self, (first, len): (u32, u32)) -> &[Operand] {
-        &self.operands[first as usize..][..len as usize]
-    }
+/// Two marks as one, their order told apart.
+pub(crate) fn mix(a: u64, b: u64) -> u64 {
+    let mixed = (a ^ 0x9e37_79b9_7f4a_7c15)
+        .wrapping_mul(0xff51_afd7_ed55_8ccd)
+        .wrapping_add(b)
+        .wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    mixed ^ (mixed >> 29)
 }

@@ -7,7 +7,7 @@ use crate::plan::stage::Stages;
 use crate::run::RunId;
 
 /// One walk through the layers: everything that an executor has to know, and nothing else.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Pass {
     /// From the embeddings to the logits; one more than the model has layers.
     pub segments: Vec<Segment>,
@@ -16,6 +16,10 @@ pub struct Pass {
     /// The readings that the pass gives: the index of the request, that of the reading in it, and
     /// its rows.
     pub readings: Vec<(usize, usize, Vec<Held>)>,
+    /// What the pass hands to later ones: numbers of carried rows, and the values.
+    pub carries: Vec<(u32, Held)>,
+    /// The carried rows that there is room for throughout, of this pass and of all others.
+    pub carried: BTreeSet<(Component, u32)>,
 }
 
 impl Pass {
@@ -161,11 +165,11 @@ impl Birth {
 /// A row's value at a stage of some segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Held {
-    /// The segment.
+    /// The segment; one past the last for a row that an earlier pass has carried over.
     pub segment: u32,
     /// The stage.
     pub component: Component,
-    /// The row.
+    /// The row, or the carried row's number.
     pub row: u32,
 }
 

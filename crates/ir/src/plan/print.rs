@@ -1,10 +1,12 @@
 //! The printed form of a pass: stage by stage, which run's rows are computed.
 
 use std::fmt::Write;
+use std::ops::RangeInclusive;
 
 use crate::component::Component;
-use crate::plan::Planner;
-use crate::plan::pass::{Birth, Held, Pass, Row, Segment};
+use crate::intervention::{Intervention, Operation, Value};
+use crate::plan::pass::{Birth, Pass, Row, Segment};
+use crate::plan::{CarriedRow, Planner};
 
 impl Planner<'_> {
     /// A pass for people, stage by stage: the rows that are computed, each under the first run that
@@ -18,6 +20,11 @@ impl Planner<'_> {
             // Writing to a string doesn't fail.
             let _ = printer.segment(at, &mut text);
         }
+        for (number, held) in &pass.carries {
+            let CarriedRow { site, .. } = self.carried()[*number as usize];
+            let row = printer.row(held.segment as usize, held.row);
+            let _ = writeln!(text, "carry {number} = {site} {row}");
+        }
         text
     }
 }
@@ -27,15 +34,20 @@ struct Printer<'a> {
     pass: &'a Pass,
 }
 
-/// The stages that are printed, those that are always computed together on one line.
-const LINES: [(&str, &[Component]); 9] = {
+/// Stages that are printed as one: a row stands under the last of them that it computes.
+const ATTENTION: &[Component] = &[Component::Z, Component::AttnOut];
+const MLP: &[Component] =
+    &[Component::Ln2, Component::MlpPre, Component::MlpPost, Component::MlpOut];
+const TOP: &[Component] = &[Component::FinalNorm, Component::Logits];
+
+/// What a row may compute for the attention above, the same products on one line.
+const QKV: [(&str, &[Component]); 8] = {
     use Component as C;
     [
-        ("embed", &[C::Embed]),
-        ("attn_out", &[C::AttnOut]),
-        ("mlp_out", &[C::MlpOut]),
+        ("ln1", &[]),
         ("q k v", &[C::Q, C::K, C::V]),
         ("q k", &[C::Q, C::K]),
+        ("q v", &[C::Q, C::V]),
         ("k v", &[C::K, C::V]),
         ("q", &[C::Q]),
         ("k", &[C::K]),
@@ -45,82 +57,84 @@ const LINES: [(&str, &[Component]); 9] = {
 
 impl Printer<'_> {
     fn segment(&self, at: usize, text: &mut String) -> std::fmt::Result {
+        use Component as C;
         let segment = &self.pass.segments[at];
-        let last = at + 1 == self.pass.segments.len();
-        if at > 0 {
-            self.stages(at, 1..3, text)?;
+        if at == 0 {
+            let tokens = select(segment, |row| matches!(row.birth, Birth::Token(_)));
+            self.line(text, C::Embed.name(), &tokens, at)?;
+            self.births(at, C::Embed..=C::ResidPre, text)?;
         } else {
-            self.line(
-                text,
-                "embed",
-                &select(segment, |row| row.birth.component() == Component::Embed),
-                at,
-            )?;
+            self.stages(at, ATTENTION, text)?;
+            self.births(at, C::Scores..=C::ResidMid, text)?;
+            self.stages(at, MLP, text)?;
+            self.births(at, C::Ln2Scale..=C::ResidPost, text)?;
         }
-        if last {
-            let logits = select(segment, |row| row.computes(Component::Logits));
-            return self.line(text, "logits", &logits, at);
+        if at + 1 < self.pass.segments.len() {
+            writeln!(text, "layer {at}")?;
+            self.qkv(at, text)?;
+            self.births(at, C::Ln1Scale..=C::RotK, text)?;
+        } else {
+            self.stages(at, TOP, text)?;
+            self.births(at, C::FinalScale..=C::Logits, text)?;
         }
-        writeln!(text, "layer {at}")?;
-        self.stages(at, 3..LINES.len(), text)
+        self.held_values(at, text)
     }
 
-    /// The lines of some stages, each followed by the rows that are born there or in between.
-    fn stages(
+    fn stages(&self, at: usize, stages: &[Component], text: &mut String) -> std::fmt::Result {
+        for stage in stages {
+            let last = |row: &Row| stages.iter().rev().find(|stage| row.computes(**stage));
+            let rows = select(&self.pass.segments[at], |row| last(row) == Some(stage));
+            self.line(text, stage.name(), &rows, at)?;
+        }
+        Ok(())
+    }
+
+    fn qkv(&self, at: usize, text: &mut String) -> std::fmt::Result {
+        for (name, components) in QKV {
+            let exactly = |row: &Row| {
+                let all = [Component::Q, Component::K, Component::V];
+                row.computes(if components.is_empty() { Component::Ln1 } else { components[0] })
+                    && all.iter().all(|c| row.computes(*c) == components.contains(c))
+            };
+            self.line(text, name, &select(&self.pass.segments[at], exactly), at)?;
+        }
+        Ok(())
+    }
+
+    /// Rows that interventions and sums make at some stages.
+    fn births(
         &self,
         at: usize,
-        lines: std::ops::Range<usize>,
+        range: RangeInclusive<Component>,
         text: &mut String,
     ) -> std::fmt::Result {
         let segment = &self.pass.segments[at];
-        let lower = lines.start == 3;
-        for (name, components) in &LINES[lines] {
-            let exactly = |row: &Row| {
-                let all = [Component::Q, Component::K, Component::V];
-                let has = |c: &Component| row.computes(*c);
-                match lower {
-                    true => all.iter().all(|c| has(c) == components.contains(c)),
-                    false => components.iter().all(has),
-                }
-            };
-            self.line(text, name, &select(segment, exactly), at)?;
-            if !lower {
-                self.births(at, components[0], text)?;
-            }
-        }
-        if lower { self.births(at, Component::V, text) } else { Ok(()) }
-    }
-
-    /// Rows that interventions and sums make up to a stage.
-    fn births(&self, at: usize, upto: Component, text: &mut String) -> std::fmt::Result {
-        let segment = &self.pass.segments[at];
-        let range = match upto {
-            Component::AttnOut => Component::Scores..=Component::ResidMid,
-            Component::MlpOut => Component::Ln2Scale..=Component::ResidPost,
-            _ => Component::Ln1Scale..=Component::V,
-        };
         for (index, row) in segment.rows.iter().enumerate() {
             let component = row.birth.component();
             if !range.contains(&component) {
                 continue;
             }
+            let born = self.row(at, index as u32);
             match row.birth {
-                Birth::Patch { index: patch, .. } => {
-                    let patch = &segment.patches[patch as usize];
-                    let sources = patch.operands.iter().map(|held| self.held(held));
-                    let changed = self.planner.intervention(patch);
-                    writeln!(
-                        text,
-                        "  {component} {} = {changed} {}",
-                        self.row(at, index as u32),
-                        sources.collect::<Vec<_>>().join(" ")
-                    )?;
+                Birth::Patch { index, .. } => {
+                    let patch = &segment.patches[index as usize];
+                    let intervention = self.planner.intervention(patch);
+                    write!(text, "  {component} {born} = {intervention}")?;
+                    write!(text, "{}", numbers(intervention, patch.index as usize))?;
+                    for held in &patch.operands {
+                        match held.segment as usize == self.pass.segments.len() {
+                            true => write!(text, " carried {}", held.row)?,
+                            false => {
+                                write!(text, " {}", self.row(held.segment as usize, held.row))?
+                            }
+                        }
+                    }
+                    writeln!(text)?;
                 }
                 Birth::Join { resid, branch, .. } => {
                     let below = if component == Component::ResidMid { at - 1 } else { at };
                     let (stream, added) = (self.row(below, resid), self.row(at, branch));
-                    let row = self.row(at, index as u32);
-                    writeln!(text, "  {component} {row} = {stream} + {added}")?;
+                    writeln!(text, "  {component} {born} = {stream} + {added}")?;
                 }
                 Birth::Token(_) | Birth::Attention { .. } => {}
             }
@@ -128,8 +142,14 @@ impl Printer<'_> {
         Ok(())
     }
 
-    fn held(&self, held: &Held) -> String {
-        self.row(held.segment as usize, held.row)
+    /// What readers higher up and readings wait for.
+    fn held_values(&self, at: usize, text: &mut String) -> std::fmt::Result {
+        let held: Vec<(Component, u32)> = self.pass.segments[at].held.iter().copied().collect();
+        for values in held.chunk_by(|a, b| a.0 == b.0) {
+            let rows: Vec<u32> = values.iter().map(|(_, row)| *row).collect();
+            self.line(text, &format!("held {}", values[0].0), &rows, at)?;
+        }
+        Ok(())
     }
 
     fn row(&self, at: usize, row: u32) -> String {
@@ -159,6 +179,20 @@ impl Printer<'_> {
         });
         writeln!(text, "  {name:<9} {}", words.collect::<Vec<_>>().join(", "))
     }
+}
+
+/// The first numbers of a row of an array, by which two noises are told apart.
+fn numbers(intervention: &Intervention, row: usize) -> String {
+    const SHOWN: usize = 2;
+    let (Operation::Replace(Value::Array(array)) | Operation::Add(Value::Array(array))) =
+        &intervention.operation
+    else {
+        return String::new();
+    };
+    let len = array.data.len() / array.shape[0].max(1);
+    let row = &array.data[row * len..][..len];
+    let words: Vec<String> = row.iter().take(SHOWN).map(f64::to_string).collect();
+    format!(" ({}{})", words.join(" "), if len > SHOWN { " …" } else { "" })
 }
 
 fn select(segment: &Segment, which: impl Fn(&Row) -> bool) -> Vec<u32> {

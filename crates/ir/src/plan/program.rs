@@ -1,14 +1,15 @@
 //! Requests laid side by side: runs numbered through, equal interventions found.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashSet};
 
 use crate::architecture::Architecture;
-use crate::error::IrError;
-use crate::intervention::{Array, Intervention, Operation, Source, State, Value};
+use crate::intervention::{Intervention, Operation, Source, State, Value};
 use crate::locus::{Locus, Selection};
+use crate::plan::carried::Carried;
+use crate::plan::known::Known;
 use crate::plan::stage;
 use crate::request::Request;
-use crate::run::{Origin, RunId};
+use crate::run::{Origin, Run, RunId};
 use crate::site::Site;
 
 /// The runs of several requests under one numbering.
@@ -18,8 +19,14 @@ pub(crate) struct Program<'a> {
     pub(crate) runs: Vec<ProgramRun<'a>>,
     /// Different interventions, each once.
     pub(crate) changes: Vec<Change<'a>>,
+    /// Different lists of them that act at one place.
+    pub(crate) acts: Vec<Act>,
     /// The number of each request's first run.
     pub(crate) offsets: Vec<usize>,
+    /// The runs that each request's metrics compare with.
+    pub(crate) clean: Vec<Vec<usize>>,
+    /// What passes hand to later ones.
+    pub(crate) carried: Carried,
 }
 
 /// A run and what it is made of.
@@ -29,7 +36,21 @@ pub(crate) struct ProgramRun<'a> {
     pub(crate) base: Option<usize>,
     pub(crate) tokens: &'a [u32],
     /// Its own interventions, by their index in [`Program::changes`].
-    changes: Vec<u32>,
+    pub(crate) changes: Vec<u32>,
+    /// How many passes must have come before the one that it is in.
+    pub(crate) level: usize,
+    /// All that acts on it, its bases' interventions too: places in rising order, each with an index
+    /// in [`Program::acts`].
+    pub(crate) acts: Vec<(u32, u32)>,
+}
+
+/// Interventions at one place, one after the other: an act of a base and one more.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Act {
+    pub(crate) before: Option<u32>,
+    pub(crate) change: u32,
+    /// How many rows they change, one counted as often as it is changed.
+    rows: u32,
 }
 
 /// An intervention, prepared.
@@ -39,8 +60,12 @@ pub(crate) struct Change<'a> {
     pub(crate) request: usize,
     pub(crate) run: RunId,
     pub(crate) index: usize,
-    /// The place that it changes.
+    /// The place that it changes, and that place's number.
     pub(crate) place: Site,
+    pub(crate) at: u32,
+    /// What it does to a row; interventions with equal effects differ in the positions that they
+    /// change or read.
+    pub(crate) effect: u32,
     /// Its sources.
     pub(crate) reads: Vec<Read<'a>>,
 }
@@ -51,123 +76,148 @@ pub(crate) struct Read<'a> {
     pub(crate) run: usize,
     pub(crate) locus: &'a Locus,
     pub(crate) state: State,
-}
-
-/// What makes two interventions one.
-#[derive(PartialEq, Eq, Hash)]
-struct Key<'a> {
-    offset: usize,
-    locus: &'a Locus,
-    operation: Kind<'a>,
-}
-
-#[derive(PartialEq, Eq, Hash)]
-enum Kind<'a> {
-    Constant(bool, u64),
-    Array(bool, *const Array),
-    Sources(bool, Vec<(usize, Option<&'a Locus>, State)>),
-    Scale(u64),
+    /// Whether it lies above its reader, so that an earlier pass must have carried it over.
+    pub(crate) above: bool,
 }
 
 impl<'a> Program<'a> {
     /// Numbers the runs; the requests must fit the architecture ([`Request::check`]).
-    pub(crate) fn new(
-        requests: &'a [&'a Request],
-        architecture: &'a Architecture,
-    ) -> Result<Self, IrError> {
-        let offsets: Vec<usize> = requests
-            .iter()
-            .scan(0, |next, request| {
-                *next += request.runs.len();
-                Some(*next - request.runs.len())
-            })
-            .collect();
-        let mut program = Self { architecture, requests, runs: vec![], changes: vec![], offsets };
-        let mut known = HashMap::new();
+    pub(crate) fn new(requests: &'a [&'a Request], architecture: &'a Architecture) -> Self {
+        let mut next = 0;
+        let offsets = requests.iter().map(|request| {
+            next += request.runs.len();
+            next - request.runs.len()
+        });
+        let offsets: Vec<usize> = offsets.collect();
+        let clean = |(request, offset): (&&Request, &usize)| {
+            let clean = request.measures.iter().filter_map(|measure| measure.metric.clean());
+            let clean: BTreeSet<usize> = clean.map(|run| offset + run.0).collect();
+            clean.into_iter().collect()
+        };
+        let clean = requests.iter().zip(&offsets).map(clean).collect();
+        let (runs, changes, acts) = (Vec::new(), Vec::new(), Vec::new());
+        let carried = Carried::default();
+        let mut program =
+            Self { architecture, requests, runs, changes, acts, offsets, clean, carried };
+        let mut known = Known::default();
         for (index, request) in requests.iter().enumerate() {
-            for (id, run) in request.runs.iter().enumerate() {
-                let changes = program.own_changes(index, RunId(id), &mut known);
-                let base = match run.origin {
-                    Origin::Base(base) => Some(program.offsets[index] + base.0),
-                    Origin::Tokens(_) => None,
-                };
-                let tokens = match base {
-                    Some(base) => program.runs[base].tokens,
-                    None => request.tokens(RunId(id))?,
-                };
-                let name = &run.name;
-                program.runs.push(ProgramRun { name, request: index, base, tokens, changes });
+            for id in 0..request.runs.len() {
+                let run = program.run(index, RunId(id), &mut known);
+                program.runs.push(run);
             }
         }
-        Ok(program)
+        program.carried = Carried::of(&program);
+        program
     }
 
-    /// A run's own interventions; one that no run before it has gets a number.
-    fn own_changes(
-        &mut self,
-        request: usize,
-        run: RunId,
-        known: &mut HashMap<Key<'a>, u32>,
-    ) -> Vec<u32> {
+    fn run(&mut self, request: usize, id: RunId, known: &mut Known<'a>) -> ProgramRun<'a> {
         let (requests, offset) = (self.requests, self.offsets[request]);
-        let interventions = &requests[request].runs[run.0].interventions;
+        let Run { name, origin, interventions } = &requests[request].runs[id.0];
+        let (base, tokens, mut acts) = match origin {
+            Origin::Tokens(tokens) => (None, tokens.as_slice(), Vec::new()),
+            Origin::Base(base) => {
+                let base = offset + base.0;
+                (Some(base), self.runs[base].tokens, self.runs[base].acts.clone())
+            }
+        };
         let mut changes = Vec::with_capacity(interventions.len());
         for (index, intervention) in interventions.iter().enumerate() {
             let next = self.changes.len() as u32;
-            let change = *known.entry(key(intervention, offset)).or_insert(next);
+            let change = known.change(intervention, offset, next);
             if change == next {
-                let (place, reads) = prepare(intervention, offset);
-                self.changes.push(Change { intervention, request, run, index, place, reads });
+                let place = intervention.locus.site.place();
+                let at = place_of(place, self.architecture.n_layers) as u32;
+                let effect = known.effect(intervention, change);
+                let reads = self.reads(intervention, offset);
+                let run = id;
+                let change = Change { intervention, request, run, index, place, at, effect, reads };
+                self.changes.push(change);
             }
             changes.push(change);
+            self.act(&mut acts, change, tokens.len(), known);
         }
-        changes
-    }
-
-    /// Every intervention of a run, those of its bases first.
-    pub(crate) fn chain(&self, run: usize, into: &mut Vec<u32>) {
-        if let Some(base) = self.runs[run].base {
-            self.chain(base, into);
-        }
-        into.extend_from_slice(&self.runs[run].changes);
-    }
-
-    /// The run's base and the runs that its own interventions read.
-    pub(crate) fn needs(&self, run: usize) -> impl Iterator<Item = usize> {
-        let ProgramRun { base, changes, .. } = &self.runs[run];
         let reads = changes.iter().flat_map(|change| &self.changes[*change as usize].reads);
-        base.iter().copied().chain(reads.map(|read| read.run))
+        let after = |read: &Read<'_>| self.runs[read.run].level + usize::from(read.above);
+        let level = reads.map(after).chain(base.map(|base| self.runs[base].level)).max();
+        let level = level.unwrap_or(0);
+        ProgramRun { name, request, base, tokens, changes, level, acts }
     }
 
-    /// The most rows that a run can have beyond its base's: those from its first change on, and two
-    /// for each row that it changes within a segment (the changed one and its sum with the stream).
-    pub(crate) fn own_rows(&self, run: usize) -> usize {
-        let ProgramRun { base, tokens, changes, .. } = &self.runs[run];
-        let mut first = if base.is_some() { tokens.len() } else { 0 };
-        let mut changed: BTreeMap<usize, usize> = BTreeMap::new();
-        for change in changes {
-            let change = &self.changes[*change as usize];
-            let (from, count) = match &change.intervention.locus.positions {
-                Selection::All => (0, tokens.len()),
-                Selection::Only(rows) => (rows.first().copied().unwrap_or(0), rows.len()),
-            };
-            first = first.min(from);
-            *changed.entry(self.place(change.place) / STAGES).or_default() += 2 * count;
+    /// What an intervention reads.
+    fn reads(&self, intervention: &'a Intervention, offset: usize) -> Vec<Read<'a>> {
+        let at = self.place(intervention.locus.site);
+        let read = |source: &'a Source| {
+            let locus = source.locus.as_ref().unwrap_or(&intervention.locus);
+            let above = self.place(locus.site) > at;
+            Read { run: offset + source.run.0, locus, state: source.state, above }
+        };
+        intervention.sources().iter().map(read).collect()
+    }
+
+    /// Lets a change act after all that acts at its place.
+    fn act(&mut self, acts: &mut Vec<(u32, u32)>, change: u32, len: usize, known: &mut Known<'a>) {
+        let Change { at, intervention, .. } = &self.changes[change as usize];
+        let found = acts.binary_search_by_key(at, |(place, _)| *place);
+        let before = found.ok().map(|index| acts[index].1);
+        let next = self.acts.len() as u32;
+        let act = *known.acts.entry((before, change)).or_insert(next);
+        if act == next {
+            let earlier = before.map_or(0, |before| self.acts[before as usize].rows);
+            let rows = earlier.saturating_add(intervention.locus.positions.len(len) as u32);
+            self.acts.push(Act { before, change, rows });
         }
-        tokens.len() - first + changed.into_values().max().unwrap_or(0)
+        match found {
+            Ok(index) => acts[index].1 = act,
+            Err(index) => acts.insert(index, (*at, act)),
+        }
+    }
+
+    /// What the run's own interventions read.
+    pub(crate) fn own_reads(&self, run: usize) -> impl Iterator<Item = &Read<'a>> {
+        let changes = self.runs[run].changes.iter();
+        changes.flat_map(|change| &self.changes[*change as usize].reads)
+    }
+
+    /// The run's base and the runs that its own interventions read in the same pass.
+    pub(crate) fn needs(&self, run: usize) -> impl Iterator<Item = usize> {
+        let reads = self.own_reads(run).filter(|read| !read.above);
+        self.runs[run].base.into_iter().chain(reads.map(|read| read.run))
+    }
+
+    /// About as many rows as a run has beyond its base's: those from its first change on, and two for
+    /// each row that is changed within a segment from that change on, by the run or a base (the changed
+    /// one and its sum with the stream).
+    pub(crate) fn own_rows(&self, run: usize) -> usize {
+        let ProgramRun { base, tokens, changes, acts, .. } = &self.runs[run];
+        let own = || changes.iter().map(|change| &self.changes[*change as usize]);
+        let first = match base {
+            Some(_) => own().map(|change| change.intervention.locus.positions.first()).min(),
+            None => Some(0),
+        };
+        let Some(first) = first else { return 0 };
+        let from = own().map(|change| change.at).min().unwrap_or(0);
+        let segment = |(place, _): &(u32, u32)| *place as usize / STAGES;
+        let acts = &acts[acts.partition_point(|(place, _)| *place < from)..];
+        let changed = |of_segment: &[(u32, u32)]| {
+            let rows = of_segment.iter().map(|(_, act)| self.acts[*act as usize].rows as usize);
+            rows.map(|rows| 2 * rows.min(tokens.len())).sum()
+        };
+        let most = acts.chunk_by(|a, b| segment(a) == segment(b)).map(changed).max();
+        tokens.len() - first + most.unwrap_or(0)
     }
 
     /// These runs, their bases, and all that any of them reads, in rising order.
     pub(crate) fn closure(&self, runs: impl IntoIterator<Item = usize>) -> Vec<usize> {
         let mut open: Vec<usize> = runs.into_iter().collect();
-        let mut all = vec![false; self.runs.len()];
+        let mut all = HashSet::new();
         while let Some(run) = open.pop() {
-            if std::mem::replace(&mut all[run], true) {
-                continue;
+            if all.insert(run) {
+                open.extend(self.needs(run));
             }
-            open.extend(self.needs(run));
         }
-        (0..all.len()).filter(|run| all[*run]).collect()
+        let mut all: Vec<usize> = all.into_iter().collect();
+        all.sort_unstable();
+        all
     }
 
     /// Whether no run of as many tokens can have a row before this run's: it is the first and as its
@@ -176,11 +226,9 @@ impl<'a> Program<'a> {
         run == 0 && self.runs[run].changes.is_empty()
     }
 
-    /// The runs that a request's metrics compare with.
-    pub(crate) fn clean_runs(&self, request: usize) -> BTreeSet<usize> {
-        let measures = &self.requests[request].measures;
-        let clean = measures.iter().filter_map(|measure| measure.metric.clean());
-        clean.map(|run| self.offsets[request] + run.0).collect()
+    /// The segment that carried rows are said to be of: the one after the last.
+    pub(crate) fn carried_segment(&self) -> u32 {
+        self.architecture.n_layers as u32 + 1
     }
 
     /// The place's number: places are computed in rising order.
@@ -200,7 +248,6 @@ pub(crate) fn place_of(site: Site, n_layers: usize) -> usize {
 impl<'a> Change<'a> {
     /// Whether it copies another row's columns into the same columns.
     pub(crate) fn copies(&self) -> bool {
-        let columns = |l: &'a Locus| [&l.heads, &l.src_positions, &l.neurons];
         let operation = &self.intervention.operation;
         matches!(operation, Operation::Replace(Value::Source(_)))
             && self.reads.iter().all(|r| columns(r.locus) == columns(&self.intervention.locus))
@@ -213,43 +260,12 @@ impl<'a> Change<'a> {
     }
 }
 
-/// The place that an intervention changes, and what it reads.
-fn prepare(intervention: &Intervention, offset: usize) -> (Site, Vec<Read<'_>>) {
-    let read = |source: &'_ Source| -> (usize, State) { (offset + source.run.0, source.state) };
-    let reads = intervention.sources().iter().map(|source| {
-        let (run, state) = read(source);
-        Read { run, locus: source.locus.as_ref().unwrap_or(&intervention.locus), state }
-    });
-    (intervention.locus.site.place(), reads.collect())
-}
-
 /// Whether a locus takes in whole rows.
 pub(crate) fn whole(locus: &Locus) -> bool {
-    let all = [&locus.heads, &locus.src_positions, &locus.neurons];
-    all.into_iter().all(|selection| *selection == Selection::All)
+    columns(locus).into_iter().all(|selection| *selection == Selection::All)
 }
 
-fn key(intervention: &Intervention, offset: usize) -> Key<'_> {
-    let (adds, value) = match &intervention.operation {
-        Operation::Scale(factor) => {
-            let operation = Kind::Scale(factor.to_bits());
-            return Key { offset: 0, locus: &intervention.locus, operation };
-        }
-        Operation::Replace(value) => (false, value),
-        Operation::Add(value) => (true, value),
-    };
-    let source = |source: &'_ Source| -> (usize, State) { (source.run.0, source.state) };
-    let operation = match value {
-        Value::Constant(number) => Kind::Constant(adds, number.to_bits()),
-        Value::Array(array) => Kind::Array(adds, std::sync::Arc::as_ptr(array)),
-        Value::Source(_) | Value::Mean(_) => {
-            let sources = value.sources().iter();
-            let read = |s| {
-                let (run, state) = source(s);
-                (run, s.locus.as_ref(), state)
-            };
-            Kind::Sources(adds, sources.map(read).collect())
-        }
-    };
-    Key { offset, locus: &intervention.locus, operation }
+/// What narrows a locus within its rows.
+pub(crate) fn columns(locus: &Locus) -> [&Selection; 3] {
+    [&locus.heads, &locus.src_positions, &locus.neurons]
 }

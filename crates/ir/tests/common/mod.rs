@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod plans;
+
 use proptest::prelude::*;
 use tracewright_ir::{
     Activation, Architecture, Component as C, IrError, Locus, ModuleName, Norm, Position,

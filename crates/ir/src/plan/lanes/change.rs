@@ -1,28 +1,25 @@
 //! Interventions: which lane a run is in after it has acted at a place.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use crate::component::Component;
 use crate::intervention::State;
+use crate::plan::carried::CarriedRow;
+use crate::plan::hash::Quick;
+use crate::plan::lanes::lane::Lane;
 use crate::plan::lanes::{Capture, Lanes};
-use crate::plan::numbers::Operand;
-use crate::plan::program::{Program, Read, STAGES, place_of, whole};
+use crate::plan::numbers::{Operand, Patch, mix};
+use crate::plan::program::{Program, Read, STAGES, whole};
 use crate::site::Site;
 
-/// Interventions by place: runs in rising order, each with its changes in their order.
-pub(super) type Events = BTreeMap<usize, Vec<(usize, u32)>>;
+/// What happens at each place: seats in rising order, each with its act there.
+pub(super) type Events = BTreeMap<usize, Vec<(u32, u32)>>;
 
 pub(super) fn events(program: &Program<'_>, runs: &[usize]) -> Events {
-    let n_layers = program.architecture.n_layers;
-    let places: Vec<usize> =
-        program.changes.iter().map(|change| place_of(change.place, n_layers)).collect();
-    let mut by_place = vec![Vec::new(); (n_layers + 1) * STAGES];
-    let mut chain = Vec::new();
-    for run in runs {
-        chain.clear();
-        program.chain(*run, &mut chain);
-        for change in &chain {
-            by_place[places[*change as usize]].push((*run, *change));
+    let mut by_place = vec![Vec::new(); (program.architecture.n_layers + 1) * STAGES];
+    for (seat, run) in runs.iter().enumerate() {
+        for (place, act) in &program.runs[*run].acts {
+            by_place[*place as usize].push((seat as u32, *act));
         }
     }
     by_place.into_iter().enumerate().filter(|(_, events)| !events.is_empty()).collect()
@@ -32,17 +29,13 @@ pub(super) fn events(program: &Program<'_>, runs: &[usize]) -> Events {
 pub(crate) fn captures(program: &Program<'_>, runs: &[usize]) -> Vec<Capture> {
     let mut captures = Vec::new();
     let mut known = HashSet::new();
-    let mut chain = Vec::new();
-    for run in runs {
-        chain.clear();
-        program.chain(*run, &mut chain);
-        for change in &chain {
-            let change = &program.changes[*change as usize];
-            for read in change.reads.iter().filter(|r| r.locus.site.place() != change.place) {
-                let capture = (read.run, read.locus.site.place(), read.state);
-                if known.insert(capture) {
-                    captures.push(capture);
-                }
+    for change in runs.iter().flat_map(|run| &program.runs[*run].changes) {
+        let change = &program.changes[*change as usize];
+        let elsewhere = |read: &&Read<'_>| read.locus.site.place() != change.place && !read.above;
+        for read in change.reads.iter().filter(elsewhere) {
+            let capture = (read.run, read.locus.site.place(), read.state);
+            if known.insert(capture) {
+                captures.push(capture);
             }
         }
     }
@@ -51,101 +44,130 @@ pub(crate) fn captures(program: &Program<'_>, runs: &[usize]) -> Vec<Capture> {
 
 impl Lanes<'_> {
     /// Lets every run act at a place; runs that differ afterwards part.
-    pub(super) fn intervene(&mut self, events: &[(usize, u32)]) {
-        let mut left: HashMap<(usize, Vec<u32>), usize> = HashMap::new();
-        let mut before: HashMap<usize, usize> = HashMap::new();
-        for group in events.chunk_by(|a, b| a.0 == b.0) {
-            let run = group[0].0;
-            let from = self.of_run[run];
-            let changes: Vec<u32> = group.iter().map(|(_, change)| *change).collect();
-            let to = match left.get(&(from, changes.clone())) {
+    pub(super) fn intervene(&mut self, place: usize, events: &[(u32, u32)]) {
+        let mut left: Quick<(usize, u32), usize> = Quick::default();
+        for (seat, act) in events {
+            let seat = *seat as usize;
+            let from = self.seats[seat].lane;
+            let to = match left.get(&(from, *act)) {
                 Some(to) => *to,
                 None => {
-                    let to = self.changed(from, run, &changes, &before);
-                    left.insert((from, changes), to);
+                    let to = self.changed(from, *act, self.runs[seat], &left);
+                    left.insert((from, *act), to);
                     to
                 }
             };
-            before.insert(run, from);
-            if to != from {
-                self.lanes[from].runs -= 1;
-                self.lanes[to].runs += 1;
-                self.of_run[run] = to;
-            }
+            self.seats[seat].act(place, to);
+            self.lanes[from].runs -= 1;
+            self.lanes[to].runs += 1;
         }
     }
 
-    /// The lane of runs that leave `from` by these changes: `from` itself where they change nothing.
+    /// The lane of runs that leave `from` by an act: an earlier one where that changes nothing.
     fn changed(
         &mut self,
         from: usize,
+        act: u32,
         run: usize,
-        changes: &[u32],
-        before: &HashMap<usize, usize>,
+        left: &Quick<(usize, u32), usize>,
     ) -> usize {
+        // A base that has come from the same lane has done the first part already.
+        let mut changes = Vec::new();
+        let (mut open, mut start) = (Some(act), from);
+        while let Some(act) = open {
+            if let Some(to) = left.get(&(from, act)) {
+                start = *to;
+                break;
+            }
+            let act = &self.program.acts[act as usize];
+            changes.push(act.change);
+            open = act.before;
+        }
         let component = self.program.changes[changes[0] as usize].place.component;
         let next = self.lanes.len();
-        let mut rows = self.lanes[from].slot(component).to_vec();
-        for change in changes {
-            self.apply(*change, &mut rows, next as u32, before);
+        let mut rows = self.lanes[start].slot(component).to_vec();
+        for change in changes.iter().rev() {
+            self.apply(*change, &mut rows, next as u32);
         }
-        if rows == self.lanes[from].slot(component) {
-            return from;
+        let same = |lane: &usize| rows == self.lanes[*lane].slot(component);
+        if let Some(lane) = [from, start].into_iter().find(same) {
+            return lane;
         }
-        let mut lane = self.lanes[from].clone();
-        (lane.reference, lane.runs, lane.name) = (Some(from), 0, run);
-        *lane.slot_mut(component) = rows;
+        let lane = Lane {
+            reference: Some(start),
+            runs: 0,
+            name: run,
+            ..self.lanes[start].with(component, rows)
+        };
         self.lanes.push(lane);
         self.alive.push(next);
         next
     }
 
     /// What a change makes of the rows at its place.
-    fn apply(&mut self, change: u32, rows: &mut [u32], owner: u32, before: &HashMap<usize, usize>) {
+    fn apply(&mut self, change: u32, rows: &mut [u32], owner: u32) {
         let program = self.program;
         let prepared = &program.changes[change as usize];
         let component = prepared.place.component;
         let locus = &prepared.intervention.locus;
-        let positions = locus.positions.indices(rows.len());
         let stands_in = stands_alone(component) && whole(locus);
-        let sources: Vec<Vec<Operand>> =
-            prepared.reads.iter().map(|read| self.operands(read, prepared.place, before)).collect();
-        let copies = prepared.copies();
-        for (index, position) in positions.into_iter().enumerate() {
-            let operands: Vec<Operand> = sources.iter().map(|source| source[index]).collect();
+        let replaced = stands_alone(component) && !prepared.reads_input();
+        let reads = &prepared.reads;
+        let copies = prepared.copies() && reads[0].locus.site.place() == prepared.place;
+        for index in 0..locus.positions.len(rows.len()) {
+            let position = locus.positions.at(index);
             let input = rows[position];
-            let here = |o: &Operand| o.segment == self.segment as u32 && o.component == component;
-            let place = |row: u32| self.numbers.positions[row as usize] == position as u32;
-            rows[position] = match operands[..] {
-                [o] if copies && here(&o) && o.row == input => input,
+            if copies {
+                let source = self.operand(&reads[0], prepared.place, index).row;
                 // Positions enter with the embeddings and rotations.
-                [o] if copies && here(&o) && place(o.row) && stands_in => o.row,
-                _ => {
-                    let which = (change, index as u32);
-                    self.numbers.patch(component, which, input, operands, owner)
+                let in_place = self.numbers.row(source).position == position as u32;
+                if source == input || stands_in && in_place {
+                    rows[position] = source;
+                    continue;
                 }
-            };
+            }
+            let operand = |read| self.operand(read, prepared.place, index);
+            let operands: Vec<Operand> = reads.iter().map(operand).collect();
+            let read = operands.iter().fold(0, |read, operand| self.mark(read, operand));
+            let (index, effect) = (index as u32, prepared.effect);
+            let patch = Patch { component, change, index, effect, input, replaced, operands };
+            rows[position] = self.numbers.patch(patch, owner, read);
         }
     }
 
-    /// The rows that a source is read from, in the order of its positions.
-    fn operands(&self, read: &Read<'_>, at: Site, before: &HashMap<usize, usize>) -> Vec<Operand> {
+    /// The mark of one more operand.
+    fn mark(&self, before: u64, operand: &Operand) -> u64 {
+        let Operand { segment, component, row } = *operand;
+        if segment == self.program.carried_segment() {
+            return mix(mix(before, segment.into()), row.into());
+        }
+        let numbers = self.segments.get(segment as usize).unwrap_or(&self.numbers);
+        mix(mix(before, u64::from(segment) << 8 | component as u64), numbers.row(row).mark)
+    }
+
+    /// What a source at `index` of its positions is, for a change at a place.
+    fn operand(&self, read: &Read<'_>, at: Site, index: usize) -> Operand {
         let place = read.locus.site.place();
         let component = place.component;
-        let len = self.program.runs[read.run].tokens.len();
-        let positions = read.locus.positions.indices(len);
-        if place != at {
-            let captured = &self.captured[&(read.run, read.locus.site.place(), read.state)];
-            return positions.into_iter().map(|position| captured[position]).collect();
+        let position = read.locus.positions.at(index);
+        if read.above {
+            let carried = CarriedRow { run: read.run, site: place, state: read.state, position };
+            let (segment, row) =
+                (self.program.carried_segment(), self.program.carried.number(&carried));
+            return Operand { segment, component, row };
         }
+        if place != at {
+            let rows = &self.captured[&(read.run, place, read.state)];
+            let segment = (self.program.place(place) / STAGES) as u32;
+            return Operand { segment, component, row: rows[position] };
+        }
+        let seat = &self.seats[self.seat(read.run)];
         let lane = match read.state {
-            State::Left => self.of_run[read.run],
-            State::Computed => before.get(&read.run).copied().unwrap_or(self.of_run[read.run]),
+            State::Left => seat.lane,
+            State::Computed => seat.before(self.program.place(place)),
         };
-        let rows = self.lanes[lane].slot(component);
-        let operand =
-            |position| Operand { segment: self.segment as u32, component, row: rows[position] };
-        positions.into_iter().map(operand).collect()
+        let row = self.lanes[lane].slot(component)[position];
+        Operand { segment: self.segment as u32, component, row }
     }
 }
 

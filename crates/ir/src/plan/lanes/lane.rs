@@ -17,6 +17,8 @@ pub(super) struct Lane {
     /// What will be added to the stream or goes into q, k and v; none where its rows have the same
     /// numbers as the stream's.
     pub(super) branch: Option<Vec<u32>>,
+    /// Whether the branch is what attention has made of the stream: its rows stand for their sums.
+    pub(super) plain: bool,
     /// q, k and v where they differ from the branch.
     pub(super) qkv: [Option<Vec<u32>>; 3],
 }
@@ -31,11 +33,27 @@ impl Lane {
         }
     }
 
-    pub(super) fn slot_mut(&mut self, component: Component) -> &mut Vec<u32> {
+    /// A lane with other rows at a component.
+    pub(super) fn with(&self, component: Component, rows: Vec<u32>) -> Self {
+        let Self { reference, runs, name, ref resid, ref branch, ref qkv, .. } = *self;
+        let (resid, branch, qkv) = match slot(component) {
+            Slot::Resid => (rows, branch.clone(), qkv.clone()),
+            Slot::Branch => (resid.clone(), Some(rows), qkv.clone()),
+            Slot::Qkv(which) => {
+                let mut qkv = qkv.clone();
+                qkv[which] = Some(rows);
+                (resid.clone(), branch.clone(), qkv)
+            }
+        };
+        Self { reference, runs, name, resid, branch, plain: false, qkv }
+    }
+
+    /// The same, with the lane given up.
+    pub(super) fn into_slot(self, component: Component) -> Vec<u32> {
         match slot(component) {
-            Slot::Resid => &mut self.resid,
-            Slot::Branch => self.branch.get_or_insert_default(),
-            Slot::Qkv(which) => self.qkv[which].get_or_insert_default(),
+            Slot::Resid => self.resid,
+            Slot::Branch => self.branch.unwrap_or(self.resid),
+            Slot::Qkv(_) => self.slot(component).to_vec(),
         }
     }
 
@@ -55,13 +73,34 @@ impl Lane {
 
     /// How many keys and values from the first on are those of another lane.
     pub(super) fn common(&self, other: &Self) -> usize {
-        common(self.qkv(1), other.qkv(1)).min(common(self.qkv(2), other.qkv(2)))
+        let keys = common(self.qkv(1), other.qkv(1));
+        if self.is_stream() && other.is_stream() {
+            return keys;
+        }
+        keys.min(common(self.qkv(2), other.qkv(2)))
+    }
+
+    /// How many rows from the first on have the stream and query of another lane.
+    pub(super) fn common_queries(&self, other: &Self) -> usize {
+        let stream = common(&self.resid, &other.resid);
+        if self.is_stream() && other.is_stream() {
+            return stream;
+        }
+        stream.min(common(self.qkv(0), other.qkv(0)))
+    }
+
+    /// Whether nobody has changed what is computed from the stream.
+    pub(super) fn is_stream(&self) -> bool {
+        self.branch.is_none() && self.qkv.iter().all(Option::is_none)
     }
 }
 
 /// How many rows from the first on are the same.
 pub(super) fn common(a: &[u32], b: &[u32]) -> usize {
-    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+    const BLOCK: usize = 8;
+    let blocks = a.chunks_exact(BLOCK).zip(b.chunks_exact(BLOCK));
+    let first = BLOCK * blocks.take_while(|(a, b)| a == b).count();
+    first + a[first..].iter().zip(&b[first..]).take_while(|(a, b)| a == b).count()
 }
 
 enum Slot {

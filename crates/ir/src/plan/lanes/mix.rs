@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::plan::hash::Quick;
 use crate::plan::lanes::Lanes;
 use crate::plan::lanes::keys::Below;
-use crate::plan::numbers::{NONE, Numbers};
+use crate::plan::lanes::lane::Lane;
+use crate::plan::numbers::{Birth, NONE, Numbers, Row, mix};
 
 /// Lanes that attention has been through.
 struct Mixed {
@@ -12,24 +14,35 @@ struct Mixed {
     index: Vec<u32>,
     /// Their rows of attention.
     branches: Vec<Vec<u32>>,
+    /// The marks of their keys and values up to each position, one lane after the other, and where each
+    /// lane's begin.
+    seen: Vec<u64>,
+    firsts: Vec<usize>,
 }
 
 impl Lanes<'_> {
     /// Attention: every position that sees something new gets a new row; lanes that have become
     /// equal become one.
-    pub(super) fn attend(&mut self, segments: &mut Vec<Numbers>) -> Below {
+    pub(super) fn attend(&mut self) -> Below {
         self.drop_empty();
-        let numbers = std::mem::take(&mut self.numbers);
+        let next = Numbers::with_capacity(self.numbers.rows.len());
+        let numbers = std::mem::replace(&mut self.numbers, next);
         let mut below = Below::default();
-        let mut mixed = Mixed { index: vec![NONE; self.lanes.len()], branches: Vec::new() };
+        let index = vec![NONE; self.lanes.len()];
+        let (branches, seen, firsts) = (Vec::new(), Vec::new(), Vec::new());
+        let mut mixed = Mixed { index, branches, seen, firsts };
         let mut merged: BTreeMap<usize, usize> = BTreeMap::new();
+        let mut twins: Quick<u64, usize> = Quick::default();
         for id in self.alive.clone() {
             self.lanes[id].project();
             let reference = self.lanes[id].reference;
             let reference = reference.map(|lane| merged.get(&lane).copied().unwrap_or(lane));
             let (reference, shared) = self.nearest(id, reference, &mixed, &numbers);
             self.lanes[id].reference = reference;
-            if let Some(to) = reference.filter(|to| self.equal(id, *to)) {
+            // Two lanes may have become equal on different ways, with references that don't tell.
+            let twin = *twins.entry(self.digest(id)).or_insert(id);
+            let mut earlier = reference.into_iter().chain((twin != id).then_some(twin));
+            if let Some(to) = earlier.find(|to| self.equal(id, *to)) {
                 self.lanes[to].runs += self.lanes[id].runs;
                 self.lanes[id].runs = 0;
                 merged.insert(id, to);
@@ -37,39 +50,63 @@ impl Lanes<'_> {
             }
             let other = reference.map(|lane| mixed.index[lane]);
             mixed.index[id] = below.push(&self.lanes[id], other, shared);
-            let branch = self.mix(id, shared, &mixed);
-            mixed.branches.push(branch);
+            self.mix(id, shared, &mut mixed, &numbers);
         }
         self.alive.retain(|id| !merged.contains_key(id));
         for (id, branch) in self.alive.iter().zip(mixed.branches) {
             self.lanes[*id].branch = Some(branch);
+            self.lanes[*id].plain = true;
             self.lanes[*id].qkv = [None, None, None];
         }
         if !merged.is_empty() {
-            for lane in &mut self.of_run {
-                *lane = merged.get(lane).copied().unwrap_or(*lane);
+            for seat in &mut self.seats {
+                seat.lane = merged.get(&seat.lane).copied().unwrap_or(seat.lane);
             }
         }
-        segments.push(numbers);
+        self.segments.push(numbers);
         below
     }
 
-    /// A lane's rows after attention: those of its reference as long as queries, keys and values are
-    /// the same.
-    fn mix(&mut self, id: usize, shared: usize, mixed: &Mixed) -> Vec<u32> {
-        let (lane, keys) = (&self.lanes[id], mixed.index[id]);
-        let other = lane
-            .reference
-            .map(|other| (self.lanes[other].qkv(0), &mixed.branches[mixed.index[other] as usize]));
-        let mut branch = Vec::with_capacity(lane.resid.len());
-        for (position, (query, resid)) in lane.qkv(0).iter().zip(&lane.resid).enumerate() {
-            let same = other.filter(|(q, _)| position < shared && q[position] == *query);
-            branch.push(match same {
-                Some((_, rows)) => rows[position],
-                None => self.numbers.attention(*query, keys, position as u32, id as u32, *resid),
-            });
+    /// A lane's rows after attention: those of its reference as long as the stream, queries, keys and
+    /// values are the same.
+    fn mix(&mut self, id: usize, shared: usize, mixed: &mut Mixed, below: &Numbers) {
+        let mut branch = self.spare.pop().unwrap_or_default();
+        let (lane, list) = (&self.lanes[id], mixed.index[id]);
+        mixed.firsts.push(mixed.seen.len());
+        let other = lane.reference.map(|other| &self.lanes[other]);
+        let of_other = lane.reference.map(|other| mixed.index[other] as usize);
+        let rows = of_other.map_or(&[][..], |other| &mixed.branches[other]);
+        if let (Some(other), Some(index)) = (other, of_other) {
+            let same = shared.min(lane.common_queries(other));
+            branch.extend_from_slice(&rows[..same]);
+            let first = mixed.firsts[index];
+            mixed.seen.extend_from_within(first..first + same);
         }
-        branch
+        let mut seen = match branch.len() {
+            0 => self.segment as u64,
+            _ => mixed.seen[mixed.seen.len() - 1],
+        };
+        let (queries, keys, values) = (lane.qkv(0), lane.qkv(1), lane.qkv(2));
+        for position in branch.len()..lane.resid.len() {
+            let (query, resid) = (queries[position], lane.resid[position]);
+            let mark = |row: u32| below.row(row).mark;
+            seen = mix(seen, both(mark(keys[position]), mark(values[position])));
+            mixed.seen.push(seen);
+            let same = |other: &&Lane| {
+                position < shared
+                    && other.qkv(0)[position] == query
+                    && other.resid[position] == resid
+            };
+            if other.filter(same).is_some() {
+                branch.push(rows[position]);
+                continue;
+            }
+            let (birth, owner) = (Birth::Attention { keys: list, query }, id as u32);
+            let mark = mix(seen, both(mark(query), mark(resid)));
+            let position = position as u32;
+            branch.push(self.numbers.push(Row { birth, owner, position, resid, mark }));
+        }
+        mixed.branches.push(branch);
     }
 
     /// The earlier lane with the longest common beginning: the lane's reference, or the one that the
@@ -84,7 +121,7 @@ impl Lanes<'_> {
         let lane = &self.lanes[id];
         let mut best = reference.map_or((None, 0), |r| (Some(r), lane.common(&self.lanes[r])));
         while let Some(row) = lane.qkv(1).get(best.1) {
-            let owner = numbers.owners[*row as usize] as usize;
+            let owner = numbers.row(*row).owner as usize;
             if owner >= id || Some(owner) == best.0 || mixed.index[owner] == NONE {
                 break;
             }
@@ -95,6 +132,17 @@ impl Lanes<'_> {
             best = (Some(owner), shared);
         }
         best
+    }
+
+    /// A number that equal lanes have in common.
+    fn digest(&self, id: usize) -> u64 {
+        let lane = &self.lanes[id];
+        let streams = [lane.resid.as_slice(), lane.qkv(0), lane.qkv(1), lane.qkv(2)];
+        let streams = if lane.is_stream() { &streams[..1] } else { &streams };
+        let next = |digest: u64, row: &u32| {
+            digest.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(u64::from(*row) + 1)
+        };
+        streams.iter().copied().flatten().fold(0, next)
     }
 
     fn equal(&self, a: usize, b: usize) -> bool {
@@ -138,4 +186,9 @@ impl Lanes<'_> {
             (lane.resid, lane.branch, lane.qkv) = (Vec::new(), None, [None, None, None]);
         }
     }
+}
+
+/// The mark of two rows, mostly of one.
+fn both(a: u64, b: u64) -> u64 {
+    if a == b { a } else { mix(a, b) }
 }

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::component::Component;
 use crate::intervention::State;
-use crate::plan::numbers::{Numbers, Operand};
+use crate::plan::numbers::{NONE, Numbers, mix};
 use crate::plan::program::{Program, STAGES};
 use crate::plan::stage;
 use crate::site::Site;
@@ -35,60 +35,106 @@ pub(crate) struct Numbered {
     /// What the attention at the bottom of each segment reads; the first segment has none.
     pub(crate) below: Vec<Below>,
     /// The rows that were asked for: by position.
-    pub(crate) captured: HashMap<Capture, Vec<Operand>>,
+    pub(crate) captured: HashMap<Capture, Vec<u32>>,
     /// The first run of each lane.
     pub(crate) names: Vec<usize>,
+    /// The rows of each lane at the top; none of those that don't get there.
+    tops: Vec<Vec<u32>>,
+    /// The runs, and the lane at the top of each.
+    runs: Vec<usize>,
+    top: Vec<usize>,
+}
+
+impl Numbered {
+    /// A run's rows at the logits.
+    pub(crate) fn logits(&self, run: usize) -> &[u32] {
+        &self.tops[self.top[seat(&self.runs, run)]]
+    }
+}
+
+/// A run's place among those of a pass, which are in rising order.
+fn seat(runs: &[usize], run: usize) -> usize {
+    runs.partition_point(|other| *other < run)
 }
 
 /// The numbering under way.
 struct Lanes<'a> {
     program: &'a Program<'a>,
+    runs: &'a [usize],
     lanes: Vec<Lane>,
     /// Lanes that go on, in rising order.
     alive: Vec<usize>,
-    /// The lane of each run; none ([`NOWHERE`]) for runs that aren't in the pass.
-    of_run: Vec<usize>,
+    /// Where each of the runs is.
+    seats: Vec<Seat>,
+    /// The segment that is worked on, its rows, and those of the segments below.
     segment: usize,
     numbers: Numbers,
-    captured: HashMap<Capture, Vec<Operand>>,
+    segments: Vec<Numbers>,
+    captured: HashMap<Capture, Vec<u32>>,
+    /// Room for rows that no lane needs any more.
+    spare: Vec<Vec<u32>>,
 }
 
-const NOWHERE: usize = usize::MAX;
+/// Where a run is: its lane, and the one that it was in before it acted at a place.
+#[derive(Clone, Copy)]
+struct Seat {
+    lane: usize,
+    earlier: usize,
+    /// The last place at which it acted.
+    acted: Option<usize>,
+}
+
+impl Seat {
+    fn act(&mut self, place: usize, to: usize) {
+        *self = Self { lane: to, earlier: self.lane, acted: Some(place) };
+    }
+
+    /// The lane before the run's own interventions at the place that is being worked on.
+    fn before(&self, place: usize) -> usize {
+        if self.acted == Some(place) { self.earlier } else { self.lane }
+    }
+}
 
 /// Numbers the rows of these runs, which must hold their bases and sources.
 pub(crate) fn number(program: &Program<'_>, runs: &[usize], captures: &[Capture]) -> Numbered {
     let n_layers = program.architecture.n_layers;
     let mut lanes = Lanes {
         program,
+        runs,
         lanes: Vec::new(),
         alive: Vec::new(),
-        of_run: vec![NOWHERE; program.runs.len()],
+        seats: Vec::with_capacity(runs.len()),
         segment: 0,
         numbers: Numbers::default(),
+        segments: Vec::new(),
         captured: HashMap::new(),
+        spare: Vec::new(),
     };
     let events = events(program, runs);
     let mut wanted: BTreeMap<usize, Vec<Capture>> = BTreeMap::new();
     for capture in captures {
         wanted.entry(program.place(capture.1)).or_default().push(*capture);
     }
-    lanes.start(runs);
-    let (mut segments, mut below) = (Vec::new(), Vec::new());
+    lanes.start();
+    let mut below = Vec::new();
     for segment in 0..=n_layers {
         lanes.segment = segment;
-        below.push(if segment > 0 { lanes.attend(&mut segments) } else { Below::default() });
+        below.push(if segment > 0 { lanes.attend() } else { Below::default() });
         lanes.stages(&events, &wanted);
     }
-    segments.push(std::mem::take(&mut lanes.numbers));
-    let names = lanes.lanes.iter().map(|lane| lane.name).collect();
-    Numbered { segments, below, captured: lanes.captured, names }
+    let Lanes { lanes, seats, captured, mut segments, numbers, .. } = lanes;
+    segments.push(numbers);
+    let names = lanes.iter().map(|lane| lane.name).collect();
+    let tops = lanes.into_iter().map(|lane| lane.into_slot(Component::Logits)).collect();
+    let top = seats.into_iter().map(|seat| seat.lane).collect();
+    Numbered { segments, below, captured, names, tops, runs: runs.to_vec(), top }
 }
 
 impl Lanes<'_> {
     /// Puts runs of equal tokens into one lane, and finds the prefixes that prompts share.
-    fn start(&mut self, runs: &[usize]) {
+    fn start(&mut self) {
         let mut by_tokens: HashMap<&[u32], usize> = HashMap::new();
-        for run in runs {
+        for run in self.runs {
             let tokens = self.program.runs[*run].tokens;
             let next = self.lanes.len();
             let lane = *by_tokens.entry(tokens).or_insert(next);
@@ -99,12 +145,17 @@ impl Lanes<'_> {
                 let resid: Vec<u32> = tokens.iter().enumerate().map(row).collect();
                 let reference = self.longest_prefix(&resid);
                 let qkv = [None, None, None];
-                self.lanes.push(Lane { reference, runs: 0, name: *run, resid, branch: None, qkv });
+                let (name, branch, plain) = (*run, None, false);
+                self.lanes.push(Lane { reference, runs: 0, name, resid, branch, plain, qkv });
                 self.alive.push(next);
             }
             self.lanes[lane].runs += 1;
-            self.of_run[*run] = lane;
+            self.seats.push(Seat { lane, earlier: lane, acted: None });
         }
+    }
+
+    fn seat(&self, run: usize) -> usize {
+        seat(self.runs, run)
     }
 
     fn longest_prefix(&self, resid: &[u32]) -> Option<usize> {
@@ -135,7 +186,7 @@ impl Lanes<'_> {
             let captures = wanted.get(&place).unwrap_or(&none);
             self.capture(captures, State::Computed);
             if let Some(events) = events.get(&place) {
-                self.intervene(events);
+                self.intervene(place, events);
             }
             self.capture(captures, State::Left);
         }
@@ -145,30 +196,47 @@ impl Lanes<'_> {
     fn join(&mut self, component: Component) {
         for index in 0..self.alive.len() {
             let id = self.alive[index];
-            let lane = &mut self.lanes[id];
-            let Some(branch) = lane.branch.take() else { continue };
-            for (resid, branch) in lane.resid.iter_mut().zip(branch) {
-                // A row of attention already stands for its sum with the residual row below it; any
-                // other branch row has the number of the row that it was computed from.
-                let plain = match component {
-                    Component::ResidMid => self.numbers.resids[branch as usize] == *resid,
-                    _ => branch == *resid,
-                };
-                *resid = match plain {
-                    true => branch,
-                    false => self.numbers.join(component, *resid, branch, id as u32),
-                };
+            let Some(branch) = self.lanes[id].branch.take() else { continue };
+            if self.lanes[id].plain {
+                let mut old = std::mem::replace(&mut self.lanes[id].resid, branch);
+                old.clear();
+                self.spare.push(old);
+                continue;
             }
+            let mut stream = std::mem::take(&mut self.lanes[id].resid);
+            for (resid, branch) in stream.iter_mut().zip(branch) {
+                *resid = self.sum(component, *resid, branch, id as u32);
+            }
+            self.lanes[id].resid = stream;
         }
+    }
+
+    /// The sum of a residual row and a branch's. A row of attention already stands for its sum with the
+    /// residual row below it; any other branch row has the number of the row that it was computed from.
+    fn sum(&mut self, component: Component, resid: u32, branch: u32, owner: u32) -> u32 {
+        let own = self.numbers.row(branch).resid;
+        let (mark, same) = match (component, self.segments.last()) {
+            (Component::ResidMid, Some(_)) if own == resid => return branch,
+            (Component::ResidMid, Some(below)) => {
+                let mark = below.row(resid).mark;
+                (mark, own != NONE && below.row(own).mark == mark)
+            }
+            _ if branch == resid => return branch,
+            _ => {
+                let mark = self.numbers.row(resid).mark;
+                (mark, self.numbers.row(branch).mark == mark)
+            }
+        };
+        let branch_mark = self.numbers.row(branch).mark;
+        let mark = if same { branch_mark } else { mix(mark, branch_mark) };
+        self.numbers.join(component, resid, branch, owner, mark)
     }
 
     fn capture(&mut self, captures: &[Capture], state: State) {
         for capture in captures.iter().filter(|capture| capture.2 == state) {
-            let component = capture.1.place().component;
-            let segment = self.segment as u32;
-            let rows = self.lanes[self.of_run[capture.0]].slot(component).iter();
-            let operand = |row: &u32| Operand { segment, component, row: *row };
-            self.captured.insert(*capture, rows.map(operand).collect());
+            let lane = self.seats[self.seat(capture.0)].lane;
+            let rows = self.lanes[lane].slot(capture.1.place().component).to_vec();
+            self.captured.insert(*capture, rows);
         }
     }
 }
