@@ -89,7 +89,8 @@ impl Session {
     /// passes, unless another one is given.
     pub(crate) fn execution_in(&self, folder: &Path) -> Result<Execution, Failure> {
         let execution = self.execution()?;
-        let begun = if self.memory.is_none() { RunFile::read(folder)? } else { None };
+        // A folder that can't be read is refused when it is opened.
+        let begun = RunFile::read(folder).ok().flatten().filter(|_| self.memory.is_none());
         let memory = begun.and_then(|run| run.environment["memory"].as_u64());
         Ok(Execution { memory: memory.unwrap_or(execution.memory), ..execution })
     }
