@@ -18,7 +18,7 @@ fn a_plan_says_what_a_trace_would_compute_and_what_that_saves() {
     computed    448 variants; 32 equal their base or another one
     rows        13,893 through a layer, for 86,400 with ROME's 3 forward passes for each cell (6.2 times fewer)
     operations  12.430 GFLOP, for 84.935 GFLOP with ROME's 3 forward passes for each cell (6.8 times fewer); and 71.068 MFLOP in the attentions themselves
-    memory      13 MiB at most, of the 64 MiB that a pass may take; the weights take 23 MiB beside them
+    memory      14 MiB at most, of the 64 MiB that a pass may take; the weights take 23 MiB beside them
     passes      1
     ");
 }

@@ -11,7 +11,8 @@
 
 use burn::tensor::Tensor;
 
-use crate::{Logits, log_normaliser, softmax};
+use crate::normaliser::log_normaliser;
+use crate::{Logits, softmax};
 
 /// `[rows, vocab]`, clean `[1, vocab]` → `[rows]`
 pub(crate) fn of(logits: Tensor<2>, clean: Tensor<2>) -> Tensor<1> {

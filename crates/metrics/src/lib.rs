@@ -24,6 +24,7 @@ mod logit;
 mod logit_diff;
 mod logprob;
 mod mse;
+mod normaliser;
 mod prob;
 mod rank;
 
@@ -81,16 +82,6 @@ fn columns(x: Tensor<2>, ids: &[u32]) -> Tensor<2> {
 /// One column: `[rows, vocab]` → `[rows]`.
 fn column(x: Tensor<2>, id: u32) -> Tensor<1> {
     columns(x, &[id]).squeeze_dim(1)
-}
-
-/// The largest logit of each row and the logarithm of Σ exp(z − largest), both `[rows, 1]`: their sum
-/// is what turns a logit into the logarithm of a probability.
-///
-/// Burn's `log_softmax` would write `[rows, vocab]` twice for the one column that is asked for.
-fn log_normaliser(logits: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
-    let largest = logits.clone().max_dim(1);
-    let log_sum = (logits - largest.clone()).exp().sum_dim(1).log();
-    (largest, log_sum)
 }
 
 /// Probabilities in f64, for the bounds.

@@ -10,7 +10,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::log_normaliser;
+use crate::normaliser::log_normaliser;
 
 /// `[rows, vocab]` → `[rows]`
 pub(crate) fn of(logits: Tensor<2>, answer: u32) -> Tensor<1> {

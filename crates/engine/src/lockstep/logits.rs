@@ -49,14 +49,15 @@ impl<'a> Metrics<'a> {
         Self { requests, pass, reads, values: BTreeMap::new(), held, waiting: Vec::new() }
     }
 
-    /// Reads the metrics of a block's logits, in one transfer from the device.
+    /// Reads the metrics of a block's logits, in one transfer from the device. The last of them has the
+    /// logits to itself, so that nothing is copied where there is one.
     pub(crate) fn read(
         &mut self,
         decoder: &Decoder,
         block: &Block<'_>,
-        logits: &Live,
+        logits: Live,
     ) -> Result<(), EngineError> {
-        let Some(value) = &logits.value else { return Ok(()) };
+        let Some(value) = logits.value else { return Ok(()) };
         for (index, row) in logits.rows.iter().enumerate() {
             if let Some(held) = self.held.get_mut(row) {
                 // A copy, not a view, which would hold the whole block.
@@ -75,9 +76,13 @@ impl<'a> Metrics<'a> {
             }
         }
         let (mut keys, mut transaction) = (Vec::new(), Transaction::default());
-        for ((request, measure, clean), rows) in batches {
+        let mut value = Some(value);
+        while let (Some(((request, measure, clean), rows)), Some(all)) =
+            (batches.pop_first(), value.take())
+        {
             let indices: Vec<usize> = rows.iter().map(|(index, _)| *index).collect();
-            let values = decoder.select_rows(value.clone(), &indices);
+            value = (!batches.is_empty()).then(|| all.clone());
+            let values = decoder.select_rows(all, &indices);
             transaction = transaction.register(self.metric(request, measure, values, clean)?);
             keys.push((request, measure, rows));
         }

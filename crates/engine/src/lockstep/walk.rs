@@ -276,7 +276,7 @@ impl<'a> Walk<'a> {
                 (!rows.is_empty()).then(|| decoder.ln_final().apply(self.below.take(&rows)));
             let normed = self.settle(&block, Component::FinalNorm, Live { rows, value: normed })?;
             let logits = self.stage(&block, Component::Logits, normed, |x| decoder.unembed(x))?;
-            self.metrics.read(decoder, &block, &logits)?;
+            self.metrics.read(decoder, &block, logits)?;
         }
         Ok(())
     }

@@ -15,7 +15,7 @@ use crate::plan::stage::Stages;
 pub const BLOCK_ROWS: usize = 512;
 
 /// Rows whose logits exist at the same time: they are as wide as the vocabulary.
-pub const LOGIT_ROWS: usize = 64;
+pub const LOGIT_ROWS: usize = 128;
 
 const F32: u64 = size_of::<f32>() as u64;
 
