@@ -308,16 +308,11 @@ fn logits(request: &Request, outcome: &Outcome) -> Vec<Vec<f32>> {
 fn check(request: &Request, ours: &Outcome, theirs: &Outcome) -> Result<(), TestCaseError> {
     let largest = |array: &Array| array.data.iter().fold(1e-3_f64, |most, x| most.max(x.abs()));
     let logits = logits(request, theirs);
-    // Of all runs: what some differ in may be all that is left in another.
-    let largest_logit =
-        logits.iter().flatten().fold(1e-3_f64, |most, x| most.max(f64::from(x.abs())));
     for (reading, (a, b)) in request.readings.iter().zip(ours.readings.iter().zip(&theirs.readings))
     {
         prop_assert_eq!(&a.shape, &b.shape);
-        let bound = match reading.locus.site.component {
-            Component::Logits => LOGITS * largest_logit,
-            _ => READINGS * largest(b),
-        };
+        let logits = reading.locus.site.component == Component::Logits;
+        let bound = if logits { LOGITS } else { READINGS } * largest(b);
         for (a, b) in a.data.iter().zip(&b.data) {
             prop_assert!((a - b).abs() <= bound, "{:?}: {a} and {b}, bound {bound:e}", reading);
         }
@@ -326,7 +321,9 @@ fn check(request: &Request, ours: &Outcome, theirs: &Outcome) -> Result<(), Test
         for (run, (a, b)) in request.measured.iter().zip(a.iter().zip(b)) {
             let clean = measure.metric.clean().unwrap_or(*run);
             let (own, clean) = (Logits(&logits[run.0]), Logits(&logits[clean.0]));
-            let moved = bound(&measure.metric, own, clean, LOGITS * largest_logit);
+            let both = own.0.iter().chain(clean.0);
+            let epsilon = LOGITS * both.fold(1e-3, |most: f64, x| most.max(f64::from(x.abs())));
+            let moved = bound(&measure.metric, own, clean, epsilon);
             // 1e-6 for the rounding of the metric's own sums over the vocabulary.
             let bound = moved + 1e-6 * (1.0 + b.abs());
             let name = measure.metric.name();
