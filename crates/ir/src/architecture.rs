@@ -145,6 +145,18 @@ impl Architecture {
         }
     }
 
+    /// What the architecture can say and neither the planner nor the decoder computes yet: a plan would
+    /// look right and be wrong.
+    pub fn not_yet(&self) -> Option<&'static str> {
+        let unsupported = [
+            (self.position == Position::Rotary, "rotary positions"),
+            (self.query_key_norm, "a norm of queries and keys"),
+            (self.gated_mlp, "a gated MLP"),
+            (self.parallel_residual, "a parallel residual"),
+        ];
+        unsupported.into_iter().find(|(asked, _)| *asked).map(|(_, what)| what)
+    }
+
     /// Every site of the model in the order in which a forward pass computes them.
     ///
     /// `resid_pre` is listed for layer 0 only: above, it is `resid_post` of the layer below.

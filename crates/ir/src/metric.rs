@@ -90,6 +90,26 @@ impl Metric {
         }
     }
 
+    /// Whether the metric depends on the logits of its [`tokens`](Self::tokens) alone.
+    pub fn reads_tokens_alone(&self) -> bool {
+        matches!(self, Self::Logit { .. } | Self::LogitDiff { .. })
+    }
+
+    /// The same metric on rows that hold the logits of these tokens alone, in this order, which must
+    /// have all that it [reads](Self::reads_tokens_alone).
+    pub fn among(&self, tokens: &[u32]) -> Self {
+        let place =
+            |id: &u32| tokens.iter().position(|token| token == id).unwrap_or_default() as u32;
+        match self {
+            Self::Logit { answer } => Self::Logit { answer: place(answer) },
+            Self::LogitDiff { answers, distractors } => Self::LogitDiff {
+                answers: answers.iter().map(place).collect(),
+                distractors: distractors.iter().map(place).collect(),
+            },
+            other => other.clone(),
+        }
+    }
+
     /// The run that the metric compares with.
     pub fn clean(&self) -> Option<RunId> {
         match self {

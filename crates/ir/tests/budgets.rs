@@ -89,7 +89,7 @@ fn a_budget_that_is_too_small_names_the_smallest_that_works() {
     assert!(passes.iter().all(|c| planner.pass(c).cost(&architecture).peak_bytes <= smallest));
     let error = planner.passes(100).map_err(|error| error.to_string()).err();
     let expected = "a memory budget of 100 bytes is too small for a single run: the smallest that \
-                    works is 4KiB";
+                    works is 2KiB";
     assert_eq!(error.as_deref(), Some(expected));
 }
 

@@ -52,6 +52,7 @@ layer 0
   attn_out  clean 3, corrupted 3
   mlp_out   clean 3, corrupted 3
   logits    clean 3, corrupted 3
+  of tokens 5
 "#,
     );
 }
@@ -81,6 +82,7 @@ layer 2
   attn_out  clean 3, corrupted 3, patched 3
   mlp_out   clean 3, corrupted 3, patched 3
   logits    clean 3, corrupted 3, patched 3
+  of tokens 5
 "#,
     );
 }
@@ -110,6 +112,7 @@ layer 2
   attn_out  clean 3, corrupted 3, patched 3
   mlp_out   clean 3, corrupted 3, patched 3
   logits    clean 3, corrupted 3, patched 3
+  of tokens 5
 "#,
     );
 }
@@ -135,6 +138,7 @@ layer 1
   attn_out  clean 3, corrupted 3
   mlp_out   clean 3, corrupted 3
   logits    clean 3, corrupted 3
+  of tokens 5
 "#,
     );
 }
@@ -164,6 +168,7 @@ layer 1
   attn_out  clean 3, corrupted 3
   mlp_out   clean 3, corrupted 3
   logits    clean 3, corrupted 3
+  of tokens 5
 "#,
     );
 }
@@ -197,6 +202,7 @@ layer 2
   attn_out  clean 3, corrupted 3, short 3, long 3
   mlp_out   clean 3, corrupted 3, short 3, long 3
   logits    clean 3, corrupted 3, short 3, long 3
+  of tokens 5
 "#,
     );
 }
@@ -229,6 +235,7 @@ layer 2
   attn_out  clean 3, corrupted 3, severed 3
   mlp_out   clean 3, corrupted 3, severed 3
   logits    clean 3, corrupted 3, severed 3
+  of tokens 5
 "#,
     );
 }
@@ -256,6 +263,7 @@ layer 1
   attn_out  clean 3, corrupted 3, q 3, k 3, v 3
   mlp_out   clean 3, corrupted 3, q 3, k 3, v 3
   logits    clean 3, corrupted 3, q 3, k 3, v 3
+  of tokens 5
 "#,
     );
 }
@@ -282,6 +290,7 @@ layer 0
   mlp_post neurons 3 = mlp_post@0[position 3, neuron 7,9] ← #0 clean 3
   resid_post neurons 3 = corrupted 3 + neurons 3
   logits    clean 3, corrupted 3, head 3, neurons 3
+  of tokens 5
 "#,
     );
 }
@@ -312,6 +321,7 @@ layer 1
   mlp_out   clean 3, corrupted 3
   resid_post reader 3 = resid_post@1[position 3] ← #0.resid_post@0[position 2] clean 2
   logits    clean 3, corrupted 3, reader 3
+  of tokens 5
 "#,
     );
 }
@@ -339,6 +349,7 @@ layer 0
   attn_out  clean 3, corrupted 3, noisy 3
   mlp_out   clean 3, corrupted 3, noisy 3
   logits    clean 3, corrupted 3, noisy 3
+  of tokens 5
 "#,
     );
 }
@@ -372,6 +383,7 @@ layer 2
   attn_out  clean 3, corrupted 3, ablated 3, restored below 3
   mlp_out   clean 3, corrupted 3, ablated 3, restored below 3
   logits    clean 3, corrupted 3, ablated 3, restored below 3
+  of tokens 5
 "#,
     );
 }
@@ -411,6 +423,7 @@ layer 1
   resid_post ablated 3 = corrupted 3 + ablated 3
   resid_post restored 3 = restored 3 + ablated 3
   logits    clean 3, corrupted 3, averaged 3, restored average 3, ablated 3, restored 3
+  of tokens 5
 "#,
     );
 }
@@ -435,6 +448,7 @@ layer 0
   mlp_out all 3 = mlp_out@0 ← 0
   resid_post all 3 = clean 3 + all 3
   logits    clean 3, corrupted 3, all 3
+  of tokens 5
 "#,
     );
 }
@@ -464,6 +478,7 @@ layer 1
   attn_out  clean 3, corrupted 3, scaled 3
   mlp_out   clean 3, corrupted 3, scaled 3
   logits    clean 3, corrupted 3, scaled 3
+  of tokens 5
 "#,
     );
 }
@@ -546,6 +561,7 @@ layer 1
   attn_out  clean 3, corrupted 3
   mlp_out   clean 3, corrupted 3
   logits    clean 3, corrupted 3
+  of tokens 5
   held z    corrupted 2
 "#,
     );
@@ -583,6 +599,7 @@ layer 1
   attn_out  clean 3, longer 5, ablated 3, longer, ablated 5
   mlp_out   clean 3, longer 5, ablated 3, longer, ablated 5
   logits    clean 3, longer 5, ablated 3, longer, ablated 5
+  of tokens 5
 "#,
     );
 }
@@ -613,6 +630,7 @@ layer 1
   attn_out  clean 3, corrupted 3
   mlp_out   clean 3, corrupted 3
   logits    clean 3, corrupted 3
+  of tokens 5
 then
   embed     clean 0-3, corrupted 1
 layer 0
@@ -626,6 +644,7 @@ layer 1
   attn_out  patched 1 3
   mlp_out   patched 1 3
   logits    patched 1 3
+  of tokens 5
 then
   embed     clean 0-3, corrupted 1
 layer 0
@@ -639,6 +658,7 @@ layer 1
   attn_out  patched 2 3
   mlp_out   patched 2 3
   logits    patched 2 3
+  of tokens 5
 "#,
     );
 }
@@ -666,6 +686,7 @@ layer 1
   attn_out  clean 2-3, corrupted 3
   mlp_out   clean 2-3, corrupted 3
   logits    clean 3, corrupted 3
+  of tokens 5
   held resid_post clean 2
 carry 0 = resid_post@1 clean 2
 then
@@ -682,6 +703,7 @@ layer 1
   attn_out  reader 3
   mlp_out   reader 3
   logits    reader 3
+  of tokens 5
 "#,
     );
 }

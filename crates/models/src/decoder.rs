@@ -234,4 +234,12 @@ impl Decoder {
     pub fn unembed(&self, normed: Tensor<2>) -> Tensor<2> {
         product(normed, self.unembed.clone())
     }
+
+    /// The logits of some tokens alone, `[rows, tokens]`.
+    pub fn unembed_tokens(&self, normed: Tensor<2>, tokens: &[u32]) -> Tensor<2> {
+        let rows: Vec<usize> = tokens.iter().map(|token| *token as usize).collect();
+        // As it lies in memory, `[vocab, d_model]`; otherwise all of it would be put in order first.
+        let by_token = self.unembed.clone().transpose();
+        product(normed, by_token.select(0, self.indices(&rows)).transpose())
+    }
 }

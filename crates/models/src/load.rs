@@ -37,7 +37,9 @@ pub(crate) fn decoder(
     names: Names,
     place: Place,
 ) -> Result<Decoder, ModelError> {
-    supported(architecture)?;
+    if let Some(what) = architecture.not_yet() {
+        return Err(ModelError::NotYet { what: what.to_owned() });
+    }
     check(file, architecture, &names)?;
     let prefix = prefix(file, &names);
     let weights = Weights { file, names, prefix, place: &place };
@@ -60,21 +62,6 @@ pub(crate) fn decoder(
         embed,
         unembed,
     })
-}
-
-/// Refuses what an architecture can say and the decoder doesn't compute: it would give numbers all
-/// the same, and wrong ones.
-fn supported(architecture: &Architecture) -> Result<(), ModelError> {
-    let unsupported = [
-        (architecture.position == Position::Rotary, "rotary positions"),
-        (architecture.query_key_norm, "a norm of queries and keys"),
-        (architecture.gated_mlp, "a gated MLP"),
-        (architecture.parallel_residual, "a parallel residual"),
-    ];
-    match unsupported.into_iter().find(|(asked, _)| *asked) {
-        Some((_, what)) => Err(ModelError::NotYet { what: what.to_owned() }),
-        None => Ok(()),
-    }
 }
 
 /// The prefix that this file's names have.

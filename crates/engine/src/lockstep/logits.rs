@@ -108,8 +108,11 @@ impl<'a> Metrics<'a> {
     ) -> Result<Tensor<1>, EngineError> {
         let metric: &Metric = &self.requests[request].measures[measure].metric;
         let clean = clean.and_then(|row| self.held(row));
-        tracewright_metrics::measure(metric, logits, clean)
-            .ok_or(EngineError::NotKept { site: LOGITS })
+        let measured = match &self.pass.tokens {
+            Some(tokens) => tracewright_metrics::measure(&metric.among(tokens), logits, clean),
+            None => tracewright_metrics::measure(metric, logits, clean),
+        };
+        measured.ok_or(EngineError::NotKept { site: LOGITS })
     }
 
     fn held(&self, row: u32) -> Option<Tensor<2>> {

@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 use tracewright_ir::plan::{
     BLOCK_ROWS, Birth, Held, LOGIT_ROWS, Pass, Row, Segment, product, width,
 };
-use tracewright_ir::{Array, Component, Request, Site};
+use tracewright_ir::{Architecture, Array, Component, Request, Site};
 use tracewright_models::{Decoder, Layer, Query, Rows};
 
 use crate::error::EngineError;
@@ -43,6 +43,8 @@ pub(crate) struct Walk<'a> {
     pub(crate) held: Vec<Kept>,
     metrics: Metrics<'a>,
     cost: Cost,
+    /// The model as the pass sees it.
+    seen: Architecture,
 }
 
 /// Some consecutive rows of a segment.
@@ -99,6 +101,7 @@ impl<'a> Walk<'a> {
             held: held.chain([carried]).collect(),
             metrics: Metrics::new(requests, pass),
             cost: Cost { forwards: pass.measured.len(), ..Cost::default() },
+            seen: pass.seen(decoder.architecture()),
         })
     }
 
@@ -140,7 +143,7 @@ impl<'a> Walk<'a> {
     }
 
     fn count(&mut self, component: Component, rows: usize) {
-        self.cost.flops += 2 * rows as u64 * product(self.decoder.architecture(), component);
+        self.cost.flops += 2 * rows as u64 * product(&self.seen, component);
     }
 
     /// From tokens to the residual stream.
@@ -275,7 +278,11 @@ impl<'a> Walk<'a> {
             let normed =
                 (!rows.is_empty()).then(|| decoder.ln_final().apply(self.below.take(&rows)));
             let normed = self.settle(&block, Component::FinalNorm, Live { rows, value: normed })?;
-            let logits = self.stage(&block, Component::Logits, normed, |x| decoder.unembed(x))?;
+            let tokens = self.pass.tokens.as_deref();
+            let logits = self.stage(&block, Component::Logits, normed, |x| match tokens {
+                Some(tokens) => decoder.unembed_tokens(x, tokens),
+                None => decoder.unembed(x),
+            })?;
             self.metrics.read(decoder, &block, logits)?;
         }
         Ok(())

@@ -100,17 +100,17 @@ impl Taken {
                 let locus = &program.requests[request].readings[index].locus;
                 let len = locus.positions.len(program.runs[item.run(program)].tokens.len());
                 let values = std::iter::repeat_n(locus.site.place().component, len);
-                bytes_of(program.architecture, values)
+                bytes_of(&program.architecture, values)
             }
             Item::Carried(row) => {
                 let component = program.carried.rows[row as usize].site.component;
-                bytes_of(program.architecture, std::iter::once(component))
+                bytes_of(&program.architecture, std::iter::once(component))
             }
         };
     }
 
     fn peak(&self, program: &Program<'_>) -> u64 {
-        let architecture = program.architecture;
+        let architecture = &program.architecture;
         let scratch = scratch_bytes(architecture, self.rows as usize);
         let carried = program.carried.rows.iter().map(|row| row.site.component);
         let held = self.held + bytes_of(architecture, carried);
@@ -130,7 +130,7 @@ fn logits(program: &Program<'_>, run: usize, before: Option<&Item>) -> u64 {
         !program.is_first(*clean) || len(*clean) != len(run)
     });
     let rows = compare * (usize::from(!held) + usize::from(waits));
-    bytes_of(program.architecture, std::iter::repeat_n(Component::Logits, rows))
+    bytes_of(&program.architecture, std::iter::repeat_n(Component::Logits, rows))
 }
 
 /// The rows that an item adds to the pass which is marked by `pass`.

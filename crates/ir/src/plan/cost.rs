@@ -88,7 +88,8 @@ pub fn forward_flops(architecture: &Architecture, len: usize) -> u64 {
 impl Pass {
     /// What the pass costs on a model of this shape.
     pub fn cost(&self, architecture: &Architecture) -> PassCost {
-        let mut tally = Tally::new(architecture);
+        let seen = self.seen(architecture);
+        let mut tally = Tally::new(&seen);
         for segment in &self.segments {
             for row in &segment.rows {
                 tally.row(row.stages, row.birth.component(), row.position);

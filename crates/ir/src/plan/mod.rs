@@ -30,12 +30,13 @@ mod pass;
 mod print;
 mod program;
 mod stage;
+mod tokens;
 
 use std::collections::HashSet;
 
 use thiserror::Error;
 
-use crate::architecture::{Architecture, Position};
+use crate::architecture::Architecture;
 use crate::error::IrError;
 use crate::intervention::Intervention;
 use crate::request::Request;
@@ -82,21 +83,6 @@ fn rounded_down(bytes: u64) -> String {
         0..0x400 => format!("{bytes} bytes"),
         0x400..0x10_0000 => format!("{}KiB", bytes >> 10),
         _ => format!("{}MiB", bytes >> 20),
-    }
-}
-
-/// Refuses what an architecture can say and the stages of a segment don't have: its plan would look
-/// right and be wrong.
-fn supported(architecture: &Architecture) -> Result<(), PlanError> {
-    let unsupported = [
-        (architecture.position == Position::Rotary, "rotary positions"),
-        (architecture.query_key_norm, "a norm of queries and keys"),
-        (architecture.gated_mlp, "a gated MLP"),
-        (architecture.parallel_residual, "a parallel residual"),
-    ];
-    match unsupported.into_iter().find(|(asked, _)| *asked) {
-        Some((_, what)) => Err(PlanError::NotYet { what }),
-        None => Ok(()),
     }
 }
 
@@ -162,7 +148,9 @@ impl<'a> Planner<'a> {
         requests: &'a [&'a Request],
         architecture: &'a Architecture,
     ) -> Result<Self, PlanError> {
-        supported(architecture)?;
+        if let Some(what) = architecture.not_yet() {
+            return Err(PlanError::NotYet { what });
+        }
         requests.iter().try_for_each(|request| request.check(architecture))?;
         Ok(Self { program: Program::new(requests, architecture) })
     }

@@ -11,6 +11,8 @@ use crate::run::RunId;
 pub struct Pass {
     /// From the embeddings to the logits; one more than the model has layers.
     pub segments: Vec<Segment>,
+    /// The only tokens whose logits it computes, in rising order; `None` where it computes all.
+    pub tokens: Option<Vec<u32>>,
     /// The runs whose metrics the pass gives.
     pub measured: Vec<Measured>,
     /// The readings that the pass gives: the index of the request, that of the reading in it, and

@@ -75,6 +75,11 @@ impl Printer<'_> {
             self.births(at, C::Ln1Scale..=C::RotK, text)?;
         } else {
             self.stages(at, TOP, text)?;
+            let computed = segment.rows.iter().any(|row| row.computes(C::Logits));
+            if let (Some(tokens), true) = (&self.pass.tokens, computed) {
+                let tokens: Vec<String> = tokens.iter().map(u32::to_string).collect();
+                writeln!(text, "  of tokens {}", tokens.join(", "))?;
+            }
             self.births(at, C::FinalScale..=C::Logits, text)?;
         }
         self.held_values(at, text)

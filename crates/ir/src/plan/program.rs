@@ -7,14 +7,15 @@ use crate::intervention::{Intervention, Operation, Source, State, Value};
 use crate::locus::{Locus, Selection};
 use crate::plan::carried::Carried;
 use crate::plan::known::Known;
-use crate::plan::stage;
+use crate::plan::{stage, tokens};
 use crate::request::Request;
 use crate::run::{Origin, Run, RunId};
 use crate::site::Site;
 
 /// The runs of several requests under one numbering.
 pub(crate) struct Program<'a> {
-    pub(crate) architecture: &'a Architecture,
+    /// The model as its passes see it ([`Pass::seen`](crate::plan::Pass::seen)).
+    pub(crate) architecture: Architecture,
     pub(crate) requests: &'a [&'a Request],
     pub(crate) runs: Vec<ProgramRun<'a>>,
     /// Different interventions, each once.
@@ -25,6 +26,8 @@ pub(crate) struct Program<'a> {
     pub(crate) offsets: Vec<usize>,
     /// The runs that each request's metrics compare with.
     pub(crate) clean: Vec<Vec<usize>>,
+    /// The tokens whose logits passes compute; `None` for all.
+    pub(crate) tokens: Option<Vec<u32>>,
     /// What passes hand to later ones.
     pub(crate) carried: Carried,
 }
@@ -82,7 +85,7 @@ pub(crate) struct Read<'a> {
 
 impl<'a> Program<'a> {
     /// Numbers the runs; the requests must fit the architecture ([`Request::check`]).
-    pub(crate) fn new(requests: &'a [&'a Request], architecture: &'a Architecture) -> Self {
+    pub(crate) fn new(requests: &'a [&'a Request], architecture: &Architecture) -> Self {
         let mut next = 0;
         let offsets = requests.iter().map(|request| {
             next += request.runs.len();
@@ -95,10 +98,18 @@ impl<'a> Program<'a> {
             clean.into_iter().collect()
         };
         let clean = requests.iter().zip(&offsets).map(clean).collect();
-        let (runs, changes, acts) = (Vec::new(), Vec::new(), Vec::new());
-        let carried = Carried::default();
-        let mut program =
-            Self { architecture, requests, runs, changes, acts, offsets, clean, carried };
+        let tokens = tokens::read(requests);
+        let mut program = Self {
+            architecture: tokens::seen(architecture, tokens.as_deref()),
+            requests,
+            runs: Vec::new(),
+            changes: Vec::new(),
+            acts: Vec::new(),
+            offsets,
+            clean,
+            tokens,
+            carried: Carried::default(),
+        };
         let mut known = Known::default();
         for (index, request) in requests.iter().enumerate() {
             for id in 0..request.runs.len() {
