@@ -38,8 +38,8 @@ impl Failure {
                 matches!(error, ResultsError::DiskFull { .. } | ResultsError::Write { .. })
             }
             Self::Sweep(SweepError::Engine(error)) | Self::Engine(error) => {
-                use EngineError::{NotYet, Plan, Request, UnknownExecutor};
-                !matches!(error, Request(_) | Plan(_) | NotYet { .. } | UnknownExecutor { .. })
+                use EngineError::{Plan, Request, UnknownExecutor};
+                !matches!(error, Request(_) | Plan(_) | UnknownExecutor { .. })
             }
             Self::Output(_) | Self::Report(_) => true,
             _ => false,

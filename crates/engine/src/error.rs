@@ -17,12 +17,6 @@ pub enum EngineError {
     /// A name that no executor has.
     #[error("there is no executor '{given}': give lockstep or reference")]
     UnknownExecutor { given: String },
-    /// Something that this executor doesn't compute.
-    #[error(
-        "the lockstep executor can't change or read '{site}' yet: use the reference executor \
-         (--executor reference)"
-    )]
-    NotYet { site: Site },
     /// A metric or a reading that is infinite or not a number.
     #[error("'{metric}' of run '{run}' is {value}: the model's numbers overflow on this input")]
     NotFinite { run: String, metric: &'static str, value: f64 },

@@ -3,8 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use burn::tensor::Tensor;
-use tracewright_ir::{Extent, Intervention, Locus, Request, RunId, Site, Source, State};
-use tracewright_models::{Decoder, Visitor};
+use tracewright_ir::{Component, Extent, Intervention, Locus, Request, RunId, Site, Source, State};
+use tracewright_models::{Batch, Decoder, Visitor};
 
 use crate::error::EngineError;
 use crate::patch;
@@ -100,7 +100,16 @@ impl Visitor for Hooks<'_> {
                     value = self.change(intervention, value, first_row)?;
                 }
             }
-            self.keep(run, site, State::Left, &value, first_row);
+        }
+        if site.component.has_sources() {
+            // Cells of later keys don't exist: what was written there isn't left.
+            let batch = Batch { sequences: self.changes.len(), len: self.len };
+            let masked = if site.component == Component::Scores { f32::NEG_INFINITY } else { 0.0 };
+            value = self.shared.decoder.mask_later(batch, value, masked);
+        }
+        for index in 0..self.changes.len() {
+            let run = self.changes[index].0;
+            self.keep(run, site, State::Left, &value, index * rows_of_run);
         }
         Ok(value)
     }

@@ -186,3 +186,23 @@ fn wide_rows_that_are_patched_in_parts_are_counted() {
     }
     check(&decoder, &request, PLENTY);
 }
+
+#[test]
+fn what_lies_inside_attention_and_a_metric_of_few_tokens_are_counted() {
+    let (_alone, decoder) = (alone(), model());
+    let mut request = rome(&decoder, 1, |_| Metric::Logit { answer: 5 });
+    let (clean, corrupted) = (RunId(0), RunId(1));
+    for component in [Component::Scores, Component::Pattern, Component::Result] {
+        for (layer, head) in (0..decoder.layers().len()).flat_map(|l| [0, 1, 2, 3].map(|h| (l, h)))
+        {
+            for position in 0..12 {
+                let locus = Locus::at(Site::in_layer(component, layer)).heads([head]);
+                let copy = Intervention::copy(locus.positions([position]), clean);
+                let run = request.push(Run::variant("head", corrupted, [copy]));
+                request.measured.push(run);
+            }
+        }
+    }
+    assert_eq!(check(&decoder, &request, PLENTY), 1);
+    assert!(check(&decoder, &request, 4 << 20) > 1);
+}

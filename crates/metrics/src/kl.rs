@@ -12,7 +12,7 @@
 use burn::tensor::Tensor;
 
 use crate::normaliser::log_normaliser;
-use crate::{Logits, softmax};
+use crate::{Logits, log_softmax};
 
 /// `[rows, vocab]`, clean `[1, vocab]` → `[rows]`
 pub(crate) fn of(logits: Tensor<2>, clean: Tensor<2>) -> Tensor<1> {
@@ -26,8 +26,8 @@ pub(crate) fn of(logits: Tensor<2>, clean: Tensor<2>) -> Tensor<1> {
 
 /// ln p and ln q move by at most 2ε each, and p by a factor of at most e^2ε in every term.
 pub(crate) fn bound(run: &Logits<'_>, clean: &Logits<'_>, epsilon: f64) -> f64 {
-    let (p, q) = (softmax(clean.0), softmax(run.0));
-    let spread: f64 = p.iter().zip(&q).map(|(p, q)| p * (p.ln() - q.ln()).abs()).sum();
+    let (p, q) = (log_softmax(clean.0), log_softmax(run.0));
+    let spread: f64 = p.iter().zip(&q).map(|(p, q)| p.exp() * (p - q).abs()).sum();
     let factor = (2.0 * epsilon).exp();
     factor * 4.0 * epsilon + (factor - 1.0) * spread
 }

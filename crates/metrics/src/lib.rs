@@ -84,10 +84,10 @@ fn column(x: Tensor<2>, id: u32) -> Tensor<1> {
     columns(x, &[id]).squeeze_dim(1)
 }
 
-/// Probabilities in f64, for the bounds.
-fn softmax(logits: &[f32]) -> Vec<f64> {
+/// Logarithms of probabilities in f64, for the bounds.
+fn log_softmax(logits: &[f32]) -> Vec<f64> {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let weights: Vec<f64> = logits.iter().map(|z| f64::from(z - largest).exp()).collect();
-    let sum: f64 = weights.iter().sum();
-    weights.into_iter().map(|weight| weight / sum).collect()
+    let below = || logits.iter().map(|z| f64::from(*z) - f64::from(largest));
+    let log_sum = below().map(f64::exp).sum::<f64>().ln();
+    below().map(|below| below - log_sum).collect()
 }

@@ -11,7 +11,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::{Logits, logprob, softmax};
+use crate::{Logits, log_softmax, logprob};
 
 /// `[rows, vocab]` → `[rows]`
 ///
@@ -23,6 +23,6 @@ pub(crate) fn of(logits: Tensor<2>, answer: u32) -> Tensor<1> {
 
 /// dp = p (dz_a − Σ p dz), so |dp| ≤ 2 p (1 − p) ε to first order; p may have moved by e^2ε.
 pub(crate) fn bound(run: &Logits<'_>, answer: u32, epsilon: f64) -> f64 {
-    let p = softmax(run.0)[answer as usize];
+    let p = log_softmax(run.0)[answer as usize].exp();
     (2.0 * epsilon).exp_m1() * p
 }

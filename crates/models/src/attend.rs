@@ -27,7 +27,7 @@ pub struct Query<'a> {
 }
 
 /// Queries that one thread takes at a time.
-const CHUNK: usize = 8;
+pub(crate) const CHUNK: usize = 8;
 
 /// Numbers of keys that the tensor formula lays out at a time: with the values and a copy of both
 /// 32 MiB, for which a plan's scratch has room where the vocabulary has fifty thousand tokens.
@@ -69,6 +69,20 @@ impl Decoder {
         qkv: [&Rows; 3],
         queries: &[Query<'_>],
     ) -> Tensor<2> {
+        let [q, k, v] = qkv;
+        self.by_keys(queries, |group, _| {
+            let pattern = activation::softmax(self.group_scores(layer, [q, k], group), 3);
+            self.group_z(pattern, v, group)
+        })
+    }
+
+    /// Rows for queries that are computed in groups of as many keys; `of_group` also gets the queries'
+    /// places.
+    pub(crate) fn by_keys(
+        &self,
+        queries: &[Query<'_>],
+        of_group: impl Fn(&[Query<'_>], &[usize]) -> Tensor<2>,
+    ) -> Tensor<2> {
         let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for (index, query) in queries.iter().enumerate() {
             groups.entry(query.keys.len()).or_default().push(index);
@@ -82,47 +96,60 @@ impl Decoder {
                     order[*index] = done + place;
                 }
                 done += group.len();
-                let group: Vec<Query<'_>> = group.iter().map(|index| queries[*index]).collect();
-                parts.push(self.attend_group(layer, qkv, &group, keys));
+                let of_queries: Vec<Query<'_>> =
+                    group.iter().map(|index| queries[*index]).collect();
+                parts.push(of_group(&of_queries, group));
             }
         }
         Tensor::cat(parts, 0).select(0, self.indices(&order))
     }
 
-    fn attend_group(
+    /// The scores of queries with as many keys: `[queries, n_kv_heads, shared, keys]`.
+    pub(crate) fn group_scores(
         &self,
         layer: &Layer,
-        [q, k, v]: [&Rows; 3],
+        [q, k]: [&Rows; 2],
         group: &[Query<'_>],
-        keys: usize,
-    ) -> Tensor<2> {
+    ) -> Tensor<4> {
         let Shape { heads, kv_heads, d_head, scale } = Shape::of(self, layer);
-        let (count, shared) = (group.len(), heads / kv_heads);
         let rows: Vec<u32> = group.iter().map(|query| query.row).collect();
-        let gather = |rows: &Rows, which: fn(&Query<'_>) -> Vec<u32>| {
-            let list: Vec<u32> = group.iter().flat_map(which).collect();
-            let gathered = rows.take(&list).reshape([count, keys, kv_heads, d_head]);
-            gathered.swap_dims(1, 2)
-        };
-        let q = q.take(&rows).reshape([count, kv_heads, shared, d_head]);
-        let k: Tensor<4> = gather(k, |query| query.keys.to_vec());
-        let v: Tensor<4> = gather(v, |query| query.values.to_vec());
-        let scores = q.matmul(k.swap_dims(2, 3)) * f64::from(scale);
-        activation::softmax(scores, 3).matmul(v).reshape([count, heads * d_head])
+        let q = q.take(&rows).reshape([group.len(), kv_heads, heads / kv_heads, d_head]);
+        let k = self.gather(k, group, |query| query.keys);
+        q.matmul(k.swap_dims(2, 3)) * f64::from(scale)
+    }
+
+    /// The weighted values of patterns, `[queries, n_heads d_head]`.
+    pub(crate) fn group_z(&self, pattern: Tensor<4>, v: &Rows, group: &[Query<'_>]) -> Tensor<2> {
+        let z = pattern.matmul(self.gather(v, group, |query| query.values));
+        z.reshape([group.len(), self.architecture.n_heads * self.architecture.d_head])
+    }
+
+    /// Keys or values of queries, `[queries, n_kv_heads, keys, d_head]`.
+    fn gather(
+        &self,
+        rows: &Rows,
+        group: &[Query<'_>],
+        which: for<'q> fn(&Query<'q>) -> &'q [u32],
+    ) -> Tensor<4> {
+        let list: Vec<u32> = group.iter().flat_map(which).copied().collect();
+        let (count, keys) = (group.len(), list.len() / group.len().max(1));
+        let architecture = &self.architecture;
+        let shape = [count, keys, architecture.n_kv_heads, architecture.d_head];
+        rows.take(&list).reshape(shape).swap_dims(1, 2)
     }
 }
 
 /// What the kernel has to know.
 #[derive(Clone, Copy)]
-struct Shape {
-    heads: usize,
+pub(crate) struct Shape {
+    pub(crate) heads: usize,
     kv_heads: usize,
-    d_head: usize,
+    pub(crate) d_head: usize,
     scale: f32,
 }
 
 impl Shape {
-    fn of(decoder: &Decoder, layer: &Layer) -> Self {
+    pub(crate) fn of(decoder: &Decoder, layer: &Layer) -> Self {
         let architecture = &decoder.architecture;
         Self {
             heads: architecture.n_heads,
@@ -141,18 +168,32 @@ impl Shape {
         [pattern, scratch]: [&mut Vec<f32>; 2],
         z: &mut [f32],
     ) {
+        self.scores([q, k], query, pattern);
+        normalise(pattern, self.heads, scratch);
+        self.weigh(pattern, v, query, z);
+    }
+
+    /// The scores of one query's keys, `[keys, heads]`.
+    #[inline(always)]
+    pub(crate) fn scores(self, [q, k]: [&[f32]; 2], query: &Query<'_>, scores: &mut Vec<f32>) {
         let Self { heads, kv_heads, d_head, scale } = self;
         let (width, shared) = (kv_heads * d_head, heads / kv_heads);
         let q = &q[query.row as usize * heads * d_head..][..heads * d_head];
-        pattern.clear();
+        scores.clear();
         for key in query.keys {
             let key = &k[*key as usize * width..][..width];
             for (head, q) in q.chunks_exact(d_head).enumerate() {
                 let key = &key[head / shared * d_head..][..d_head];
-                pattern.push(dot(q, key) * scale);
+                scores.push(dot(q, key) * scale);
             }
         }
-        normalise(pattern, heads, scratch);
+    }
+
+    /// Adds the values that a pattern, `[keys, heads]`, weighs to `z`, `[heads · d_head]`.
+    #[inline(always)]
+    pub(crate) fn weigh(self, pattern: &[f32], v: &[f32], query: &Query<'_>, z: &mut [f32]) {
+        let Self { heads, kv_heads, d_head, .. } = self;
+        let (width, shared) = (kv_heads * d_head, heads / kv_heads);
         for (weights, value) in pattern.chunks_exact(heads).zip(query.values) {
             let value = &v[*value as usize * width..][..width];
             for (head, z) in z.chunks_exact_mut(d_head).enumerate() {
@@ -182,7 +223,7 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 ///
 /// A score so low that its weight would round to nothing has none: a knocked-out cell is exactly 0.
 #[inline(always)]
-fn normalise(scores: &mut [f32], heads: usize, scratch: &mut Vec<f32>) {
+pub(crate) fn normalise(scores: &mut [f32], heads: usize, scratch: &mut Vec<f32>) {
     scratch.clear();
     scratch.resize(heads, f32::NEG_INFINITY);
     scratch.resize(2 * heads, 0.0);
@@ -240,5 +281,15 @@ mod tests {
         // A few roundings in sums of up to 64 and of up to 29 numbers around 1.
         let tolerance = Tolerance::rel_abs(1e-5, 2e-6);
         attend(decoder).assert_approx_eq::<f32>(&attend(&on_device), tolerance);
+        let in_steps = |decoder: &Decoder| {
+            let [q, k, v] = [0, 1, 2].map(|which| store(decoder, &values[which]));
+            let layer = &decoder.layers()[2];
+            let scores = decoder.scores_of(layer, [&q, &k], &queries, 32);
+            let pattern = decoder.pattern_of(scores, &queries);
+            decoder.weigh(layer, pattern, &v, &queries).into_data()
+        };
+        // The same arithmetic.
+        in_steps(decoder).assert_eq(&attend(decoder), true);
+        in_steps(&on_device).assert_approx_eq::<f32>(&attend(&on_device), tolerance);
     }
 }

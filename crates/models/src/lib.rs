@@ -27,6 +27,7 @@ mod activation;
 mod attend;
 mod attention;
 mod cache;
+mod cells;
 mod decoder;
 mod device;
 mod dtype;

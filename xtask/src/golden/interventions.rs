@@ -10,7 +10,7 @@ use tracewright_ir::{
 };
 use tracewright_models::Model;
 
-use super::execute_reference;
+use super::execute;
 use super::file::GoldenFile;
 use super::quantity::{Quantity, largest};
 
@@ -99,7 +99,7 @@ fn file(model: &Model, golden: &GoldenFile, quantities: &mut [Quantity]) -> Resu
     let logits = Locus::at(Site::outside(Component::Logits)).positions([last]);
     let corrupted = request.push(Run::of_tokens("corrupted", &ids));
     request.readings = loci.iter().map(|locus| reading(clean, locus)).collect();
-    let added = execute_reference(model, &request)?.readings;
+    let added = execute(model, &request)?.readings;
 
     request.readings = [clean, corrupted].map(|run| reading(run, &logits)).to_vec();
     for ((case, locus), added) in cases.iter().zip(loci).zip(&added) {
@@ -107,7 +107,7 @@ fn file(model: &Model, golden: &GoldenFile, quantities: &mut [Quantity]) -> Resu
         let run = request.push(Run::variant(&case.key, corrupted, [change]));
         request.readings.push(reading(run, &logits));
     }
-    let ours = execute_reference(model, &request)?.readings;
+    let ours = execute(model, &request)?.readings;
 
     let base = (&ours[1].data, golden.floats("corrupted")?.data);
     let keys = ["clean", "corrupted"].into_iter().chain(cases.iter().map(|case| case.key.as_str()));

@@ -5,7 +5,7 @@
 //! hold is told in `fixtures/README.md`.
 
 use anyhow::Result;
-use tracewright_engine::{Execution, Outcome, reference, silent};
+use tracewright_engine::{Execution, Outcome, silent};
 use tracewright_ir::Request;
 use tracewright_models::{Checkpoint, DeviceName, Model};
 
@@ -80,9 +80,4 @@ pub fn facts(device: DeviceName) -> Result<Model> {
 /// By the executor that users get.
 fn execute(model: &Model, request: &Request) -> Result<Outcome> {
     Ok(tracewright_engine::execute(&model.decoder, request, &Execution::default(), &mut silent)?)
-}
-
-/// By one forward pass for each run, which also looks into attention and norms.
-fn execute_reference(model: &Model, request: &Request) -> Result<Outcome> {
-    Ok(reference::execute(&model.decoder, request, &mut silent)?)
 }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use tracewright_ir::{Component, Locus, Reading, Request, Run, Site, State};
 use tracewright_models::Model;
 
-use super::execute_reference;
+use super::execute;
 use super::file::GoldenFile;
 use super::quantity::{Quantity, largest};
 
@@ -38,7 +38,7 @@ fn prompt(
         let locus = Locus::at(Site::parse(key, model.architecture())?);
         request.readings.push(Reading { run, locus, state: State::Left });
     }
-    let outcome = execute_reference(model, &request)?;
+    let outcome = execute(model, &request)?;
     for ((key, reading), ours) in keys.iter().zip(&request.readings).zip(&outcome.readings) {
         let (values, component) = (golden.floats(key)?, reading.locus.site.component);
         let new = || Quantity::new(format!("site {component}"), BOUND);

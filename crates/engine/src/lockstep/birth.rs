@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use burn::tensor::{Bool, Tensor, TensorData};
 use tracewright_ir::plan::{BLOCK_ROWS, Birth, Held, Patch, width};
-use tracewright_ir::{Array, Component, Operation, Selection, Value};
+use tracewright_ir::{Component, Intervention, Locus, Operation, RunId, Source, Value};
 
 use crate::error::EngineError;
+use crate::lockstep::part::Part;
 use crate::lockstep::walk::{Block, Live, Walk};
 
 impl Walk<'_> {
@@ -39,7 +40,7 @@ impl Walk<'_> {
     }
 
     /// Both in the order of their rows.
-    fn merge(&self, a: Live, b: Live) -> Live {
+    pub(crate) fn merge(&self, a: Live, b: Live) -> Live {
         let (first, second) = match (a.value, b.value) {
             (Some(first), Some(second)) => (first, second),
             (Some(value), None) => return Live { rows: a.rows, value: Some(value) },
@@ -94,13 +95,12 @@ impl Walk<'_> {
         let mut live = Live { rows: Vec::new(), value: None };
         let mut ways: BTreeMap<Way, Vec<u32>> = BTreeMap::new();
         for row in rows {
-            ways.entry(self.way(self.patch_of(block, row))).or_default().push(row);
+            ways.entry(self.way(component, self.patch_of(block, row))).or_default().push(row);
         }
         for (way, rows) in ways {
-            let patches: Vec<&Patch> = rows.iter().map(|row| self.patch_of(block, *row)).collect();
             let value = match way {
-                Way::Host => self.on_host(component, &patches)?,
-                Way::Copy => self.copied(component, &patches)?,
+                Way::Host => self.on_host(block, component, &rows)?,
+                Way::Copy => self.copied(block, component, &rows)?,
             };
             live = self.merge(live, Live { rows, value: Some(value) });
         }
@@ -119,41 +119,64 @@ impl Walk<'_> {
         &run.interventions[patch.intervention].operation
     }
 
-    /// Columns that a patch writes, and for each of its sources those that it reads.
-    fn columns(&self, patch: &Patch) -> (Selection, Vec<Selection>) {
+    /// What a patch of a row writes, and for each of its sources what it reads. Cells of later keys
+    /// don't exist: nothing is written to them.
+    fn parts(&self, block: &Block<'_>, row: u32) -> (Part, Vec<Part>) {
+        let patch = self.patch_of(block, row);
         let request = self.requests[patch.request];
         let intervention = &request.runs[patch.run.0].interventions[patch.intervention];
-        let architecture = self.decoder.architecture();
-        // Without key positions the columns of a locus don't depend on the length of the run.
-        let columns = |locus: &tracewright_ir::Locus| locus.extent(architecture, 1).columns;
+        let len = |run| request.tokens(run).map_or(0, <[u32]>::len);
+        let part = |locus: &Locus, run: RunId| {
+            Part::of(locus, &self.architecture, len(run), patch.index as usize)
+        };
         let locus = &intervention.locus;
+        let mut to = part(locus, patch.run);
         let sources = intervention.sources().iter();
-        let sources = sources.map(|source| columns(source.locus.as_ref().unwrap_or(locus)));
-        (columns(locus), sources.collect())
+        let source = |source: &Source| part(source.locus.as_ref().unwrap_or(locus), source.run);
+        let mut from: Vec<Part> = sources.map(source).collect();
+        if locus.site.component.has_sources() {
+            let position = block.row(row).position as usize;
+            let exists = |column: &usize| column % self.architecture.context <= position;
+            let exist: Vec<bool> = to.columns.iter().map(exists).collect();
+            std::iter::once(&mut to).chain(&mut from).for_each(|part| part.retain(&exist));
+        }
+        (to, from)
     }
 
-    fn way(&self, patch: &Patch) -> Way {
-        let (to, from) = self.columns(patch);
-        match self.operation(patch) {
-            Operation::Replace(Value::Source(_)) if from.iter().all(|from| *from == to) => {
-                Way::Copy
-            }
-            _ => Way::Host,
-        }
+    fn way(&self, component: Component, patch: &Patch) -> Way {
+        let run = &self.requests[patch.request].runs[patch.run.0];
+        let Intervention { locus, operation } = &run.interventions[patch.intervention];
+        let Operation::Replace(Value::Source(Source { locus: from, .. })) = operation else {
+            return Way::Host;
+        };
+        let from = from.as_ref().unwrap_or(locus);
+        let wide = |component| width(&self.architecture, component);
+        let same = from.heads == locus.heads
+            && from.neurons == locus.neurons
+            && from.src_positions == locus.src_positions
+            && (!component.has_sources() || from.positions == locus.positions)
+            && wide(from.site.component) == wide(component);
+        if same { Way::Copy } else { Way::Host }
     }
 
     /// Copies of single columns between rows: one selection for all of them.
-    fn copied(&self, component: Component, patches: &[&Patch]) -> Result<Tensor<2>, EngineError> {
+    fn copied(
+        &self,
+        block: &Block<'_>,
+        component: Component,
+        rows: &[u32],
+    ) -> Result<Tensor<2>, EngineError> {
+        let patches: Vec<&Patch> = rows.iter().map(|row| self.patch_of(block, *row)).collect();
         let sources: Vec<Held> = patches.iter().map(|patch| patch.operands[0]).collect();
         let sources = self.operands(&sources)?;
         if patches.iter().all(|patch| !patch.reads_input) {
             return Ok(sources);
         }
         // A row that is copied whole has no input; its own source stands in for it.
-        let width = width(self.decoder.architecture(), component);
+        let width = width(&self.architecture, component);
         let mut mask = vec![false; patches.len() * width];
-        for (patch, mask) in patches.iter().zip(mask.chunks_exact_mut(width)) {
-            self.columns(patch).0.indices(width).into_iter().for_each(|column| mask[column] = true);
+        for (row, mask) in rows.iter().zip(mask.chunks_exact_mut(width)) {
+            self.parts(block, *row).0.columns.into_iter().for_each(|column| mask[column] = true);
         }
         let shape = [patches.len(), width];
         let mask: Tensor<2, Bool> =
@@ -201,10 +224,19 @@ impl Walk<'_> {
     }
 
     /// Whatever else an intervention may be, number by number; what is read comes in few transfers.
-    fn on_host(&self, component: Component, patches: &[&Patch]) -> Result<Tensor<2>, EngineError> {
-        let width = width(self.decoder.architecture(), component);
-        let mut values = Vec::with_capacity(patches.len() * width);
-        for patches in batches(patches) {
+    fn on_host(
+        &self,
+        block: &Block<'_>,
+        component: Component,
+        rows: &[u32],
+    ) -> Result<Tensor<2>, EngineError> {
+        let width = width(&self.architecture, component);
+        // What cells of later keys have.
+        let nothing = if component == Component::Scores { f32::NEG_INFINITY } else { 0.0 };
+        let mut values = Vec::with_capacity(rows.len() * width);
+        let count = |row: &u32| self.patch_of(block, *row).operands.len();
+        for rows in batches(rows, count) {
+            let patches: Vec<&Patch> = rows.iter().map(|row| self.patch_of(block, *row)).collect();
             let inputs: Vec<u32> =
                 patches.iter().filter(|patch| patch.reads_input).map(|patch| patch.input).collect();
             let inputs = match inputs.is_empty() {
@@ -216,18 +248,19 @@ impl Walk<'_> {
                 patches.iter().flat_map(|patch| patch.operands.iter().copied()).collect();
             let sources = self.sources(&held)?;
             let mut sources = sources.iter().map(Vec::as_slice);
-            for patch in patches {
+            for (row, patch) in rows.iter().zip(patches) {
                 let first = values.len();
                 let input = if patch.reads_input { inputs.next() } else { None };
                 match input {
                     Some(input) => values.extend_from_slice(input),
-                    None => values.resize(first + width, 0.0),
+                    None => values.resize(first + width, nothing),
                 }
                 let sources: Vec<&[f32]> = sources.by_ref().take(patch.operands.len()).collect();
-                self.operate(patch, &mut values[first..], &sources);
+                let (to, from) = self.parts(block, *row);
+                operate(self.operation(patch), &mut values[first..], &to, &from, &sources);
             }
         }
-        let shape = [patches.len(), width];
+        let shape = [rows.len(), width];
         Ok(Tensor::from_data(TensorData::new(values, shape), self.decoder.device()))
     }
 
@@ -241,48 +274,34 @@ impl Walk<'_> {
         for (component, members) in of_component {
             let of_members: Vec<Held> = members.iter().map(|index| held[*index]).collect();
             let values = read(self.operands(&of_members)?)?;
-            let rows = values.chunks_exact(width(self.decoder.architecture(), component));
+            let rows = values.chunks_exact(width(&self.architecture, component));
             for (index, row) in members.into_iter().zip(rows) {
                 sources[index] = row.to_vec();
             }
         }
         Ok(sources)
     }
+}
 
-    fn operate(&self, patch: &Patch, value: &mut [f32], sources: &[&[f32]]) {
-        let (to, from) = self.columns(patch);
-        let to = to.indices(value.len());
-        let from: Vec<Vec<usize>> =
-            from.iter().zip(sources).map(|(f, s)| f.indices(s.len())).collect();
-        let count = sources.len().max(1) as f32;
-        let mean = |index: usize| {
-            let of_source = |(from, source): (&Vec<usize>, &&[f32])| source[from[index]];
-            from.iter().zip(sources).map(of_source).sum::<f32>() / count
+/// Carries an operation out on a row: on the numbers at `to`, with those of each source at `from`.
+fn operate(operation: &Operation, row: &mut [f32], to: &Part, from: &[Part], sources: &[&[f32]]) {
+    let count = sources.len().max(1) as f32;
+    let mean = |index: usize| {
+        let of_source = |(from, source): (&Part, &&[f32])| source[from.columns[index]];
+        from.iter().zip(sources).map(of_source).sum::<f32>() / count
+    };
+    for (index, (column, place)) in to.columns.iter().zip(&to.places).enumerate() {
+        let value = &mut row[*column];
+        *value = match operation {
+            Operation::Scale(factor) => *value * *factor as f32,
+            Operation::Replace(Value::Constant(number)) => *number as f32,
+            Operation::Add(Value::Constant(number)) => *value + *number as f32,
+            Operation::Replace(Value::Array(array)) => array.data[*place] as f32,
+            // Summed in f64 and rounded once, as NumPy's noise is in ROME's code.
+            Operation::Add(Value::Array(array)) => (f64::from(*value) + array.data[*place]) as f32,
+            Operation::Replace(Value::Source(_) | Value::Mean(_)) => mean(index),
+            Operation::Add(Value::Source(_) | Value::Mean(_)) => *value + mean(index),
         };
-        let row = |array: &Array| {
-            let len = to.len();
-            array.data[patch.index as usize * len..][..len].to_vec()
-        };
-        let operation = self.operation(patch);
-        let array = match operation {
-            Operation::Replace(Value::Array(array)) | Operation::Add(Value::Array(array)) => {
-                row(array)
-            }
-            _ => Vec::new(),
-        };
-        for (index, column) in to.iter().enumerate() {
-            let value = &mut value[*column];
-            *value = match operation {
-                Operation::Scale(factor) => *value * *factor as f32,
-                Operation::Replace(Value::Constant(number)) => *number as f32,
-                Operation::Add(Value::Constant(number)) => *value + *number as f32,
-                Operation::Replace(Value::Array(_)) => array[index] as f32,
-                // Summed in f64 and rounded once, as NumPy's noise is in ROME's code.
-                Operation::Add(Value::Array(_)) => (f64::from(*value) + array[index]) as f32,
-                Operation::Replace(Value::Source(_) | Value::Mean(_)) => mean(index),
-                Operation::Add(Value::Source(_) | Value::Mean(_)) => *value + mean(index),
-            };
-        }
     }
 }
 
@@ -290,14 +309,14 @@ fn read(tensor: Tensor<2>) -> Result<Vec<f32>, EngineError> {
     tensor.try_into_vec_as().map_err(EngineError::device)
 }
 
-/// Patches that are carried out together: as many as read a block's rows, one at least.
-fn batches<'a, 'b>(patches: &'b [&'a Patch]) -> impl Iterator<Item = &'b [&'a Patch]> {
-    let mut rest = patches;
+/// Rows that are made together: as many as read a block's rows, one at least.
+fn batches(rows: &[u32], reads: impl Fn(&u32) -> usize) -> impl Iterator<Item = &[u32]> {
+    let mut rest = rows;
     std::iter::from_fn(move || {
-        let mut rows = 0;
-        let fits = |patch: &&&Patch| {
-            rows += patch.operands.len();
-            rows <= BLOCK_ROWS
+        let mut read = 0;
+        let fits = |row: &&u32| {
+            read += reads(row);
+            read <= BLOCK_ROWS
         };
         let count = rest.iter().take_while(fits).count().max(1).min(rest.len());
         let (batch, more) = rest.split_at(count);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use burn::tensor::Tensor;
 use tracewright_ir::plan::width;
-use tracewright_ir::{Component, Site};
+use tracewright_ir::{Architecture, Component, Site};
 use tracewright_models::{Decoder, Rows};
 
 use crate::error::EngineError;
@@ -19,14 +19,18 @@ struct Store {
 }
 
 impl Kept {
-    /// Room for these values.
-    pub(crate) fn new(decoder: &Decoder, which: &BTreeSet<(Component, u32)>) -> Self {
+    /// Room for these values, of a model as far as the pass deals with it.
+    pub(crate) fn new(
+        decoder: &Decoder,
+        architecture: &Architecture,
+        which: &BTreeSet<(Component, u32)>,
+    ) -> Self {
         let mut rows: BTreeMap<Component, Vec<u32>> = BTreeMap::new();
         for (component, row) in which {
             rows.entry(*component).or_default().push(*row);
         }
         let store = |(component, rows): (Component, Vec<u32>)| {
-            let mut values = Rows::new(decoder, width(decoder.architecture(), component));
+            let mut values = Rows::new(decoder, width(architecture, component));
             values.resize(rows.len());
             (component, Store { rows, values })
         };

@@ -108,7 +108,7 @@ impl<'a> Metrics<'a> {
     ) -> Result<Tensor<1>, EngineError> {
         let metric: &Metric = &self.requests[request].measures[measure].metric;
         let clean = clean.and_then(|row| self.held(row));
-        let measured = match &self.pass.tokens {
+        let measured = match &self.pass.scope.tokens {
             Some(tokens) => tracewright_metrics::measure(&metric.among(tokens), logits, clean),
             None => tracewright_metrics::measure(metric, logits, clean),
         };

@@ -6,8 +6,10 @@
 //! up to `resid_post` in one go, then q, k and v for the attention above.
 
 mod birth;
+mod inside;
 mod kept;
 mod logits;
+mod part;
 mod walk;
 
 use std::ops::ControlFlow;
@@ -18,7 +20,6 @@ use tracewright_models::Decoder;
 
 use crate::error::EngineError;
 use crate::outcome::{Cost, Outcome, Progress};
-use kept::Kept;
 use walk::Walk;
 
 /// Executes requests in as few passes as fit into `budget` bytes, weights apart.
@@ -26,8 +27,8 @@ use walk::Walk;
 /// # Errors
 ///
 /// A request that doesn't fit the model or the budget ([`PlanError`](tracewright_ir::plan::PlanError)),
-/// a metric or reading that isn't finite, a failing device, [`EngineError::Stopped`] where `progress`
-/// says so, and [`EngineError::NotYet`] for interventions on what lies within attention or a norm.
+/// a metric or reading that isn't finite, a failing device, and [`EngineError::Stopped`] where
+/// `progress` says so.
 pub fn execute(
     decoder: &Decoder,
     requests: &[&Request],
@@ -37,12 +38,11 @@ pub fn execute(
     let planner = Planner::new(requests, decoder.architecture())?;
     let chunks = planner.passes(budget)?;
     let mut outcomes = Outcomes::new(requests);
-    let components = planner.carried().iter().map(|row| row.site.component);
-    let mut carried = Kept::new(decoder, &components.zip(0..).collect());
+    let mut carried = None;
     let steps = decoder.layers().len() + 1;
     for (done, chunk) in chunks.iter().enumerate() {
         let pass = planner.pass(chunk);
-        let mut walk = Walk::new(decoder, requests, &pass, carried)?;
+        let mut walk = Walk::new(decoder, requests, &pass, carried.take());
         for step in 0..steps {
             walk.segment(step)?;
             if let ControlFlow::Break(()) = progress(done * steps + step + 1, chunks.len() * steps)
@@ -50,8 +50,8 @@ pub fn execute(
                 return Err(EngineError::Stopped);
             }
         }
-        let found;
-        (found, carried) = walk.finish()?;
+        let (found, kept) = walk.finish()?;
+        carried = Some(kept);
         outcomes.take(requests, found)?;
     }
     Ok(outcomes.finish())

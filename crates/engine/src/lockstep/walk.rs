@@ -1,19 +1,19 @@
 //! The walk through the segments of a pass.
 
-use std::collections::BTreeSet;
 use std::ops::Range;
 
 use burn::tensor::Tensor;
 use tracewright_ir::plan::{
     BLOCK_ROWS, Birth, Held, LOGIT_ROWS, Pass, Row, Segment, product, width,
 };
-use tracewright_ir::{Architecture, Array, Component, Request, Site};
-use tracewright_models::{Decoder, Layer, Query, Rows};
+use tracewright_ir::{Architecture, Array, Component, Request};
+use tracewright_models::{Decoder, Layer, Rows};
 
 use crate::error::EngineError;
 use crate::lockstep::Found;
 use crate::lockstep::kept::Kept;
 use crate::lockstep::logits::Metrics;
+use crate::lockstep::part::Part;
 use crate::outcome::Cost;
 
 /// Values of some rows of a segment, at one stage.
@@ -36,15 +36,15 @@ pub(crate) struct Walk<'a> {
     pub(crate) below: Rows,
     resid: Rows,
     /// q, k and v of the segment below; of this one once its lower part is done.
-    qkv: [Rows; 3],
+    pub(crate) qkv: [Rows; 3],
     /// What births of this segment read.
     pub(crate) kept: Kept,
     /// What is read later, by segment; after the last one, what passes carry.
     pub(crate) held: Vec<Kept>,
     metrics: Metrics<'a>,
     cost: Cost,
-    /// The model as the pass sees it.
-    seen: Architecture,
+    /// The model as far as the pass deals with it.
+    pub(crate) architecture: Architecture,
 }
 
 /// Some consecutive rows of a segment.
@@ -77,19 +77,19 @@ impl<'a> Walk<'a> {
         decoder: &'a Decoder,
         requests: &'a [&'a Request],
         pass: &'a Pass,
-        carried: Kept,
-    ) -> Result<Self, EngineError> {
-        for (at, segment) in pass.segments.iter().enumerate() {
-            check(at, segment, decoder.layers().len())?;
-        }
+        carried: Option<Kept>,
+    ) -> Self {
+        let architecture = pass.scope.of_model(decoder.architecture());
         let most = pass.segments.iter().map(|segment| segment.rows.len()).max().unwrap_or(0);
         let rows = |component| {
-            let mut rows = Rows::new(decoder, width(decoder.architecture(), component));
+            let mut rows = Rows::new(decoder, width(&architecture, component));
             rows.resize(most);
             rows
         };
-        let held = pass.segments.iter().map(|segment| Kept::new(decoder, &segment.held));
-        Ok(Self {
+        let kept = |which| Kept::new(decoder, &architecture, which);
+        let held = pass.segments.iter().map(|segment| kept(&segment.held));
+        let held = held.chain([carried.unwrap_or_else(|| kept(&pass.carried))]).collect();
+        Self {
             decoder,
             requests,
             pass,
@@ -97,12 +97,12 @@ impl<'a> Walk<'a> {
             below: rows(Component::ResidPost),
             resid: rows(Component::ResidPost),
             qkv: [Component::Q, Component::K, Component::V].map(rows),
-            kept: Kept::new(decoder, &Default::default()),
-            held: held.chain([carried]).collect(),
+            kept: kept(&Default::default()),
+            held,
             metrics: Metrics::new(requests, pass),
             cost: Cost { forwards: pass.measured.len(), ..Cost::default() },
-            seen: pass.seen(decoder.architecture()),
-        })
+            architecture,
+        }
     }
 
     /// Walks through one segment.
@@ -110,8 +110,8 @@ impl<'a> Walk<'a> {
         let segment = &self.pass.segments[at];
         self.at = at;
         // The values of the segment below go before there is room for these.
-        self.kept = Kept::new(self.decoder, &Default::default());
-        self.kept = Kept::new(self.decoder, &segment.kept);
+        self.kept = Kept::new(self.decoder, &self.architecture, &Default::default());
+        self.kept = Kept::new(self.decoder, &self.architecture, &segment.kept);
         for block in blocks(at, segment, BLOCK_ROWS) {
             match at {
                 0 => self.embed(&block)?,
@@ -142,8 +142,8 @@ impl<'a> Walk<'a> {
         self.settle(block, component, Live { rows, value })
     }
 
-    fn count(&mut self, component: Component, rows: usize) {
-        self.cost.flops += 2 * rows as u64 * product(&self.seen, component);
+    pub(crate) fn count(&mut self, component: Component, rows: usize) {
+        self.cost.flops += 2 * rows as u64 * product(&self.architecture, component);
     }
 
     /// From tokens to the residual stream.
@@ -181,51 +181,27 @@ impl<'a> Walk<'a> {
         use Component as C;
         let decoder = self.decoder;
         let layer = &decoder.layers()[block.at - 1];
-        let (mut through, z) = self.attend(block, layer)?;
-        let out = self.stage(block, C::AttnOut, z, |z| decoder.attn_out(layer, z))?;
+        let z = self.attend(block, layer)?;
+        let out = self.attn_out(block, layer, z)?;
         let rows = block.rows(|row| row.computes(C::ResidMid));
         let below: Vec<u32> = rows.iter().map(|row| block.row(*row).resid).collect();
         let below = (!below.is_empty()).then(|| self.below.take(&below));
         let mid = add(below, out.into_select(&rows, decoder));
         let mid = self.settle(block, C::ResidMid, Live { rows, value: mid })?;
-        let normed = self.stage(block, C::Ln2, mid.clone(), |x| layer.ln2().apply(x))?;
+        let stages = [C::Ln2Scale, C::Ln2Normalized, C::Ln2];
+        let normed = self.norm(block, layer.ln2(), stages, mid.clone())?;
         let pre = self.stage(block, C::MlpPre, normed, |x| decoder.mlp_pre(layer, x))?;
         let rows = block.rows(|row| row.computes(C::MlpPost));
         let post = pre.into_select(&rows, decoder).map(|x| decoder.mlp_post(x));
         let post = self.settle(block, C::MlpPost, Live { rows, value: post })?;
         let out = self.stage(block, C::MlpOut, post, |x| decoder.mlp_out(layer, x))?;
-        through.extend(block.rows(|row| row.computes(C::MlpOut)));
-        self.cost.rows += through.len();
+        let through = |row: &Row| row.computes(C::Z) || row.computes(C::MlpOut);
+        self.cost.rows += block.rows(through).len();
         let rows = block.rows(|row| row.computes(C::ResidPost));
         let resid = add(mid.into_select(&rows, decoder), out.into_select(&rows, decoder));
         let resid = self.settle(block, C::ResidPost, Live { rows, value: resid })?;
         self.write(resid);
         Ok(())
-    }
-
-    /// The rows that attend, and what they give.
-    fn attend(
-        &mut self,
-        block: &Block<'_>,
-        layer: &Layer,
-    ) -> Result<(BTreeSet<u32>, Live), EngineError> {
-        let attends = |row: &Row| {
-            matches!(row.birth, Birth::Attention { .. }) && row.stages.has(Component::Z)
-        };
-        let rows = block.rows(attends);
-        let segment = block.segment;
-        let values = if segment.values.is_empty() { &segment.keys } else { &segment.values };
-        let query = |row: &u32| {
-            let row = block.row(*row);
-            let Birth::Attention { query, keys } = row.birth else { return None };
-            let list = keys as usize..keys as usize + row.position as usize + 1;
-            Some(Query { row: query, keys: &segment.keys[list.clone()], values: &values[list] })
-        };
-        let queries: Vec<Query<'_>> = rows.iter().filter_map(query).collect();
-        let [q, k, v] = &self.qkv;
-        let z = (!queries.is_empty()).then(|| self.decoder.attend(layer, [q, k, v], &queries));
-        let attended = rows.iter().copied().collect();
-        Ok((attended, self.settle(block, Component::Z, Live { rows, value: z })?))
     }
 
     fn write(&mut self, resid: Live) {
@@ -234,13 +210,23 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// The stream of the rows that go through a norm.
+    fn stream(&self, block: &Block<'_>, stages: [Component; 3]) -> Live {
+        let rows = block.rows(|row| {
+            let born = row.birth.component();
+            !stages.contains(&born) && stages.into_iter().any(|stage| row.computes(stage))
+        });
+        let value = (!rows.is_empty()).then(|| self.below.take(&rows));
+        Live { rows, value }
+    }
+
     /// From the residual stream to q, k and v.
     fn lower(&mut self, block: &Block<'_>, layer: &Layer) -> Result<(), EngineError> {
         const QKV: [Component; 3] = [Component::Q, Component::K, Component::V];
         let decoder = self.decoder;
-        let rows = block.rows(|row| row.computes(Component::Ln1));
-        let normed = (!rows.is_empty()).then(|| layer.ln1().apply(self.below.take(&rows)));
-        let normed = self.settle(block, Component::Ln1, Live { rows, value: normed })?;
+        let stages = [Component::Ln1Scale, Component::Ln1Normalized, Component::Ln1];
+        let stream = self.stream(block, stages);
+        let normed = self.norm(block, layer.ln1(), stages, stream)?;
         let wanted = QKV.map(|component| block.rows(|row| row.computes(component)));
         let mut first = 0;
         while first < QKV.len() {
@@ -252,7 +238,7 @@ impl<'a> Walk<'a> {
             let all = all.map(|x| decoder.project(layer, x, first, last));
             let mut column = 0;
             for (part, component) in QKV.into_iter().enumerate().take(last + 1).skip(first) {
-                let width = width(decoder.architecture(), component);
+                let width = width(&self.architecture, component);
                 let value = all.as_ref().map(|all| all.clone().narrow(1, column, width));
                 column += width;
                 self.count(component, rows.len());
@@ -274,11 +260,10 @@ impl<'a> Walk<'a> {
     fn top(&mut self, at: usize) -> Result<(), EngineError> {
         let (decoder, segment) = (self.decoder, &self.pass.segments[at]);
         for block in blocks(at, segment, LOGIT_ROWS) {
-            let rows = block.rows(|row| row.computes(Component::FinalNorm));
-            let normed =
-                (!rows.is_empty()).then(|| decoder.ln_final().apply(self.below.take(&rows)));
-            let normed = self.settle(&block, Component::FinalNorm, Live { rows, value: normed })?;
-            let tokens = self.pass.tokens.as_deref();
+            let stages = [Component::FinalScale, Component::FinalNormalized, Component::FinalNorm];
+            let stream = self.stream(&block, stages);
+            let normed = self.norm(&block, decoder.ln_final(), stages, stream)?;
+            let tokens = self.pass.scope.tokens.as_deref();
             let logits = self.stage(&block, Component::Logits, normed, |x| match tokens {
                 Some(tokens) => decoder.unembed_tokens(x, tokens),
                 None => decoder.unembed(x),
@@ -304,52 +289,26 @@ impl<'a> Walk<'a> {
 
     fn reading(&self, request: usize, index: usize, rows: &[Held]) -> Result<Array, EngineError> {
         let reading = &self.requests[request].readings[index];
-        let architecture = self.decoder.architecture();
         let len = self.requests[request].tokens(reading.run)?.len();
-        let columns = reading.locus.extent(architecture, len).columns;
-        let mut data = Vec::new();
-        for held in rows {
+        let shape = reading.locus.shape(self.decoder.architecture(), len);
+        let mut data = vec![0.0; shape.iter().product()];
+        for (index, held) in rows.iter().enumerate() {
             let value = self.held[held.segment as usize].take(held.component, &[held.row])?;
             let value = value.try_into_vec_as::<f32>().map_err(EngineError::device)?;
-            let columns = columns.indices(value.len());
-            data.extend(columns.into_iter().map(|column| f64::from(value[column])));
+            let Part { columns, places } = Part::of(&reading.locus, &self.architecture, len, index);
+            for (column, place) in columns.into_iter().zip(places) {
+                data[place] = f64::from(value[column]);
+            }
         }
-        if let Some(value) = data.iter().find(|value| !value.is_finite()) {
+        // Masked scores are −inf by definition.
+        let masked = reading.locus.site.component == Component::Scores;
+        let sound = |x: &f64| x.is_finite() || (masked && !x.is_nan());
+        if let Some(value) = data.iter().find(|value| !sound(value)) {
             let run = self.requests[request].runs[reading.run.0].name.clone();
             let metric = reading.locus.site.component.name();
             return Err(EngineError::NotFinite { run, metric, value: *value });
         }
-        Ok(Array { shape: reading.locus.shape(architecture, len), data })
-    }
-}
-
-/// Refuses what lies within attention or a norm: these stages are computed as one.
-fn check(at: usize, segment: &Segment, n_layers: usize) -> Result<(), EngineError> {
-    use Component as C;
-    const WITHIN: [Component; 9] = [
-        C::Scores,
-        C::Pattern,
-        C::Result,
-        C::Ln1Scale,
-        C::Ln1Normalized,
-        C::Ln2Scale,
-        C::Ln2Normalized,
-        C::FinalScale,
-        C::FinalNormalized,
-    ];
-    let read = segment.kept.iter().chain(&segment.held).map(|(component, _)| *component);
-    let born = segment.rows.iter().filter_map(|row| match row.birth {
-        Birth::Patch { component, .. } => Some(component),
-        _ => None,
-    });
-    match read.chain(born).find(|component| WITHIN.contains(component)) {
-        Some(component) if component.in_layers() => {
-            let above = component > C::V || component == C::Result;
-            let layer = if above { at - 1 } else { at.min(n_layers - 1) };
-            Err(EngineError::NotYet { site: Site::in_layer(component, layer) })
-        }
-        Some(component) => Err(EngineError::NotYet { site: Site::outside(component) }),
-        None => Ok(()),
+        Ok(Array { shape, data })
     }
 }
 

@@ -150,8 +150,9 @@ impl<'a> Assembly<'a> {
     }
 
     fn patch(&self, at: usize, patch: u32) -> Patch {
-        let numbers::Patch { change, index, input, operands, .. } =
-            &self.numbered.segments[at].patches[patch as usize];
+        let numbers = &self.numbered.segments[at];
+        let numbers::Patch { change, index, input, root, operands, .. } =
+            &numbers.patches[patch as usize];
         let change = &self.program.changes[*change as usize];
         Patch {
             request: change.request,
@@ -160,6 +161,7 @@ impl<'a> Assembly<'a> {
             index: *index,
             input: self.index[at][*input as usize],
             reads_input: change.reads_input(),
+            root: self.index[at][*root as usize],
             operands: operands.iter().map(|operand| self.moved(held(operand))).collect(),
         }
     }

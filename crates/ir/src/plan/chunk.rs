@@ -111,7 +111,7 @@ impl Taken {
 
     fn peak(&self, program: &Program<'_>) -> u64 {
         let architecture = &program.architecture;
-        let scratch = scratch_bytes(architecture, self.rows as usize);
+        let scratch = scratch_bytes(architecture, &program.scope, self.rows as usize);
         let carried = program.carried.rows.iter().map(|row| row.site.component);
         let held = self.held + bytes_of(architecture, carried);
         self.rows * row_bytes(architecture) + held + scratch

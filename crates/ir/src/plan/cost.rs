@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::architecture::Architecture;
 use crate::component::{Axis, Component};
 use crate::plan::pass::Pass;
+use crate::plan::scope::Scope;
 use crate::plan::stage::Stages;
 
 /// Rows that go through the stages of a segment together: enough for large matrix products, few
@@ -62,7 +63,8 @@ pub fn product(architecture: &Architecture, component: Component) -> u64 {
     let weights = match component {
         C::Q => d_model * n_heads * d_head,
         C::K | C::V => d_model * n_kv_heads * d_head,
-        C::AttnOut => n_heads * d_head * d_model,
+        // The heads' results together are the output, and need the same product.
+        C::Result => n_heads * d_head * d_model,
         C::MlpPre | C::MlpPreLinear | C::MlpOut => d_model * d_mlp,
         C::Logits => d_model * vocab,
         _ => 0,
@@ -73,7 +75,7 @@ pub fn product(architecture: &Architecture, component: Component) -> u64 {
 /// The components that matrix products with weights make.
 pub const PRODUCTS: [Component; 7] = {
     use Component as C;
-    [C::Q, C::K, C::V, C::AttnOut, C::MlpPre, C::MlpOut, C::Logits]
+    [C::Q, C::K, C::V, C::Result, C::MlpPre, C::MlpOut, C::Logits]
 };
 
 /// The operations of one full forward pass of a sequence, with the logits of every position.
@@ -88,8 +90,8 @@ pub fn forward_flops(architecture: &Architecture, len: usize) -> u64 {
 impl Pass {
     /// What the pass costs on a model of this shape.
     pub fn cost(&self, architecture: &Architecture) -> PassCost {
-        let seen = self.seen(architecture);
-        let mut tally = Tally::new(&seen);
+        let architecture = self.scope.of_model(architecture);
+        let mut tally = Tally::new(&architecture, &self.scope);
         for segment in &self.segments {
             for row in &segment.rows {
                 tally.row(row.stages, row.birth.component(), row.position);
@@ -106,6 +108,7 @@ impl Pass {
 /// Counts a pass row by row.
 pub(crate) struct Tally<'a> {
     architecture: &'a Architecture,
+    scope: &'a Scope,
     /// Operations for a row of each of [`PRODUCTS`].
     flops: [(Component, u64); PRODUCTS.len()],
     cost: PassCost,
@@ -116,10 +119,10 @@ pub(crate) struct Tally<'a> {
 }
 
 impl<'a> Tally<'a> {
-    pub(crate) fn new(architecture: &'a Architecture) -> Self {
+    pub(crate) fn new(architecture: &'a Architecture, scope: &'a Scope) -> Self {
         let flops = PRODUCTS.map(|component| (component, 2 * product(architecture, component)));
         let (cost, last) = (PassCost::default(), (Stages::default(), Component::Embed, 0));
-        Self { architecture, flops, cost, last, most: (0, 0) }
+        Self { architecture, scope, flops, cost, last, most: (0, 0) }
     }
 
     /// A row by the stages at which it is needed, its birth and its position.
@@ -153,7 +156,7 @@ impl<'a> Tally<'a> {
         self.cost.peak_bytes = row_bytes(self.architecture) * rows as u64
             + kept
             + bytes_of(self.architecture, held)
-            + scratch_bytes(self.architecture, rows);
+            + scratch_bytes(self.architecture, self.scope, rows);
         self.cost
     }
 }
@@ -169,7 +172,8 @@ pub(crate) fn row_bytes(architecture: &Architecture) -> u64 {
 ///
 /// - A block has [`BLOCK_ROWS`] rows. Each takes `4 d_model + n_heads d_head + d_mlp` numbers: the
 ///   widest stages are the MLP's, where the stream, a product's input and its output exist together;
-///   bias and activation function are applied in place, and an input goes when it has been read.
+///   bias and activation function are applied in place, and an input goes when it has been read. Where
+///   scores and patterns are looked at there is room for two of each, and for three heads' results.
 /// - [`LOGIT_ROWS`] rows have logits at a time. Each takes `3 vocab + d_model` numbers: the logits, the
 ///   part of them that a metric reads, and the exponentials whose sum it takes.
 ///
@@ -177,9 +181,11 @@ pub(crate) fn row_bytes(architecture: &Architecture) -> u64 {
 /// engine holds this): lists of rows, what is copied while rows are put in order, and the panels that
 /// the CPU's matrix product packs. Once for each thread, not for each pass, that product also keeps
 /// room as large as a core's second cache. The plan itself, about 0.1 of its `peak_bytes`, is apart.
-pub(crate) fn scratch_bytes(architecture: &Architecture, rows: usize) -> u64 {
-    let Architecture { d_model, n_heads, d_head, d_mlp, vocab, .. } = *architecture;
-    let block = rows.min(BLOCK_ROWS) * (4 * d_model + (n_heads * d_head) + d_mlp);
+pub(crate) fn scratch_bytes(architecture: &Architecture, scope: &Scope, rows: usize) -> u64 {
+    let Architecture { d_model, n_heads, d_head, d_mlp, vocab, context, .. } = *architecture;
+    let cells = if scope.cells { 4 * n_heads * context } else { 0 };
+    let results = if scope.results { 3 * n_heads * d_model } else { 0 };
+    let block = rows.min(BLOCK_ROWS) * (4 * d_model + n_heads * d_head + d_mlp + cells + results);
     let logits = rows.min(LOGIT_ROWS) * (3 * vocab + d_model);
     F32 * block.max(logits) as u64
 }
@@ -193,7 +199,7 @@ pub(crate) fn bytes_of(
 }
 
 /// The numbers that a row has at a stage: all that a component has at one position. A row of scores
-/// has room for as many keys as the context.
+/// has room for as many keys as the context, which for a pass is that of its [`Scope`].
 pub fn width(architecture: &Architecture, component: Component) -> usize {
     let axes = component.axes().iter().filter(|axis| **axis != Axis::Position);
     axes.map(|axis| architecture.axis_len(*axis, architecture.context)).product()

@@ -9,7 +9,7 @@ use crate::plan::program::columns;
 /// The interventions that have been seen, and their numbers.
 #[derive(Default)]
 pub(crate) struct Known<'a> {
-    changes: Quick<(&'a Locus, Same<'a>), u32>,
+    changes: Quick<(&'a Locus, usize, Same<'a>), u32>,
     effects: Quick<Effect<'a>, u32>,
     /// Changes by what has acted before them.
     pub(crate) acts: Quick<(Option<u32>, u32), u32>,
@@ -51,13 +51,17 @@ enum Way {
 }
 
 impl<'a> Known<'a> {
-    /// The number of an intervention of a request whose runs count from `offset`; `next` for a new one.
+    /// The number of an intervention on a run of `len` tokens, of a request whose runs count from
+    /// `offset`; `next` for a new one.
     pub(crate) fn change(
         &mut self,
         intervention: &'a Intervention,
         offset: usize,
+        len: usize,
         next: u32,
     ) -> u32 {
+        // How many keys are all of them depends on the run.
+        let keys = if intervention.locus.site.component.has_sources() { len } else { 0 };
         let source =
             |source: &'a Source| (offset + source.run.0, source.locus.as_ref(), source.state);
         let same = match value(&intervention.operation) {
@@ -66,7 +70,7 @@ impl<'a> Known<'a> {
             Ok((way, Value::Array(array))) => Same::Array(way, std::sync::Arc::as_ptr(array)),
             Ok((way, value)) => Same::Sources(way, value.sources().iter().map(source).collect()),
         };
-        *self.changes.entry((&intervention.locus, same)).or_insert(next)
+        *self.changes.entry((&intervention.locus, keys, same)).or_insert(next)
     }
 
     /// The number of what a change does.

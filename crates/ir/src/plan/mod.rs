@@ -29,8 +29,8 @@ mod parallel;
 mod pass;
 mod print;
 mod program;
+mod scope;
 mod stage;
-mod tokens;
 
 use std::collections::HashSet;
 
@@ -47,7 +47,9 @@ use program::Program;
 
 pub use carried::CarriedRow;
 pub use cost::{BLOCK_ROWS, LOGIT_ROWS, PRODUCTS, PassCost, forward_flops, product, width};
+pub use need::divided;
 pub use pass::{Birth, Held, Logits, Measured, Pass, Patch, Row, Segment};
+pub use scope::Scope;
 pub use stage::Stages;
 
 /// Why there is no plan.

@@ -2,7 +2,7 @@
 
 use crate::component::Component;
 use crate::plan::lanes::{Below, Numbered};
-use crate::plan::numbers::{Birth, Numbers, Operand, Patch};
+use crate::plan::numbers::{Birth, Numbers, Operand, Patch, is_cells};
 use crate::plan::program::Program;
 use crate::plan::stage::Stages;
 
@@ -64,7 +64,6 @@ struct Origin<'a> {
 impl Origin<'_> {
     /// Marks what the row's birth reads.
     fn spread(&self, needed: &mut [Vec<Stages>], prefixes: &mut [u32]) {
-        let here = |component, row| Operand { segment: self.segment as u32, component, row };
         let below = |component, row| Operand { segment: self.segment as u32 - 1, component, row };
         // What the stream is called at the end of the segment below.
         let resid = match self.segment {
@@ -82,11 +81,6 @@ impl Origin<'_> {
                 }
             }
             birth => {
-                if let Birth::Patch { component, patch } = birth
-                    && let Some(divided) = divided(component, self.segment)
-                {
-                    mark(needed, here(divided, self.numbers.patches[patch as usize].input));
-                }
                 if let Birth::Join { component: Component::ResidMid, resid: row, .. } = birth {
                     mark(needed, below(resid, row));
                 }
@@ -113,12 +107,12 @@ pub(crate) fn reads(
     match birth {
         Birth::Token(_) | Birth::Attention { .. } => Vec::new(),
         Birth::Patch { component, patch } => {
-            let Patch { change, input, operands, .. } = &numbers.patches[patch as usize];
-            // What follows the pattern reads the values of the row's own run.
-            let within = matches!(component, Component::Scores | Component::Pattern);
-            let reads_input = within || program.changes[*change as usize].reads_input();
+            let Patch { change, input, root, operands, .. } = &numbers.patches[patch as usize];
+            let reads_input =
+                is_cells(component) || program.changes[*change as usize].reads_input();
+            let divided = divided(component, segment).map(|divided| here(divided, *root));
             let input = reads_input.then(|| here(component, *input));
-            input.into_iter().chain(operands.iter().copied()).collect()
+            input.into_iter().chain(divided).chain(operands.iter().copied()).collect()
         }
         Birth::Join { component, resid, branch } => match component {
             Component::ResidPre => {
@@ -130,8 +124,8 @@ pub(crate) fn reads(
     }
 }
 
-/// What a norm divides by the given divisor.
-fn divided(component: Component, segment: usize) -> Option<Component> {
+/// The stream that a norm divides by the given divisor, in the given segment.
+pub fn divided(component: Component, segment: usize) -> Option<Component> {
     match component {
         Component::Ln2Scale => Some(Component::ResidMid),
         Component::Ln1Scale | Component::FinalScale if segment == 0 => Some(Component::ResidPre),

@@ -50,6 +50,8 @@ pub(crate) struct Patch {
     pub(crate) index: u32,
     pub(crate) effect: u32,
     pub(crate) input: u32,
+    /// The row that the interventions inside attention, or at the stage, began with.
+    pub(crate) root: u32,
     /// Whether the outcome is the same for every row at the position.
     pub(crate) replaced: bool,
     pub(crate) operands: Vec<Operand>,
@@ -122,11 +124,23 @@ impl Numbers {
             return *row;
         }
         patch.operands.clone_from(&key.3);
+        patch.root = self.root(component, patch.input);
         let birth = Birth::Patch { component, patch: self.patches.len() as u32 };
         self.patches.push(patch);
         let born = self.push(Row { birth, owner, position, resid, mark });
         self.patched.insert(key, born);
         born
+    }
+
+    fn root(&self, component: Component, input: u32) -> u32 {
+        match self.row(input).birth {
+            Birth::Patch { component: at, patch }
+                if at == component || is_cells(at) && is_cells(component) =>
+            {
+                self.patches[patch as usize].root
+            }
+            _ => input,
+        }
     }
 
     /// The sum of a residual row and a branch.
@@ -147,6 +161,11 @@ impl Numbers {
         self.joins.insert((component, resid, branch), row);
         row
     }
+}
+
+/// Whether a component has a number for each key: what follows it reads the values of the row's own run.
+pub(crate) fn is_cells(component: Component) -> bool {
+    matches!(component, Component::Scores | Component::Pattern)
 }
 
 /// Two marks as one, their order told apart.

@@ -27,7 +27,7 @@ pub(crate) struct Rows {
 /// mark for each of its different results.
 pub(crate) fn cost(program: &Program<'_>, items: &[Item]) -> (PassCost, Vec<u64>) {
     let Rows { numbered, needed, pass } = Rows::new(program, items);
-    let mut tally = Tally::new(&program.architecture);
+    let mut tally = Tally::new(&program.architecture, &program.scope);
     let mut later: Vec<Operand> = readings(&pass).collect();
     let mut kept = Vec::new();
     for (at, (numbers, needed)) in numbered.segments.iter().zip(&needed).enumerate() {
@@ -79,8 +79,8 @@ impl Rows {
         asked.dedup();
         let numbered = number(program, &active, &asked);
         let carried = program.carried.values();
-        let tokens = program.tokens.clone();
-        let mut pass = Pass { carried, tokens, ..Pass::default() };
+        let scope = program.scope.clone();
+        let mut pass = Pass { carried, scope, ..Pass::default() };
         for item in items {
             match item {
                 Item::Measured(run) => pass.measured.push(measured(program, &numbered, *run)),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::component::Component;
+use crate::plan::scope::Scope;
 use crate::plan::stage::Stages;
 use crate::run::RunId;
 
@@ -11,8 +12,8 @@ use crate::run::RunId;
 pub struct Pass {
     /// From the embeddings to the logits; one more than the model has layers.
     pub segments: Vec<Segment>,
-    /// The only tokens whose logits it computes, in rising order; `None` where it computes all.
-    pub tokens: Option<Vec<u32>>,
+    /// What of the model it deals with.
+    pub scope: Scope,
     /// The runs whose metrics the pass gives.
     pub measured: Vec<Measured>,
     /// The readings that the pass gives: the index of the request, that of the reading in it, and
@@ -149,6 +150,9 @@ pub struct Patch {
     pub input: u32,
     /// Whether the outcome depends on that row's value.
     pub reads_input: bool,
+    /// For scores, patterns and a norm's divisor: the row whose keys and values are attended to, or whose
+    /// stream is divided.
+    pub root: u32,
     /// What the intervention reads: one value for each of its sources.
     pub operands: Vec<Held>,
 }

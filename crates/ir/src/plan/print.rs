@@ -76,7 +76,7 @@ impl Printer<'_> {
         } else {
             self.stages(at, TOP, text)?;
             let computed = segment.rows.iter().any(|row| row.computes(C::Logits));
-            if let (Some(tokens), true) = (&self.pass.tokens, computed) {
+            if let (Some(tokens), true) = (&self.pass.scope.tokens, computed) {
                 let tokens: Vec<String> = tokens.iter().map(u32::to_string).collect();
                 writeln!(text, "  of tokens {}", tokens.join(", "))?;
             }

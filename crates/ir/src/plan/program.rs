@@ -7,14 +7,15 @@ use crate::intervention::{Intervention, Operation, Source, State, Value};
 use crate::locus::{Locus, Selection};
 use crate::plan::carried::Carried;
 use crate::plan::known::Known;
-use crate::plan::{stage, tokens};
+use crate::plan::scope::Scope;
+use crate::plan::stage;
 use crate::request::Request;
 use crate::run::{Origin, Run, RunId};
 use crate::site::Site;
 
 /// The runs of several requests under one numbering.
 pub(crate) struct Program<'a> {
-    /// The model as its passes see it ([`Pass::seen`](crate::plan::Pass::seen)).
+    /// The model as far as the passes deal with it.
     pub(crate) architecture: Architecture,
     pub(crate) requests: &'a [&'a Request],
     pub(crate) runs: Vec<ProgramRun<'a>>,
@@ -26,8 +27,7 @@ pub(crate) struct Program<'a> {
     pub(crate) offsets: Vec<usize>,
     /// The runs that each request's metrics compare with.
     pub(crate) clean: Vec<Vec<usize>>,
-    /// The tokens whose logits passes compute; `None` for all.
-    pub(crate) tokens: Option<Vec<u32>>,
+    pub(crate) scope: Scope,
     /// What passes hand to later ones.
     pub(crate) carried: Carried,
 }
@@ -98,16 +98,16 @@ impl<'a> Program<'a> {
             clean.into_iter().collect()
         };
         let clean = requests.iter().zip(&offsets).map(clean).collect();
-        let tokens = tokens::read(requests);
+        let scope = Scope::of(requests);
         let mut program = Self {
-            architecture: tokens::seen(architecture, tokens.as_deref()),
+            architecture: scope.of_model(architecture),
             requests,
             runs: Vec::new(),
             changes: Vec::new(),
             acts: Vec::new(),
             offsets,
             clean,
-            tokens,
+            scope,
             carried: Carried::default(),
         };
         let mut known = Known::default();
@@ -134,7 +134,7 @@ impl<'a> Program<'a> {
         let mut changes = Vec::with_capacity(interventions.len());
         for (index, intervention) in interventions.iter().enumerate() {
             let next = self.changes.len() as u32;
-            let change = known.change(intervention, offset, next);
+            let change = known.change(intervention, offset, tokens.len(), next);
             if change == next {
                 let place = intervention.locus.site.place();
                 let at = place_of(place, self.architecture.n_layers) as u32;

@@ -129,8 +129,8 @@ impl Lanes<'_> {
             let operand = |read| self.operand(read, prepared.place, index);
             let operands: Vec<Operand> = reads.iter().map(operand).collect();
             let read = operands.iter().fold(0, |read, operand| self.mark(read, operand));
-            let (index, effect) = (index as u32, prepared.effect);
-            let patch = Patch { component, change, index, effect, input, replaced, operands };
+            let (index, effect, root) = (index as u32, prepared.effect, input);
+            let patch = Patch { component, change, index, effect, input, root, replaced, operands };
             rows[position] = self.numbers.patch(patch, owner, read);
         }
     }
