@@ -43,9 +43,10 @@ fn patching_between_prompts_gives_the_heatmaps_of_pytorch() {
 
 #[test]
 fn the_command_pair_gives_the_heatmaps_of_pytorch() {
-    // Three files, four metrics, each position or all of them together; a prompt has five tokens.
+    // Three files, four metrics, three sites and six heads, each position or all of them together; a prompt
+    // has five tokens.
     let quantities = golden::protocol(&facts()).unwrap();
-    check(&quantities, 3 * 4 * 2, 3 * 4 * 3 * 12 * (5 + 1));
+    check(&quantities, 3 * 4 * 4, 3 * 4 * (3 + 6) * 12 * (5 + 1));
 }
 
 #[test]

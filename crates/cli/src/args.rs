@@ -135,18 +135,22 @@ pub(crate) struct PairArgs {
     /// The answer's counterpart in logit-diff [default: what the corrupted run says]
     #[arg(long, requires = "clean")]
     pub(crate) distractor: Option<String>,
-    /// What is copied: resid_pre, resid_post, attn_out, mlp_out
+    /// What is copied: any site that `tracewright sites` lists, without its layer (resid_post, z,
+    /// pattern, …) or with it (mlp_post@3)
     #[arg(long, value_name = "SITES", value_delimiter = ',', default_value = "resid_post")]
     pub(crate) site: Vec<String>,
-    /// The axes: layer, position
+    /// The axes: layer, position, head, neuron, src_position
     #[arg(long, value_name = "AXES", value_delimiter = ',', default_value = "layer,position")]
     pub(crate) per: Vec<String>,
     /// Which positions: all, each, subject, subject-last, last, a range such as 3-5 or a number
     /// [default: each where position is an axis, otherwise all]
     #[arg(long, value_delimiter = ',')]
     pub(crate) positions: Option<Vec<String>>,
-    /// What is measured: prob, logit, logit-diff, kl [default: kl, or logit-diff where an answer
-    /// and a distractor are given]
+    /// Layers around a cell's that are patched together
+    #[arg(long, value_name = "LAYERS", default_value_t = 1)]
+    pub(crate) window: usize,
+    /// What is measured: prob, logprob, logit, logit-diff, kl, rank, entropy, l2, mse, cosine
+    /// [default: kl, or logit-diff where an answer and a distractor are given]
     #[arg(long, value_name = "METRICS", value_delimiter = ',')]
     pub(crate) metric: Option<Vec<String>>,
     /// Which way values are copied: clean ones into the corrupted run, or corrupted ones into the

@@ -112,9 +112,8 @@ impl Session {
         Ok(checkpoint)
     }
 
-    pub(crate) fn load(&self, console: &Console) -> Result<Model, Failure> {
-        let (device, dtype) = (self.device()?, self.dtype()?);
-        Ok(self.checkpoint(console)?.with_dtype(dtype).load(device)?)
+    pub(crate) fn load(&self, checkpoint: Checkpoint) -> Result<Model, Failure> {
+        Ok(checkpoint.with_dtype(self.dtype()?).load(self.device()?)?)
     }
 
     /// What numbers depend on beside the request, as `run.json` records it. That a device multiplies

@@ -172,7 +172,7 @@ fn positions_that_are_no_axis_are_patched_together() {
         settings,
         json!({
             "sites": ["resid_post", "mlp_out"], "per": ["layer"], "positions": ["subject-last"],
-            "metrics": ["kl"], "direction": "noise",
+            "window": 1, "metrics": ["kl"], "direction": "noise",
         })
     );
 }
@@ -275,7 +275,7 @@ fn subjects_answers_and_metrics_that_do_not_fit_are_refused() {
     let needle = "The Space Needle is in downtown";
     let same = ["--clean", needle, "--corrupted", "The Eiffel Tower is in downtown"];
     assert_snapshot!(refused(&[&same, &["--metric", "logit-diff", "--model", &tiny]]), @"error: the answer and the distractor are the same token ',', so their logit difference is always 0: give another --answer or --distractor, or another metric");
-    assert_snapshot!(capitals(&["--metric", "kl,entropy"]), @"error: there is no metric 'entropy'; the nearest are prob, logit, logit-diff; known: prob, logit, logit-diff, kl");
+    assert_snapshot!(capitals(&["--metric", "kl,entopy"]), @"error: there is no metric 'entopy'; the nearest are entropy, logprob, mse; known: prob, logit, logit-diff, kl, logprob, rank, entropy, l2, mse, cosine");
     assert_snapshot!(capitals(&["--metric", "kl,kl"]), @"error: give at least one metric, each once");
     assert_snapshot!(capitals(&["--direction", "noising"]), @"error: there is no direction 'noising'; the nearest are noise, denoise; known: denoise, noise");
 }
@@ -283,13 +283,56 @@ fn subjects_answers_and_metrics_that_do_not_fit_are_refused() {
 #[test]
 fn sites_axes_and_positions_that_pair_does_not_take_are_refused() {
     let capitals = |args: &[&str]| refused(&[&CAPITALS, args]);
-    assert_snapshot!(capitals(&["--site", "resid_post,z"]), @"error: the site 'z' can't be patched between prompts yet; pair takes resid_pre, resid_post, attn_out, mlp_out");
-    assert_snapshot!(capitals(&["--site", "residual"]), @"error: there is no site 'residual'; the nearest are resid_pre, resid_post, mlp_out; known: resid_pre, resid_post, attn_out, mlp_out");
+    assert_snapshot!(capitals(&["--site", "residual"]), @"error: there is no site 'residual'; the nearest names are result, resid_mid, resid_pre");
+    assert_snapshot!(capitals(&["--site", "z@12"]), @"error: 'z@12' doesn't exist: the model has layers 0 to 11");
+    assert_snapshot!(capitals(&["--site", "rot_q"]), @"error: a gpt2 model has no site 'rot_q': it has no rotary positions");
     assert_snapshot!(capitals(&["--site", "mlp,mlp_out"]), @"error: give at least one site, each once");
-    assert_snapshot!(capitals(&["--per", "head"]), @"error: there is no axis 'head'; the nearest are layer, position; known: layer, position");
+    assert_snapshot!(capitals(&["--per", "cell"]), @"error: there is no axis 'cell'; the nearest are head, neuron, src_position; known: layer, position, head, neuron, src_position");
+    assert_snapshot!(capitals(&["--per", "layer,head"]), @"error: the site 'resid_post' has no heads to be patched one by one: leave head out of --per, or the site out of --site");
+    assert_snapshot!(capitals(&["--window", "0"]), @"error: --window is 0: give how many layers are patched together, from 1 on");
     assert_snapshot!(capitals(&["--positions", "5-3"]), @"error: there are no positions '5-3': use all, each, subject, subject-last, last, a range such as 3-5 or a number such as 3 (counted from 0)");
     assert_snapshot!(capitals(&["--positions", "3-18446744073709551615"]), @"error: the positions 3-18446744073709551615 aren't all there: the prompts have 5 tokens, 0 to 4");
     assert_snapshot!(capitals(&["--positions", "all"]), @"error: the positions 'all' are patched together, but position is an axis: give --per layer, or --positions each");
     assert_snapshot!(capitals(&["--per", "layer", "--positions", "each"]), @"error: the positions 'each' are patched one by one, but position isn't an axis: give --per layer,position, or --positions all");
     assert_snapshot!(capitals(&["--per", "layer", "--positions", "subject,last"]), @"error: several --positions are patched one by one, but position isn't an axis: give --per layer,position, or a single selection such as 3-5");
+}
+
+#[test]
+fn heads_neurons_and_cells_of_patterns_are_patched_one_by_one() {
+    let place = Place::new();
+    let out = place.output(&pair(&[&CAPITALS, &["--site", "z", "--per", "layer,head"]]));
+    assert!(out.contains("layer 11") && out.contains("patched head; recovery of kl"), "{out}");
+    assert_eq!(rows(&place).len(), 12 * 6);
+    assert_eq!((rows(&place)[7].layer, rows(&place)[7].head), (Some(1), Some(1)));
+    let grid = document(&place, "out/cases/0.json")["grids"][0].clone();
+    assert_eq!(
+        (&grid["rows"]["axis"], &grid["columns"]["axis"]),
+        (&json!("layer"), &json!("head"))
+    );
+    assert!(place.files("out/figures").contains_key("0_kl.png"));
+
+    let place = Place::new();
+    let neurons = ["--site", "blocks.3.mlp.hook_post", "--per", "neuron", "--positions", "last"];
+    let out = place.output(&pair(&[&CAPITALS, &neurons]));
+    assert!(
+        out.contains("no figures (more than 24 heatmaps") && out.contains("in neuron "),
+        "{out}"
+    );
+    let rows_of = rows(&place);
+    assert_eq!((rows_of[5].neuron, rows_of[5].layer, rows_of[5].position), (Some(5), None, None));
+
+    let place = Place::new();
+    let cells = ["--site", "pattern@0", "--per", "head,position,src_position"];
+    place.output(&pair(&[&CAPITALS, &cells]));
+    let rows_of = rows(&place);
+    assert_eq!(rows_of.len(), 6 * 5 * 5);
+    let later = |row: &&Row| row.src_position > row.position;
+    // A key that comes later doesn't exist: nothing is patched.
+    assert!(rows_of.iter().filter(later).all(|row| row.value == row.base));
+    assert!(rows_of.iter().any(|row| row.value != row.base));
+
+    let place = Place::new();
+    let keys = ["--site", "k,v", "--per", "head", "--window", "3"];
+    place.output(&pair(&[&CAPITALS, &keys]));
+    assert!(rows(&place).iter().all(|row| row.kv_head.is_some() && row.head.is_none()));
 }

@@ -13,8 +13,8 @@ use peak_alloc::PeakAlloc;
 use tracewright_engine::{Progress, lockstep, silent};
 use tracewright_ir::plan::{PlanError, Planner};
 use tracewright_ir::{
-    Component, Intervention, Locus, Measure, Metric, Operation, Request, Run, RunId, Site, Value,
-    window,
+    Component, Intervention, Locus, Measure, Metric, Operation, Request, Run, RunId, Site, Source,
+    Value, window,
 };
 use tracewright_models::{Checkpoint, Decoder, DeviceName};
 
@@ -197,9 +197,14 @@ fn what_lies_inside_attention_and_a_metric_of_few_tokens_are_counted() {
         {
             for position in 0..12 {
                 let locus = Locus::at(Site::in_layer(component, layer)).heads([head]);
-                let copy = Intervention::copy(locus.positions([position]), clean);
-                let run = request.push(Run::variant("head", corrupted, [copy]));
-                request.measured.push(run);
+                let locus = locus.positions([position]);
+                // Copied columns, and numbers that the host computes.
+                let added = Operation::Add(Value::Source(Source::of(clean)));
+                let added = Intervention { locus: locus.clone(), operation: added };
+                for change in [Intervention::copy(locus, clean), added] {
+                    let run = request.push(Run::variant("head", corrupted, [change]));
+                    request.measured.push(run);
+                }
             }
         }
     }

@@ -43,6 +43,8 @@ pub enum Metric {
         /// Token id.
         answer: u32,
     },
+    /// The entropy of the next token's distribution, in nats.
+    Entropy,
     /// The Euclidean distance of the logits to the clean run's.
     L2 {
         /// The clean run.
@@ -70,6 +72,7 @@ impl Metric {
             Self::LogitDiff { .. } => "logit-diff",
             Self::Kl { .. } => "kl",
             Self::Rank { .. } => "rank",
+            Self::Entropy => "entropy",
             Self::L2 { .. } => "l2",
             Self::Mse { .. } => "mse",
             Self::Cosine { .. } => "cosine",
@@ -84,9 +87,11 @@ impl Metric {
             | Self::Logit { answer }
             | Self::Rank { answer } => vec![*answer],
             Self::LogitDiff { answers, distractors } => [&answers[..], distractors].concat(),
-            Self::Kl { .. } | Self::L2 { .. } | Self::Mse { .. } | Self::Cosine { .. } => {
-                Vec::new()
-            }
+            Self::Kl { .. }
+            | Self::Entropy
+            | Self::L2 { .. }
+            | Self::Mse { .. }
+            | Self::Cosine { .. } => Vec::new(),
         }
     }
 
@@ -95,11 +100,16 @@ impl Metric {
         matches!(self, Self::Logit { .. } | Self::LogitDiff { .. })
     }
 
-    /// The same metric on rows that hold the logits of these tokens alone, in this order, which must
-    /// have all that it [reads](Self::reads_tokens_alone).
+    /// The same metric on rows that hold the logits of these tokens alone, in this order.
+    ///
+    /// # Panics
+    ///
+    /// Where a token that it [reads](Self::reads_tokens_alone) isn't among them.
     pub fn among(&self, tokens: &[u32]) -> Self {
-        let place =
-            |id: &u32| tokens.iter().position(|token| token == id).unwrap_or_default() as u32;
+        let place = |id: &u32| {
+            let place = tokens.iter().position(|token| token == id);
+            place.expect("a metric's tokens are among those whose logits there are") as u32
+        };
         match self {
             Self::Logit { answer } => Self::Logit { answer: place(answer) },
             Self::LogitDiff { answers, distractors } => Self::LogitDiff {

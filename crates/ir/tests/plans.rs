@@ -296,6 +296,48 @@ layer 0
 }
 
 #[test]
+fn attention_and_norms_are_taken_in_steps_where_their_insides_are_changed() {
+    let request = request(|request, clean, corrupted| {
+        let scores = at(Component::Scores, 0, 3).heads([1]).src_positions([1]);
+        request.push(Run::variant("scores", corrupted, [Intervention::copy(scores, clean)]));
+        let pattern = at(Component::Pattern, 0, 3);
+        let pattern = request.push(Run::variant("pattern", corrupted, [constant(pattern, 0.25)]));
+        let again = at(Component::Pattern, 0, 3).heads([0]);
+        let array = Arc::new(Array { data: vec![0.5, 0.25, 0.25, 0.0], shape: vec![1, 1, 4] });
+        let operation = Operation::Add(Value::Array(array));
+        let again = Intervention { locus: again, operation };
+        request.push(Run::variant("again", pattern, [again]));
+        let head = at(Component::Result, 0, 3).heads([0]);
+        request.push(Run::variant("result", corrupted, [Intervention::copy(head, clean)]));
+        let divisor = at(Component::Ln2Scale, 0, 3);
+        request.push(Run::variant("divisor", corrupted, [Intervention::copy(divisor, clean)]));
+        let reading = Locus::at(Site::in_layer(Component::Ln1Scale, 0)).positions([1]);
+        request.readings.push(Reading { run: corrupted, locus: reading, state: State::Left });
+    });
+    check(
+        1,
+        &request,
+        r#"
+  embed     clean 0-3, corrupted 1
+layer 0
+  q k v     clean 3
+  k v       clean 0-2, corrupted 1
+  held ln1_scale corrupted 1
+  attn_out  clean 3, corrupted 3, scores 3, pattern 3, again 3, result 3
+  scores scores 3 = scores@0[position 3, head 1, src_position 1] ← #0 clean 3
+  pattern pattern 3 = pattern@0[position 3] ← 0.25
+  pattern again 3 = pattern@0[position 3, head 0] += array [1, 1, 4] (0.5 0.25 …)
+  result result 3 = result@0[position 3, head 0] ← #0 clean 3
+  mlp_out   clean 3, corrupted 3, scores 3, pattern 3, again 3, result 3, divisor 3
+  ln2_scale divisor 3 = ln2_scale@0[position 3] ← #0 clean 3
+  resid_post divisor 3 = corrupted 3 + divisor 3
+  logits    clean 3, corrupted 3, scores 3, pattern 3, again 3, result 3, divisor 3
+  of tokens 5
+"#,
+    );
+}
+
+#[test]
 fn a_source_in_a_lower_layer_is_kept_until_it_is_read() {
     let request = request(|request, clean, corrupted| {
         let from = Some(at(Component::ResidPost, 0, 2));

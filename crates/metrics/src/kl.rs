@@ -26,8 +26,9 @@ pub(crate) fn of(logits: Tensor<2>, clean: Tensor<2>) -> Tensor<1> {
 
 /// ln p and ln q move by at most 2ε each, and p by a factor of at most e^2ε in every term.
 pub(crate) fn bound(run: &Logits<'_>, clean: &Logits<'_>, epsilon: f64) -> f64 {
-    let (p, q) = (log_softmax(clean.0), log_softmax(run.0));
-    let spread: f64 = p.iter().zip(&q).map(|(p, q)| p.exp() * (p - q).abs()).sum();
+    let (log_p, log_q) = (log_softmax(clean.0), log_softmax(run.0));
+    let terms = log_p.iter().zip(&log_q).map(|(p, q)| p.exp() * (p - q).abs());
+    let spread: f64 = terms.sum();
     let factor = (2.0 * epsilon).exp();
     factor * 4.0 * epsilon + (factor - 1.0) * spread
 }

@@ -18,6 +18,7 @@
 //! ```
 
 mod cosine;
+mod entropy;
 mod kl;
 mod l2;
 mod logit;
@@ -47,6 +48,7 @@ pub fn measure(metric: &Metric, logits: Tensor<2>, clean: Option<Tensor<2>>) -> 
         Metric::LogitDiff { answers, distractors } => logit_diff::of(logits, answers, distractors),
         Metric::Kl { .. } => kl::of(logits, clean?),
         Metric::Rank { answer } => rank::of(logits, *answer),
+        Metric::Entropy => entropy::of(logits),
         Metric::L2 { .. } => l2::of(logits, clean?),
         Metric::Mse { .. } => mse::of(logits, clean?),
         Metric::Cosine { .. } => cosine::of(logits, clean?),
@@ -65,6 +67,7 @@ pub fn bound(metric: &Metric, run: Logits<'_>, clean: Logits<'_>, epsilon: f64) 
         Metric::LogitDiff { .. } => logit_diff::bound(epsilon),
         Metric::Kl { .. } => kl::bound(&run, &clean, epsilon),
         Metric::Rank { answer } => rank::bound(&run, *answer, epsilon),
+        Metric::Entropy => entropy::bound(&run, epsilon),
         Metric::L2 { .. } => l2::bound(run.0.len(), epsilon),
         Metric::Mse { .. } => mse::bound(&run, &clean, epsilon),
         Metric::Cosine { .. } => cosine::bound(&run, &clean, epsilon),

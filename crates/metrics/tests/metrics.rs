@@ -16,6 +16,7 @@ fn all() -> Vec<Metric> {
         Metric::LogitDiff { answers: vec![3, 5], distractors: vec![1] },
         Metric::Kl { clean },
         Metric::Rank { answer: 3 },
+        Metric::Entropy,
         Metric::L2 { clean },
         Metric::Mse { clean },
         Metric::Cosine { clean },
@@ -47,6 +48,7 @@ fn plain(metric: &Metric, run: &[f32], clean: &[f32]) -> f64 {
             .map(|i| logprob(clean, i).exp() * (logprob(clean, i) - logprob(run, i)))
             .sum(),
         Metric::Rank { .. } => run.iter().filter(|z| **z > run[3]).count() as f64,
+        Metric::Entropy => (0..VOCAB).map(|i| -logprob(run, i).exp() * logprob(run, i)).sum(),
         Metric::L2 { .. } => square.sqrt(),
         Metric::Mse { .. } => square / VOCAB as f64,
         Metric::Cosine { .. } => 1.0 - dot(run, clean) / (dot(run, run) * dot(clean, clean)).sqrt(),

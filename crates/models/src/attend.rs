@@ -30,7 +30,7 @@ pub struct Query<'a> {
 pub(crate) const CHUNK: usize = 8;
 
 /// Numbers of keys that the tensor formula lays out at a time: with the values and a copy of both
-/// 32 MiB, for which a plan's scratch has room where the vocabulary has fifty thousand tokens.
+/// 32 MiB, which a plan doesn't count (the CPU lays nothing out).
 const GATHERED: usize = 1 << 21;
 
 /// Numbers that are summed side by side.

@@ -84,12 +84,15 @@ impl Norm {
         module::layer_norm(x, self.gain.clone(), self.bias.clone(), eps)
     }
 
-    /// The first step: what is divided, `[rows, d_model]`, and the divisor, `[rows, 1]`.
-    pub fn centre(&self, x: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+    /// The first step: what is divided, `[rows, d_model]`.
+    pub fn centre(&self, x: Tensor<2>) -> Tensor<2> {
+        x.clone() - x.mean_dim(1)
+    }
+
+    /// The second step: the divisor of centred rows, `[rows, 1]`.
+    pub fn divisor(&self, centred: Tensor<2>) -> Tensor<2> {
         let NormKind::LayerNorm { eps } = self.kind;
-        let centred = x.clone() - x.mean_dim(1);
-        let variance = centred.clone().square().mean_dim(1);
-        (centred, (variance + eps).sqrt())
+        (centred.square().mean_dim(1) + eps).sqrt()
     }
 
     /// The last step: gain and bias on the normalised rows, `[rows, d_model]`.

@@ -145,8 +145,8 @@ impl<V: Visitor> Pass<'_, V> {
     fn norm(&mut self, norm: &Norm, sites: [Site; 3], x: Tensor<2>) -> Result<Tensor<2>, V::Error> {
         let [scale_site, normalized_site, output_site] = sites;
         let output = if self.visitor.wants(scale_site) || self.visitor.wants(normalized_site) {
-            let (centred, scale) = norm.centre(x);
-            let scale = self.at(scale_site, scale)?;
+            let centred = norm.centre(x);
+            let scale = self.at(scale_site, norm.divisor(centred.clone()))?;
             norm.finish(self.at(normalized_site, centred / scale)?)
         } else {
             norm.apply(x)

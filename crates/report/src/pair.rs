@@ -1,10 +1,11 @@
 //! A pair of a results folder as figures and words.
 
-use tracewright_ir::Direction;
-use tracewright_results::{Baseline, PairGrid, PairPrompt, PairRecord};
+use tracewright_ir::{Component, Direction};
+use tracewright_results::{Baseline, GridAxis, PairGrid, PairPrompt, PairRecord};
 
 use crate::error::ReportError;
-use crate::label::visible;
+use crate::heatmap::row;
+use crate::label::{quoted, visible};
 use crate::pair_summary::summary;
 use crate::summary::{LEAST_EFFECT, falls};
 
@@ -30,13 +31,15 @@ impl PairReport {
     }
 
     fn check(&self, grid: &PairGrid) -> Result<(), ReportError> {
-        let positions = &self.record.positions;
-        let rows = if self.has("position") { positions.len() } else { 1 };
-        let columns = grid.recovery.first().map_or(0, Vec::len);
-        let outside = positions.iter().any(|position| *position >= self.tokens.len());
+        let len = |axis: &Option<GridAxis>| axis.as_ref().map_or(1, |axis| axis.indices.len());
+        let (rows, columns) = (len(&grid.rows), len(&grid.columns));
         let given = grid.recovery.iter().map(Vec::len).sum();
-        let expected = rows * columns;
-        match expected == 0 || given != expected || outside || grid.recovery.len() != rows {
+        let (expected, tokens) = (rows * columns, self.tokens.len());
+        let outside = [&grid.rows, &grid.columns].into_iter().flatten().any(|axis| {
+            axis.axis.ends_with("position") && axis.indices.iter().any(|index| *index >= tokens)
+        });
+        let even = grid.recovery.iter().all(|row| row.len() == columns);
+        match expected == 0 || given != expected || outside || !even {
             true => Err(ReportError::WrongSize { name: grid.site.clone(), given, expected }),
             false => Ok(()),
         }
@@ -114,9 +117,39 @@ impl PairReport {
         &self.tokens
     }
 
-    /// True where the grids have this axis.
-    pub(crate) fn has(&self, axis: &str) -> bool {
-        self.record.per.iter().any(|per| per == axis)
+    /// Whether a grid's site was patched in all layers at the same time.
+    pub(crate) fn layers_together(&self, grid: &PairGrid) -> bool {
+        let component = Component::from_name(&grid.site);
+        let by_layer = self.record.per.iter().any(|per| per == "layer");
+        !by_layer && component.is_some_and(Component::in_layers)
+    }
+
+    /// An index of an axis as a row or a column is labelled: positions by their tokens.
+    pub(crate) fn label(&self, axis: &str, index: usize) -> String {
+        match axis {
+            "position" | "src_position" => {
+                let token = self.tokens.get(index).map_or("", String::as_str);
+                row(token, self.record.subject_range.contains(&index))
+            }
+            _ => index.to_string(),
+        }
+    }
+
+    /// Indices of axes within a sentence: `in layer 3, head 5 at “ France”`.
+    pub(crate) fn places(&self, at: &[(&str, usize)]) -> String {
+        let token = |index: usize| quoted(self.tokens.get(index).map_or("", String::as_str));
+        let mut words = Vec::new();
+        for axis in ["layer", "head", "neuron", "position", "src_position"] {
+            for (_, index) in at.iter().filter(|(given, _)| *given == axis) {
+                words.push(match axis {
+                    "position" => format!(" at {}", token(*index)),
+                    "src_position" => format!(" with the key at {}", token(*index)),
+                    _ if words.is_empty() => format!(" in {axis} {index}"),
+                    _ => format!(", {axis} {index}"),
+                });
+            }
+        }
+        words.concat()
     }
 
     /// What is copied, and into which run.

@@ -1,13 +1,13 @@
 //! The figures of a pair: heatmaps of recovery (or, of noising, of what is destroyed), and the
 //! subject's curves.
 
-use tracewright_results::{PairGrid, PairRecord, SubjectCurve};
+use tracewright_results::{GridAxis, PairGrid, PairRecord, SubjectCurve};
 
 use crate::colormap::Colormap;
 use crate::curve::{Curve, CurveLine};
 use crate::error::ReportError;
 use crate::figure::{Plot, draw_png, draw_svg};
-use crate::heatmap::{Heatmap, row};
+use crate::heatmap::Heatmap;
 use crate::label::visible;
 use crate::pair::PairReport;
 use crate::ticks;
@@ -15,6 +15,9 @@ use crate::ticks;
 /// The ends of a recovery's colours at least and at most: a faint field isn't drawn as a strong one,
 /// and more than everything (or less than nothing) has the colour of everything.
 const LIMITS: (f64, f64) = (0.1, 1.0);
+/// More heatmaps than this, or rows or columns of one, aren't drawn: nobody could read them.
+const MOST_HEATMAPS: usize = 24;
+const MOST_CELLS: usize = 128;
 /// A scale ends at a multiple of this.
 const STEP: f64 = 0.05;
 
@@ -53,8 +56,8 @@ impl PairFigure {
 }
 
 impl PairReport {
-    /// The figures: for each metric the heatmaps of all sites, where position is an axis, and the
-    /// subject's curves, where layer is one.
+    /// The figures: for each metric the heatmaps of all grids, and the subject's curves, where layers stand
+    /// across.
     pub fn figures(&self) -> Vec<PairFigure> {
         let heading = self.heading();
         let figure = |name: String, heatmaps, curves| PairFigure {
@@ -64,8 +67,12 @@ impl PairReport {
             curves,
         };
         let of_metric = |metric: &str| {
-            let heatmaps = if self.has("position") { self.heatmaps(metric) } else { Vec::new() };
             let curves = Vec::from_iter(self.curve(metric));
+            let mut heatmaps = self.heatmaps(metric);
+            if !curves.is_empty() && self.of_metric(metric).all(|grid| grid.rows.is_none()) {
+                // A line for each site says as much as a row for each.
+                heatmaps.clear();
+            }
             [
                 figure(metric.to_owned(), heatmaps, Vec::new()),
                 figure(format!("{metric}_curve"), Vec::new(), curves),
@@ -76,26 +83,32 @@ impl PairReport {
         metrics.flat_map(of_metric).filter(drawn).collect()
     }
 
-    /// How far each patch moves one metric: a heatmap for each site, tokens down and layers across, or where
-    /// position isn't an axis one of all sites, sites down.
-    pub fn heatmaps(&self, metric: &str) -> Vec<Heatmap> {
-        let grids: Vec<&PairGrid> =
-            self.record().grids.iter().filter(|grid| grid.metric == metric).collect();
-        if self.has("position") {
-            let rows = self.rows();
-            return grids
-                .into_iter()
-                .map(|grid| self.heatmap(metric, &grid.site, rows.clone(), &[grid]))
-                .collect();
-        }
-        let sites = grids.iter().map(|grid| grid.site.clone()).collect();
-        if grids.is_empty() {
-            return Vec::new();
-        }
-        vec![self.heatmap(metric, "activations", sites, &grids)]
+    fn of_metric(&self, metric: &str) -> impl Iterator<Item = &PairGrid> {
+        self.record().grids.iter().filter(move |grid| grid.metric == metric)
     }
 
-    fn heatmap(&self, metric: &str, what: &str, rows: Vec<String>, grids: &[&PairGrid]) -> Heatmap {
+    /// How far each patch moves one metric: a heatmap for each grid, or where grids are single rows one of
+    /// all sites, sites down. None where they would be more than 24, or one of them more than 128 cells long.
+    pub fn heatmaps(&self, metric: &str) -> Vec<Heatmap> {
+        let grids: Vec<&PairGrid> = self.of_metric(metric).collect();
+        let together = |a: &&PairGrid, b: &&PairGrid| {
+            a.rows.is_none() && b.rows.is_none() && a.columns == b.columns && a.at == b.at
+        };
+        if grids.iter().any(|grid| is_large(grid))
+            || grids.chunk_by(together).count() > MOST_HEATMAPS
+        {
+            return Vec::new();
+        }
+        grids.chunk_by(together).map(|grids| self.heatmap(metric, grids)).collect()
+    }
+
+    /// Grids of one row each, or a single one of several.
+    fn heatmap(&self, metric: &str, grids: &[&PairGrid]) -> Heatmap {
+        let first = grids[0];
+        let (rows, what) = match &first.rows {
+            Some(axis) => (self.labels(axis), first.site.as_str()),
+            None => (grids.iter().map(|grid| grid.site.clone()).collect(), "activations"),
+        };
         let recovery = grids.iter().flat_map(|grid| grid.recovery.iter().flatten());
         let values: Vec<Option<f64>> =
             recovery.map(|recovery| recovery.map(|recovery| self.moved(recovery))).collect();
@@ -111,11 +124,12 @@ impl PairReport {
             _ => format!("{metric} is hardly different in the two runs"),
         };
         let (copied, into) = self.words();
+        let at: Vec<(&str, usize)> = first.at.iter().map(|(axis, i)| (axis.as_str(), *i)).collect();
         Heatmap {
-            title: format!("{copied} {what} copied into the {into} run"),
-            x_label: format!("{}; {range}", self.x_label()),
+            title: format!("{copied} {what}{} copied into the {into} run", self.places(&at)),
+            x_label: format!("{}; {range}", self.x_label(first)),
             colorbar_label: name.to_owned(),
-            columns: self.columns(grids.first().copied()),
+            columns: self.columns(first),
             rows,
             values,
             low: -limit,
@@ -123,6 +137,15 @@ impl PairReport {
             colormap: Colormap::RedBlue,
             numbers: true,
         }
+    }
+
+    /// The labels of an axis that stands down.
+    fn labels(&self, axis: &GridAxis) -> Vec<String> {
+        let label = |index: &usize| match axis.axis.as_str() {
+            "position" | "src_position" => self.label(&axis.axis, *index),
+            other => format!("{other} {index}"),
+        };
+        axis.indices.iter().map(label).collect()
     }
 
     /// How far one metric is moved by layer, a line for each site.
@@ -147,10 +170,10 @@ impl PairReport {
         let (name, copied) = (self.quantity(metric).0, copied.to_lowercase());
         let title =
             format!("{name} of {metric}: {copied} values copied into the {into} run at {place}");
-        let grid = self.record().grids.first();
+        let grid = self.record().grids.iter().find(|grid| grid.columns.is_some())?;
         Some(Curve {
             title: title[..1].to_uppercase() + &title[1..],
-            x_label: self.x_label().to_owned(),
+            x_label: "patched layer".to_owned(),
             columns: self.columns(grid),
             lines: curves().map(line).collect(),
         })
@@ -172,22 +195,21 @@ impl PairReport {
         curve.recovery.iter().map(|recovery| recovery.map(|r| self.moved(r))).collect()
     }
 
-    fn rows(&self) -> Vec<String> {
-        let subject = &self.record().subject_range;
-        let label = |position: &usize| row(&self.tokens()[*position], subject.contains(position));
-        self.record().positions.iter().map(label).collect()
-    }
-
-    fn columns(&self, grid: Option<&PairGrid>) -> Vec<String> {
-        let layers = grid.and_then(|grid| grid.recovery.first()).map_or(0, Vec::len);
-        match self.has("layer") {
-            true => (0..layers).map(|layer| layer.to_string()).collect(),
-            false => vec!["all".to_owned()],
+    fn columns(&self, grid: &PairGrid) -> Vec<String> {
+        match &grid.columns {
+            Some(axis) => axis.indices.iter().map(|i| self.label(&axis.axis, *i)).collect(),
+            None if self.layers_together(grid) => vec!["all".to_owned()],
+            None => vec!["–".to_owned()],
         }
     }
 
-    fn x_label(&self) -> &'static str {
-        if self.has("layer") { "patched layer" } else { "patched layers" }
+    fn x_label(&self, grid: &PairGrid) -> String {
+        match grid.columns.as_ref().map(|axis| axis.axis.as_str()) {
+            Some("src_position") => "key".to_owned(),
+            Some(axis) => format!("patched {axis}"),
+            None if self.layers_together(grid) => "patched layers".to_owned(),
+            None => format!("patched {}", grid.site),
+        }
     }
 
     fn heading(&self) -> String {
@@ -199,6 +221,11 @@ impl PairReport {
         let prompts = both(clean.prompt.trim(), corrupted.prompt.trim());
         format!("{prompts} → {}", both(answer.text.trim(), distractor.text.trim()))
     }
+}
+
+fn is_large(grid: &PairGrid) -> bool {
+    let len = |axis: &Option<GridAxis>| axis.as_ref().map_or(1, |axis| axis.indices.len());
+    len(&grid.rows).max(len(&grid.columns)) > MOST_CELLS
 }
 
 /// A recovery; what is hardly different from nothing is nothing.

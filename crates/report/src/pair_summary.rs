@@ -1,7 +1,7 @@
 //! A patched pair in words.
 
 use tracewright_ir::Direction;
-use tracewright_results::{Baseline, PairGrid, PairRecord};
+use tracewright_results::{Baseline, GridAxis, PairGrid, PairRecord};
 
 use crate::label::quoted;
 use crate::pair::PairReport;
@@ -30,8 +30,18 @@ pub(crate) fn summary(record: &PairRecord, report: &PairReport) -> String {
         sentences.push("There is no noticeable difference that a patch could recover.".to_owned());
         return sentences.join(" ");
     }
-    let (streams, modules): (Vec<_>, Vec<_>) =
-        grids.iter().partition(|grid| grid.grid.site.starts_with("resid"));
+    // Of a site with several grids the one with the strongest cell.
+    let strength = |grid: &Findings<'_>| grid.strongest().map_or(f64::NEG_INFINITY, |cell| cell.2);
+    let mut strongest: Vec<&Findings<'_>> = Vec::new();
+    for grid in &grids {
+        match strongest.iter_mut().find(|other| other.grid.site == grid.grid.site) {
+            Some(other) if strength(grid) > strength(other) => *other = grid,
+            Some(_) => {}
+            None => strongest.push(grid),
+        }
+    }
+    let (streams, modules): (Vec<&Findings<'_>>, Vec<_>) =
+        strongest.into_iter().partition(|grid| grid.grid.site.starts_with("resid"));
     for part in [streams, modules] {
         let clauses: Vec<String> = part.into_iter().map(Findings::clause).collect();
         if !clauses.is_empty() {
@@ -108,25 +118,38 @@ impl Findings<'_> {
         let Some((row, column, moved)) = self.strongest() else {
             return format!("{site} has nothing to recover");
         };
-        let layer = match self.report.has("layer") {
-            true => format!("layer {column}"),
-            false => "all layers together".to_owned(),
+        let index = |axis: &'_ Option<GridAxis>, at: usize| {
+            let axis = axis.as_ref()?;
+            Some((axis.axis.clone(), *axis.indices.get(at)?))
         };
-        let place = match self.report.has("position") {
-            true => self.token(self.record.positions.get(row).copied().unwrap_or_default()),
-            false => self.report.together(),
+        let cell = [index(&self.grid.columns, column), index(&self.grid.rows, row)];
+        let fixed = self.grid.at.iter().map(|(axis, index)| (axis.clone(), *index));
+        let at: Vec<(String, usize)> = cell.into_iter().flatten().chain(fixed).collect();
+        let at: Vec<(&str, usize)> =
+            at.iter().map(|(axis, index)| (axis.as_str(), *index)).collect();
+        let together = match self.report.layers_together(self.grid) {
+            true => " in all layers together",
+            false => "",
+        };
+        let anywhere = match at.iter().any(|(axis, _)| *axis == "position") {
+            true => String::new(),
+            false => format!(" at {}", self.report.together()),
         };
         let percent = 100.0 * moved;
-        format!("{site} {verb} most in {layer} at {place}: {percent:.0}%")
+        format!("{site} {verb} most{together}{}{anywhere}: {percent:.0}%", self.report.places(&at))
     }
 
     /// Where a residual stream carries the difference, at the subject and at the end.
     fn both_ends(&self) -> Option<String> {
         let last = self.record.clean.tokens.len().checked_sub(1)?;
         let subject = self.record.subject_range.end.checked_sub(1)?;
-        let row = |position| self.record.positions.iter().position(|p| *p == position);
+        let axis = |axis: &'_ Option<GridAxis>, name: &str| {
+            axis.as_ref().filter(|axis| axis.axis == name).map(|axis| axis.indices.clone())
+        };
+        let positions = axis(&self.grid.rows, "position")?;
+        let row = |position| positions.iter().position(|p| *p == position);
         let stream = self.grid.site.starts_with("resid");
-        let both = self.report.has("layer") && self.report.has("position");
+        let both = axis(&self.grid.columns, "layer").is_some_and(|layers| layers.len() > 1);
         if !(stream && both && subject < last) {
             return None;
         }

@@ -1,8 +1,12 @@
 //! Pairs: heatmaps, curves and sentences.
 
+use std::collections::BTreeMap;
+
 use tracewright_ir::{Direction, Tokens};
 use tracewright_report::{ColorDepth, PairReport, ReportError, draw_terminal};
-use tracewright_results::{Baseline, PairGrid, PairPrompt, PairRecord, PairToken, SubjectCurve};
+use tracewright_results::{
+    Baseline, GridAxis, PairGrid, PairPrompt, PairRecord, PairToken, SubjectCurve,
+};
 
 fn token(text: &str, id: u32) -> PairToken {
     PairToken { text: text.to_owned(), id, given: false }
@@ -16,11 +20,18 @@ fn prompt(texts: &[&str], says: PairToken) -> PairPrompt {
     PairPrompt { prompt, tokens: Tokens { ids, texts, offsets }, prediction: says }
 }
 
+fn axis(axis: &str, len: usize) -> GridAxis {
+    GridAxis { axis: axis.to_owned(), indices: (0..len).collect() }
+}
+
 fn grid(site: &str, recovery: &[&[f64]]) -> PairGrid {
     let rows = |row: &&[f64]| row.iter().map(|value| Some(*value)).collect();
     PairGrid {
         site: site.to_owned(),
         metric: "kl".to_owned(),
+        at: BTreeMap::new(),
+        rows: Some(axis("position", recovery.len())),
+        columns: Some(axis("layer", recovery[0].len())),
         values: recovery.iter().map(|row| row.to_vec()).collect(),
         recovery: recovery.iter().map(rows).collect(),
     }
@@ -56,6 +67,7 @@ fn record() -> PairRecord {
 /// The same with all positions patched together.
 fn together(record: PairRecord) -> PairRecord {
     let first_row = |grid: &PairGrid| PairGrid {
+        rows: None,
         values: vec![grid.values[1].clone()],
         recovery: vec![grid.recovery[1].clone()],
         ..grid.clone()
@@ -226,8 +238,9 @@ fn grids_that_do_not_fit_their_axes_are_refused() {
         change(&mut record);
         assert!(matches!(PairReport::new(record), Err(ReportError::WrongSize { .. })));
     };
-    refused(|record| record.positions.push(3));
-    refused(|record| record.positions[2] = 9);
+    refused(|record| record.grids[0].rows = Some(axis("position", 4)));
+    refused(|record| record.grids[0].columns = None);
+    refused(|record| record.grids[0].rows.as_mut().expect("rows").indices[2] = 9);
     refused(|record| record.grids[1].recovery[0].clear());
     refused(|record| record.grids[0].recovery.clear());
 }

@@ -1,5 +1,6 @@
 //! What is known of a pair of prompts: `cases/NAME.json`.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
@@ -24,14 +25,14 @@ pub struct PairRecord {
     pub answer: PairToken,
     /// The token that the answer is compared with; if not given, what the corrupted run says.
     pub distractor: PairToken,
-    /// The axes of the grids among `layer` and `position`.
+    /// The axes of the grids among `layer`, `position`, `head`, `neuron` and `src_position`.
     pub per: Vec<String>,
     /// The positions that were patched: one after the other where they are an axis, otherwise
     /// together.
     pub positions: Vec<usize>,
     /// Each metric of the two runs without a patch.
     pub baselines: Vec<Baseline>,
-    /// A grid for each metric and site.
+    /// Grids by metric, then site, then the axes that stand neither down nor across.
     pub grids: Vec<PairGrid>,
     /// How much each layer recovers at the subject's last token (or at all patched positions
     /// together), for each grid that has layers and this token.
@@ -71,19 +72,33 @@ pub struct Baseline {
     pub corrupted: f64,
 }
 
-/// The cells of one site under one metric: rows are positions, columns layers; one row or column
-/// where that isn't an axis.
+/// The cells of one site under one metric.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PairGrid {
-    /// The site's short name.
+    /// The site's short name, with its layer where one was asked for.
     pub site: String,
     /// The metric.
     pub metric: String,
+    /// Axes that all cells share an index of: `position`, `layer`, `head`, `neuron`, `src_position`.
+    pub at: BTreeMap<String, usize>,
+    /// What stands down; null for a single row.
+    pub rows: Option<GridAxis>,
+    /// What stands across; null for a single column.
+    pub columns: Option<GridAxis>,
     /// The metric after each patch.
     pub values: Vec<Vec<f64>>,
     /// How much of the clean run's value each patched run has; null where the two runs don't
     /// differ.
     pub recovery: Vec<Vec<Option<f64>>>,
+}
+
+/// An axis of a grid.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GridAxis {
+    /// `position`, `layer`, `head`, `neuron` or `src_position`.
+    pub axis: String,
+    /// The indices in their order.
+    pub indices: Vec<usize>,
 }
 
 /// Recovery by layer.

@@ -70,9 +70,14 @@ pub enum SweepError {
     /// An empty list, or something twice in it.
     #[error("give at least one {what}, each once")]
     NotEachOnce { what: &'static str },
-    /// A component that pairs don't take.
-    #[error("the site '{site}' can't be patched between prompts yet; pair takes {known}")]
-    SiteNotYet { site: &'static str, known: String },
+    /// An axis that a site hasn't got.
+    #[error(
+        "the site '{site}' has no {axis}s to be patched one by one: leave {axis} out of --per, or the site out of --site"
+    )]
+    NoAxis { site: &'static str, axis: &'static str },
+    /// A window of no layers.
+    #[error("--window is {given}: give how many layers are patched together, from 1 on")]
+    NoWindow { given: usize },
     /// Positions that aren't a selection.
     #[error(
         "there are no positions '{given}': use all, each, subject, subject-last, last, a range such as 3-5 or a number such as 3 (counted from 0)"

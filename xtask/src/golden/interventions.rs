@@ -10,9 +10,9 @@ use tracewright_ir::{
 };
 use tracewright_models::Model;
 
-use super::execute;
 use super::file::GoldenFile;
 use super::quantity::{Quantity, largest};
+use super::{execute, execute_both};
 
 /// f32 sums in another order, through twelve layers.
 const LOGITS: f64 = 1e-4;
@@ -107,11 +107,20 @@ fn file(model: &Model, golden: &GoldenFile, quantities: &mut [Quantity]) -> Resu
         let run = request.push(Run::variant(&case.key, corrupted, [change]));
         request.readings.push(reading(run, &logits));
     }
-    let ours = execute(model, &request)?.readings;
+    let outcomes = execute_both(model, &request)?;
+    outcomes.iter().try_for_each(|outcome| compare(golden, &cases, &outcome.readings, quantities))
+}
 
+/// Logits of the clean, the corrupted and each patched run, and how far they are from the corrupted ones.
+fn compare(
+    golden: &GoldenFile,
+    cases: &[Case],
+    ours: &[Array],
+    quantities: &mut [Quantity],
+) -> Result<()> {
     let base = (&ours[1].data, golden.floats("corrupted")?.data);
     let keys = ["clean", "corrupted"].into_iter().chain(cases.iter().map(|case| case.key.as_str()));
-    for (key, ours) in keys.zip(&ours) {
+    for (key, ours) in keys.zip(ours) {
         let golden = golden.floats(key)?.data;
         let scale = largest(&golden);
         let effects = [effect(&ours.data, base.0), effect(&golden, &base.1)];

@@ -5,7 +5,7 @@
 //! hold is told in `fixtures/README.md`.
 
 use anyhow::Result;
-use tracewright_engine::{Execution, Outcome, silent};
+use tracewright_engine::{Execution, Outcome, reference, silent};
 use tracewright_ir::Request;
 use tracewright_models::{Checkpoint, DeviceName, Model};
 
@@ -80,4 +80,10 @@ pub fn facts(device: DeviceName) -> Result<Model> {
 /// By the executor that users get.
 fn execute(model: &Model, request: &Request) -> Result<Outcome> {
     Ok(tracewright_engine::execute(&model.decoder, request, &Execution::default(), &mut silent)?)
+}
+
+/// By both executors: the reference one is what the other is compared with in all other tests.
+fn execute_both(model: &Model, request: &Request) -> Result<[Outcome; 2]> {
+    let reference = reference::execute(&model.decoder, request, &mut silent)?;
+    Ok([execute(model, request)?, reference])
 }

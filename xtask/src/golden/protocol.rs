@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use tracewright_engine::{Execution, silent};
-use tracewright_ir::Component;
+use tracewright_ir::{Component, Site};
 use tracewright_models::Model;
 use tracewright_results::Row;
 use tracewright_sweep::{Pair, PairMetric, PairSettings, Per, Positions, patch_pair};
@@ -11,8 +11,18 @@ use super::file::GoldenFile;
 use super::pairs::{bound, texts};
 use super::quantity::Quantity;
 
-/// The sites of the golden heatmaps, in the order in which they are asked for.
-const SITES: [Component; 3] = [Component::ResidPost, Component::AttnOut, Component::MlpOut];
+/// Heatmaps of the golden files: what they end in, the sites, the axes of the command, and those of the
+/// arrays, which have the metrics beside.
+const HEATMAPS: [(&str, &[Component], &[Per]); 4] = {
+    use {Component as C, Per as P};
+    const ADDED: &[Component] = &[C::ResidPost, C::AttnOut, C::MlpOut];
+    [
+        ("", ADDED, &[P::Position, P::Layer]),
+        ("_all_positions", ADDED, &[P::Layer]),
+        ("_head_all_positions", &[C::Z], &[P::Layer, P::Head]),
+        ("_head_by_position", &[C::Z], &[P::Layer, P::Head, P::Position]),
+    ]
+};
 
 /// Every row of every pair in the golden files, a quantity for each file and metric.
 ///
@@ -40,41 +50,54 @@ fn file(model: &Model, golden: &GoldenFile) -> Result<Vec<Quantity>> {
     };
     let fed = pair.feed(&model.tokenizer)?;
     let metrics = golden.texts("metric_names")?.iter().map(|name| metric(name));
-    let settings = PairSettings {
-        sites: SITES.to_vec(),
-        metrics: metrics.collect::<Result<_>>()?,
-        direction: PairSettings::direction(&direction)?,
-        ..PairSettings::default()
-    };
-    let together =
-        PairSettings { per: vec![Per::Layer], positions: vec![Positions::All], ..settings.clone() };
+    let metrics: Vec<PairMetric> = metrics.collect::<Result<_>>()?;
     let mut quantities = Vec::new();
-    for (settings, suffix) in [(settings, ""), (together, "_all_positions")] {
+    for (suffix, sites, axes) in HEATMAPS {
+        let each = if axes.contains(&Per::Position) { Positions::Each } else { Positions::All };
+        let settings = PairSettings {
+            sites: sites.iter().map(|site| Site { component: *site, layer: None }).collect(),
+            per: axes.to_vec(),
+            positions: vec![each],
+            metrics: metrics.clone(),
+            direction: PairSettings::direction(&direction)?,
+            ..PairSettings::default()
+        };
         let part = patch_pair(&fed, model, &settings, &Execution::default(), &mut silent)?;
         let cells = part.rows.len() / settings.metrics.len();
         for (index, rows) in part.rows.chunks(cells).enumerate() {
-            quantities.push(compare(golden, rows, suffix, index)?);
+            quantities.push(compare(golden, rows, (suffix, axes), index)?);
         }
     }
     Ok(quantities)
 }
 
 /// The rows of one metric, whose place in the golden arrays is `index`.
-fn compare(golden: &GoldenFile, rows: &[Row], suffix: &str, index: usize) -> Result<Quantity> {
+fn compare(
+    golden: &GoldenFile,
+    rows: &[Row],
+    (suffix, axes): (&str, &[Per]),
+    index: usize,
+) -> Result<Quantity> {
     let name = rows.first().map_or("", |row| row.metric.as_str());
     let mut quantity =
         Quantity::new(format!("rows {}{suffix} {name}", golden.name), bound(golden, name)?);
-    for rows in rows.chunks(rows.len() / SITES.len()) {
+    for rows in rows.chunk_by(|a, b| a.site == b.site) {
         let key = format!("{}{suffix}", rows[0].site);
         let values = golden.floats(&key)?;
-        let metrics = values.shape.last().copied().context("the array is a scalar")?;
-        let expected = values.data.chunks(metrics);
-        ensure!(expected.len() == rows.len(), "{} rows of {key}", rows.len());
-        for (row, expected) in rows.iter().zip(expected) {
-            let position = row.position.map_or("all".to_owned(), |position| position.to_string());
-            let at = format!("{key} {position}@{}", row.layer.unwrap_or_default());
+        let (metrics, shape) = values.shape.split_last().context("the array is a scalar")?;
+        ensure!(shape.iter().product::<usize>() == rows.len(), "{} rows of {key}", rows.len());
+        for row in rows {
+            let along = |axis: &Per| match axis {
+                Per::Layer => row.layer,
+                Per::Position => row.position,
+                _ => row.head,
+            };
+            let at: Vec<u32> = axes.iter().filter_map(along).collect();
+            ensure!(at.len() == shape.len(), "a row of {key} without its axes");
+            let place = at.iter().zip(shape).fold(0, |place, (i, len)| place * len + *i as usize);
             let value = row.value.context("a row without a value")?;
-            quantity.compare(&at, value, expected[index], 1.0);
+            let expected = values.data[place * metrics + index];
+            quantity.compare(&format!("{key} {at:?}"), value, expected, 1.0);
         }
     }
     Ok(quantity)

@@ -6,7 +6,7 @@ use anyhow::Result;
 use tracewright_ir::{Component, Locus, Reading, Request, Run, Site, State};
 use tracewright_models::Model;
 
-use super::execute;
+use super::execute_both;
 use super::file::GoldenFile;
 use super::quantity::{Quantity, largest};
 
@@ -38,8 +38,9 @@ fn prompt(
         let locus = Locus::at(Site::parse(key, model.architecture())?);
         request.readings.push(Reading { run, locus, state: State::Left });
     }
-    let outcome = execute(model, &request)?;
-    for ((key, reading), ours) in keys.iter().zip(&request.readings).zip(&outcome.readings) {
+    let outcomes = execute_both(model, &request)?;
+    let all = outcomes.iter().flat_map(|outcome| &outcome.readings);
+    for ((key, reading), ours) in keys.iter().zip(&request.readings).cycle().zip(all) {
         let (values, component) = (golden.floats(key)?, reading.locus.site.component);
         let new = || Quantity::new(format!("site {component}"), BOUND);
         let quantity = quantities.entry(component).or_insert_with(new);

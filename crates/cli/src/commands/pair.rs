@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use serde_json::{Value, json};
+use tracewright_ir::Architecture;
 use tracewright_models::Tokenizer;
 use tracewright_report::{PairReport, draw_terminal};
 use tracewright_results::{Results, file_name};
@@ -21,9 +22,10 @@ pub(crate) fn run(
     session: &Session,
     console: &Console,
 ) -> Result<ExitCode, Failure> {
-    let settings = settings(args)?;
+    let checkpoint = session.checkpoint(console)?;
+    let settings = settings(args, checkpoint.architecture())?;
     settings.check()?;
-    let model = session.load(console)?;
+    let model = session.load(checkpoint)?;
     let started = Instant::now();
     let pairs = pairs(args, &model.tokenizer, console)?;
     let job = Job::pairs(&model, settings, pairs)?;
@@ -36,14 +38,20 @@ pub(crate) fn run(
     console.explain(&format!(
         "\nresults in {}: cells.parquet, cases/*.json, run.json; {}\n{:.1} s",
         folder.display(),
-        drawn(&figures),
+        match figures.is_empty() && !reports.is_empty() {
+            true => "no figures (more than 24 heatmaps, or 128 cells in a row, aren't drawn)".to_owned(),
+            false => drawn(&figures),
+        },
         started.elapsed().as_secs_f64()
     ))?;
     console.json(&document(&folder, &reports, &figures, &done, &results))?;
     Ok(if results.failed().is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-pub(super) fn settings(args: &PairArgs) -> Result<PairSettings, Failure> {
+pub(super) fn settings(
+    args: &PairArgs,
+    architecture: &Architecture,
+) -> Result<PairSettings, Failure> {
     let per: Vec<Per> = parsed(&args.per)?;
     let each = if per.contains(&Per::Position) { Positions::Each } else { Positions::All };
     let metric = match (&args.answer, &args.distractor) {
@@ -51,7 +59,12 @@ pub(super) fn settings(args: &PairArgs) -> Result<PairSettings, Failure> {
         _ => PairMetric::Kl,
     };
     Ok(PairSettings {
-        sites: args.site.iter().map(|site| PairSettings::site(site)).collect::<Result<_, _>>()?,
+        sites: args
+            .site
+            .iter()
+            .map(|site| PairSettings::site(site, architecture))
+            .collect::<Result<_, _>>()?,
+        window: args.window,
         positions: args.positions.as_deref().map_or_else(|| Ok(vec![each]), parsed)?,
         metrics: args.metric.as_deref().map_or_else(|| Ok(vec![metric]), parsed)?,
         direction: PairSettings::direction(&args.direction)?,

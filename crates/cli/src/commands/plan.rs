@@ -21,7 +21,7 @@ pub(crate) fn run(plan: &Plan, session: &Session, console: &Console) -> Result<E
             ("trace", Forecast::of_traces(&checkpoint, &settings, cases, memory)?)
         }
         Plan::Pair(args) => {
-            let settings = pair::settings(args)?;
+            let settings = pair::settings(args, checkpoint.architecture())?;
             let pairs = pair::pairs(args, checkpoint.tokenizer(), console)?;
             ("pair", Forecast::of_pairs(&checkpoint, &settings, pairs, memory)?)
         }

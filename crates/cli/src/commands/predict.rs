@@ -21,7 +21,7 @@ pub(crate) fn run(
     if args.top_k == 0 {
         return Err(Failure::Usage("--top-k is 0: give at least 1".to_owned()));
     }
-    let model = session.load(console)?;
+    let model = session.load(session.checkpoint(console)?)?;
     let mut fed = Vec::new();
     for (index, prompt) in args.prompts.iter().enumerate() {
         let named = |error: ModelError| match args.prompts.len() {

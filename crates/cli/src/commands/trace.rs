@@ -31,7 +31,7 @@ pub(crate) fn run(
     settings.check()?;
     let facts = facts(args)?;
     let cases = cases(args, &facts)?;
-    let model = session.load(console)?;
+    let model = session.load(session.checkpoint(console)?)?;
     let started = Instant::now();
     let text = args.noise_text.as_deref();
     let noise = resolve_noise(&settings.noise, &model, &facts.subjects(), text)?;

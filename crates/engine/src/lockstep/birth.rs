@@ -127,7 +127,7 @@ impl Walk<'_> {
         let intervention = &request.runs[patch.run.0].interventions[patch.intervention];
         let len = |run| request.tokens(run).map_or(0, <[u32]>::len);
         let part = |locus: &Locus, run: RunId| {
-            Part::of(locus, &self.architecture, len(run), patch.index as usize)
+            Part::of(locus, &self.narrowed, len(run), patch.index as usize)
         };
         let locus = &intervention.locus;
         let mut to = part(locus, patch.run);
@@ -136,7 +136,7 @@ impl Walk<'_> {
         let mut from: Vec<Part> = sources.map(source).collect();
         if locus.site.component.has_sources() {
             let position = block.row(row).position as usize;
-            let exists = |column: &usize| column % self.architecture.context <= position;
+            let exists = |column: &usize| column % self.narrowed.context <= position;
             let exist: Vec<bool> = to.columns.iter().map(exists).collect();
             std::iter::once(&mut to).chain(&mut from).for_each(|part| part.retain(&exist));
         }
@@ -150,11 +150,13 @@ impl Walk<'_> {
             return Way::Host;
         };
         let from = from.as_ref().unwrap_or(locus);
-        let wide = |component| width(&self.architecture, component);
+        let wide = |component| width(&self.narrowed, component);
         let same = from.heads == locus.heads
             && from.neurons == locus.neurons
             && from.src_positions == locus.src_positions
-            && (!component.has_sources() || from.positions == locus.positions)
+            // Scores and patterns have other cells of later keys, and other ones at other positions.
+            && (!component.has_sources()
+                || from.site.component == component && from.positions == locus.positions)
             && wide(from.site.component) == wide(component);
         if same { Way::Copy } else { Way::Host }
     }
@@ -173,7 +175,7 @@ impl Walk<'_> {
             return Ok(sources);
         }
         // A row that is copied whole has no input; its own source stands in for it.
-        let width = width(&self.architecture, component);
+        let width = width(&self.narrowed, component);
         let mut mask = vec![false; patches.len() * width];
         for (row, mask) in rows.iter().zip(mask.chunks_exact_mut(width)) {
             self.parts(block, *row).0.columns.into_iter().for_each(|column| mask[column] = true);
@@ -230,7 +232,7 @@ impl Walk<'_> {
         component: Component,
         rows: &[u32],
     ) -> Result<Tensor<2>, EngineError> {
-        let width = width(&self.architecture, component);
+        let width = width(&self.narrowed, component);
         // What cells of later keys have.
         let nothing = if component == Component::Scores { f32::NEG_INFINITY } else { 0.0 };
         let mut values = Vec::with_capacity(rows.len() * width);
@@ -274,7 +276,7 @@ impl Walk<'_> {
         for (component, members) in of_component {
             let of_members: Vec<Held> = members.iter().map(|index| held[*index]).collect();
             let values = read(self.operands(&of_members)?)?;
-            let rows = values.chunks_exact(width(&self.architecture, component));
+            let rows = values.chunks_exact(width(&self.narrowed, component));
             for (index, row) in members.into_iter().zip(rows) {
                 sources[index] = row.to_vec();
             }

@@ -56,7 +56,7 @@ impl Walk<'_> {
         apart: &BTreeSet<u32>,
     ) -> Result<Live, EngineError> {
         use Component as C;
-        let (decoder, context) = (self.decoder, self.architecture.context);
+        let (decoder, context) = (self.decoder, self.narrowed.context);
         let of = |which: &dyn Fn(&Row) -> bool| -> Vec<u32> {
             apart.iter().copied().filter(|row| which(block.row(*row))).collect()
         };
@@ -147,12 +147,12 @@ impl Walk<'_> {
         if !apart.is_empty() {
             let of = |stage| apart.iter().copied().filter(move |r| block.row(*r).computes(stage));
             let rows: Vec<u32> = of(scale).collect();
-            let divisor = stream.select(&rows, decoder).map(|x| norm.centre(x).1);
+            let divisor = stream.select(&rows, decoder).map(|x| norm.divisor(norm.centre(x)));
             let divisor = self.settle(block, scale, Live { rows, value: divisor })?;
             let rows: Vec<u32> = of(normalized).collect();
             let divided = self.divided(block, scale, &rows, &stream)?;
             let value = divided.zip(divisor.into_select(&rows, decoder));
-            let value = value.map(|(x, divisor)| norm.centre(x).0 / divisor);
+            let value = value.map(|(x, divisor)| norm.centre(x) / divisor);
             let value = self.settle(block, normalized, Live { rows, value })?;
             live.rows = of(output).collect();
             live.value = value.into_select(&live.rows, decoder).map(|x| norm.finish(x));

@@ -19,7 +19,7 @@ struct Store {
 }
 
 impl Kept {
-    /// Room for these values, of a model as far as the pass deals with it.
+    /// Room for these values, of a model as the pass computes it.
     pub(crate) fn new(
         decoder: &Decoder,
         architecture: &Architecture,

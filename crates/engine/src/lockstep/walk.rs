@@ -43,8 +43,8 @@ pub(crate) struct Walk<'a> {
     pub(crate) held: Vec<Kept>,
     metrics: Metrics<'a>,
     cost: Cost,
-    /// The model as far as the pass deals with it.
-    pub(crate) architecture: Architecture,
+    /// The model as the pass computes it.
+    pub(crate) narrowed: Architecture,
 }
 
 /// Some consecutive rows of a segment.
@@ -79,14 +79,14 @@ impl<'a> Walk<'a> {
         pass: &'a Pass,
         carried: Option<Kept>,
     ) -> Self {
-        let architecture = pass.scope.of_model(decoder.architecture());
+        let narrowed = pass.scope.narrowed(decoder.architecture());
         let most = pass.segments.iter().map(|segment| segment.rows.len()).max().unwrap_or(0);
         let rows = |component| {
-            let mut rows = Rows::new(decoder, width(&architecture, component));
+            let mut rows = Rows::new(decoder, width(&narrowed, component));
             rows.resize(most);
             rows
         };
-        let kept = |which| Kept::new(decoder, &architecture, which);
+        let kept = |which| Kept::new(decoder, &narrowed, which);
         let held = pass.segments.iter().map(|segment| kept(&segment.held));
         let held = held.chain([carried.unwrap_or_else(|| kept(&pass.carried))]).collect();
         Self {
@@ -101,7 +101,7 @@ impl<'a> Walk<'a> {
             held,
             metrics: Metrics::new(requests, pass),
             cost: Cost { forwards: pass.measured.len(), ..Cost::default() },
-            architecture,
+            narrowed,
         }
     }
 
@@ -110,8 +110,8 @@ impl<'a> Walk<'a> {
         let segment = &self.pass.segments[at];
         self.at = at;
         // The values of the segment below go before there is room for these.
-        self.kept = Kept::new(self.decoder, &self.architecture, &Default::default());
-        self.kept = Kept::new(self.decoder, &self.architecture, &segment.kept);
+        self.kept = Kept::new(self.decoder, &self.narrowed, &Default::default());
+        self.kept = Kept::new(self.decoder, &self.narrowed, &segment.kept);
         for block in blocks(at, segment, BLOCK_ROWS) {
             match at {
                 0 => self.embed(&block)?,
@@ -143,7 +143,7 @@ impl<'a> Walk<'a> {
     }
 
     pub(crate) fn count(&mut self, component: Component, rows: usize) {
-        self.cost.flops += 2 * rows as u64 * product(&self.architecture, component);
+        self.cost.flops += 2 * rows as u64 * product(&self.narrowed, component);
     }
 
     /// From tokens to the residual stream.
@@ -238,7 +238,7 @@ impl<'a> Walk<'a> {
             let all = all.map(|x| decoder.project(layer, x, first, last));
             let mut column = 0;
             for (part, component) in QKV.into_iter().enumerate().take(last + 1).skip(first) {
-                let width = width(&self.architecture, component);
+                let width = width(&self.narrowed, component);
                 let value = all.as_ref().map(|all| all.clone().narrow(1, column, width));
                 column += width;
                 self.count(component, rows.len());
@@ -295,7 +295,7 @@ impl<'a> Walk<'a> {
         for (index, held) in rows.iter().enumerate() {
             let value = self.held[held.segment as usize].take(held.component, &[held.row])?;
             let value = value.try_into_vec_as::<f32>().map_err(EngineError::device)?;
-            let Part { columns, places } = Part::of(&reading.locus, &self.architecture, len, index);
+            let Part { columns, places } = Part::of(&reading.locus, &self.narrowed, len, index);
             for (column, place) in columns.into_iter().zip(places) {
                 data[place] = f64::from(value[column]);
             }

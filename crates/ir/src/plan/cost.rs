@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::architecture::Architecture;
 use crate::component::{Axis, Component};
-use crate::plan::pass::Pass;
+use crate::plan::pass::{Birth, Pass};
 use crate::plan::scope::Scope;
 use crate::plan::stage::Stages;
 
@@ -90,11 +90,12 @@ pub fn forward_flops(architecture: &Architecture, len: usize) -> u64 {
 impl Pass {
     /// What the pass costs on a model of this shape.
     pub fn cost(&self, architecture: &Architecture) -> PassCost {
-        let architecture = self.scope.of_model(architecture);
+        let architecture = self.scope.narrowed(architecture);
         let mut tally = Tally::new(&architecture, &self.scope);
         for segment in &self.segments {
             for row in &segment.rows {
-                tally.row(row.stages, row.birth.component(), row.position);
+                let attends = matches!(row.birth, Birth::Attention { .. });
+                tally.row(row.stages, row.birth.component(), attends, row.position);
             }
             tally.segment(segment.rows.len(), segment.kept.iter().map(|(component, _)| *component));
         }
@@ -125,8 +126,9 @@ impl<'a> Tally<'a> {
         Self { architecture, scope, flops, cost, last, most: (0, 0) }
     }
 
-    /// A row by the stages at which it is needed, its birth and its position.
-    pub(crate) fn row(&mut self, stages: Stages, birth: Component, position: u32) {
+    /// A row by the stages at which it is needed, its first one, whether that is attention, and its
+    /// position.
+    pub(crate) fn row(&mut self, stages: Stages, birth: Component, attends: bool, position: u32) {
         // Neighbours are mostly needed at the same stages.
         if (self.last.0, self.last.1) != (stages, birth) {
             let products = self.flops.iter();
@@ -135,10 +137,10 @@ impl<'a> Tally<'a> {
         }
         self.cost.flops += self.last.2;
         let computes = |component| stages.has(component) && birth != component;
-        if birth == Component::Scores && computes(Component::Z) {
-            let width = (self.architecture.n_heads * self.architecture.d_head) as u64;
-            self.cost.attention_flops += 4 * width * u64::from(position + 1);
-        }
+        let width = (self.architecture.n_heads * self.architecture.d_head) as u64;
+        let of_keys = 2 * width * u64::from(position + 1);
+        let steps = [attends && stages.has(Component::Scores), computes(Component::Z)];
+        self.cost.attention_flops += of_keys * steps.into_iter().map(u64::from).sum::<u64>();
         if computes(Component::Z) || computes(Component::MlpOut) {
             self.cost.rows += 1;
         }
@@ -186,7 +188,9 @@ pub(crate) fn scratch_bytes(architecture: &Architecture, scope: &Scope, rows: us
     let cells = if scope.cells { 4 * n_heads * context } else { 0 };
     let results = if scope.results { 3 * n_heads * d_model } else { 0 };
     let block = rows.min(BLOCK_ROWS) * (4 * d_model + n_heads * d_head + d_mlp + cells + results);
-    let logits = rows.min(LOGIT_ROWS) * (3 * vocab + d_model);
+    // The columns of a few tokens are copied.
+    let columns = scope.tokens.as_ref().map_or(0, |tokens| tokens.len() * d_model);
+    let logits = rows.min(LOGIT_ROWS) * (3 * vocab + d_model) + columns;
     F32 * block.max(logits) as u64
 }
 

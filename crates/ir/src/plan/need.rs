@@ -2,7 +2,7 @@
 
 use crate::component::Component;
 use crate::plan::lanes::{Below, Numbered};
-use crate::plan::numbers::{Birth, Numbers, Operand, Patch, is_cells};
+use crate::plan::numbers::{Birth, Numbers, Operand, Patch};
 use crate::plan::program::Program;
 use crate::plan::stage::Stages;
 
@@ -108,8 +108,9 @@ pub(crate) fn reads(
         Birth::Token(_) | Birth::Attention { .. } => Vec::new(),
         Birth::Patch { component, patch } => {
             let Patch { change, input, root, operands, .. } = &numbers.patches[patch as usize];
+            // What follows a pattern reads the values of the row's own run.
             let reads_input =
-                is_cells(component) || program.changes[*change as usize].reads_input();
+                component.has_sources() || program.changes[*change as usize].reads_input();
             let divided = divided(component, segment).map(|divided| here(divided, *root));
             let input = reads_input.then(|| here(component, *input));
             input.into_iter().chain(divided).chain(operands.iter().copied()).collect()

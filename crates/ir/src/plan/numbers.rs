@@ -135,7 +135,7 @@ impl Numbers {
     fn root(&self, component: Component, input: u32) -> u32 {
         match self.row(input).birth {
             Birth::Patch { component: at, patch }
-                if at == component || is_cells(at) && is_cells(component) =>
+                if at == component || at.has_sources() && component.has_sources() =>
             {
                 self.patches[patch as usize].root
             }
@@ -161,11 +161,6 @@ impl Numbers {
         self.joins.insert((component, resid, branch), row);
         row
     }
-}
-
-/// Whether a component has a number for each key: what follows it reads the values of the row's own run.
-pub(crate) fn is_cells(component: Component) -> bool {
-    matches!(component, Component::Scores | Component::Pattern)
 }
 
 /// Two marks as one, their order told apart.

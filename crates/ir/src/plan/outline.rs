@@ -34,7 +34,8 @@ pub(crate) fn cost(program: &Program<'_>, items: &[Item]) -> (PassCost, Vec<u64>
         let mut rows = 0;
         for (row, stages) in needed.iter().enumerate().filter(|(_, stages)| !stages.is_empty()) {
             let numbers::Row { birth, position, .. } = numbers.rows[row];
-            tally.row(*stages, birth.component(), position);
+            let attends = matches!(birth, numbers::Birth::Attention { .. });
+            tally.row(*stages, birth.component(), attends, position);
             rows += 1;
             for read in need::reads(program, numbers, at, birth) {
                 match read.segment {

@@ -35,10 +35,19 @@ struct Printer<'a> {
 }
 
 /// Stages that are printed as one: a row stands under the last of them that it computes.
-const ATTENTION: &[Component] = &[Component::Z, Component::AttnOut];
-const MLP: &[Component] =
-    &[Component::Ln2, Component::MlpPre, Component::MlpPost, Component::MlpOut];
-const TOP: &[Component] = &[Component::FinalNorm, Component::Logits];
+const ATTENTION: &[Component] =
+    &[Component::Scores, Component::Pattern, Component::Z, Component::Result, Component::AttnOut];
+const MLP: &[Component] = &[
+    Component::Ln2Scale,
+    Component::Ln2Normalized,
+    Component::Ln2,
+    Component::MlpPre,
+    Component::MlpPost,
+    Component::MlpOut,
+];
+const TOP: &[Component] =
+    &[Component::FinalScale, Component::FinalNormalized, Component::FinalNorm, Component::Logits];
+const LN1: &[Component] = &[Component::Ln1Scale, Component::Ln1Normalized, Component::Ln1];
 
 /// What a row may compute for the attention above, the same products on one line.
 const QKV: [(&str, &[Component]); 8] = {
@@ -95,6 +104,10 @@ impl Printer<'_> {
     }
 
     fn qkv(&self, at: usize, text: &mut String) -> std::fmt::Result {
+        for (stage, next) in LN1.iter().zip(&LN1[1..]) {
+            let last = |row: &Row| row.computes(*stage) && !row.computes(*next);
+            self.line(text, stage.name(), &select(&self.pass.segments[at], last), at)?;
+        }
         for (name, components) in QKV {
             let exactly = |row: &Row| {
                 let all = [Component::Q, Component::K, Component::V];
@@ -194,7 +207,9 @@ fn numbers(intervention: &Intervention, row: usize) -> String {
     else {
         return String::new();
     };
-    let len = array.data.len() / array.shape[0].max(1);
+    // Of cells the first head's.
+    let axis = usize::from(intervention.locus.site.component.has_sources());
+    let len = array.shape[axis + 1..].iter().product();
     let row = &array.data[row * len..][..len];
     let words: Vec<String> = row.iter().take(SHOWN).map(f64::to_string).collect();
     format!(" ({}{})", words.join(" "), if len > SHOWN { " …" } else { "" })

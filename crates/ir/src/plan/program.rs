@@ -15,7 +15,7 @@ use crate::site::Site;
 
 /// The runs of several requests under one numbering.
 pub(crate) struct Program<'a> {
-    /// The model as far as the passes deal with it.
+    /// The model as its passes compute it.
     pub(crate) architecture: Architecture,
     pub(crate) requests: &'a [&'a Request],
     pub(crate) runs: Vec<ProgramRun<'a>>,
@@ -98,9 +98,9 @@ impl<'a> Program<'a> {
             clean.into_iter().collect()
         };
         let clean = requests.iter().zip(&offsets).map(clean).collect();
-        let scope = Scope::of(requests);
+        let scope = Scope::of(requests, architecture.vocab);
         let mut program = Self {
-            architecture: scope.of_model(architecture),
+            architecture: scope.narrowed(architecture),
             requests,
             runs: Vec::new(),
             changes: Vec::new(),

@@ -1,4 +1,4 @@
-//! What of a model the passes of some requests deal with: a logit difference reads two columns of
+//! A plan narrows the model to what its requests read: a logit difference reads two columns of
 //! 50,257, and a prompt of twelve tokens has twelve keys of 1,024.
 
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ use crate::locus::Locus;
 use crate::request::Request;
 use crate::run::Origin;
 
-/// What of a model the passes of some requests deal with.
+/// What of a model some requests read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scope {
     /// The only tokens whose logits are computed, in rising order; `None` for all.
@@ -24,7 +24,7 @@ pub struct Scope {
 }
 
 impl Scope {
-    pub(crate) fn of(requests: &[&Request]) -> Self {
+    pub(crate) fn of(requests: &[&Request], vocab: usize) -> Self {
         let touched: BTreeSet<Component> = requests
             .iter()
             .flat_map(|request| loci(request))
@@ -39,13 +39,16 @@ impl Scope {
             keys: lens.max().unwrap_or(0),
             cells: touched.contains(&Component::Scores) || touched.contains(&Component::Pattern),
             results: touched.contains(&Component::Result),
-            tokens: (!touched.contains(&Component::Logits)).then(|| tokens(requests)).flatten(),
+            tokens: (!touched.contains(&Component::Logits))
+                .then(|| tokens(requests))
+                .flatten()
+                .filter(|tokens| tokens.len() <= vocab / FEW),
         }
     }
 
-    /// The model as far as the passes deal with it: a vocabulary of the tokens whose logits they
-    /// compute, and a context of as many keys as there are.
-    pub fn of_model(&self, architecture: &Architecture) -> Architecture {
+    /// The model as its passes compute it: with a vocabulary of the tokens whose logits are read, and a
+    /// context of as many keys as there are.
+    pub fn narrowed(&self, architecture: &Architecture) -> Architecture {
         let vocab = self.tokens.as_ref().map_or(architecture.vocab, Vec::len);
         Architecture { vocab, context: self.keys, ..architecture.clone() }
     }
@@ -61,6 +64,10 @@ fn of_change(change: &Intervention) -> impl Iterator<Item = &Locus> {
     let sources = change.sources().iter().filter_map(|source| source.locus.as_ref());
     sources.chain([&change.locus])
 }
+
+/// Where metrics read a larger part of the vocabulary than one in so many, all of it is computed: the
+/// columns of a few tokens are copied.
+const FEW: usize = 8;
 
 /// The tokens that metrics read; `None` where one reads whole rows of logits.
 fn tokens(requests: &[&Request]) -> Option<Vec<u32>> {

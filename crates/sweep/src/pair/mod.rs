@@ -8,6 +8,7 @@
 
 mod alignment;
 mod answers;
+mod grid;
 mod pairs;
 mod positions;
 mod prompts;
@@ -16,10 +17,7 @@ mod settings;
 
 use serde_json::json;
 use tracewright_engine::{Execution, Progress};
-use tracewright_ir::{
-    Architecture, Cell, Component, Coordinates, Direction, Intervention, Locus, Measure, Run,
-    RunId, Site, Sweep,
-};
+use tracewright_ir::{Architecture, Cell, Direction, Measure, Run, RunId, Sweep};
 use tracewright_models::Model;
 use tracewright_results::{Baseline, CaseRecord, Part, Row};
 
@@ -28,17 +26,19 @@ use crate::experiment::execute;
 use crate::scores::{Prompt, Scores};
 
 pub use answers::Answers;
+use grid::grids;
 pub(crate) use pairs::{Pairs, forwards};
 pub use positions::Positions;
 pub use prompts::{FedPair, Pair};
 use record::record;
 pub use settings::{PairMetric, PairSettings, Per};
 
-/// The runs and cells of one pair: sites, then positions, then layers.
+/// The runs and cells of one pair: grid by grid, row by row.
 ///
 /// # Errors
 ///
-/// Positions that the prompts haven't got, a logit difference of a token to itself.
+/// Positions that the prompts haven't got, axes that a site hasn't got, more cells than can be kept
+/// track of, a logit difference of a token to itself.
 pub fn pair_sweep(
     fed: &FedPair,
     answers: &Answers,
@@ -56,22 +56,12 @@ pub fn pair_sweep(
         Direction::Noise => (clean, corrupted),
     };
     (sweep.clean, sweep.corrupted, sweep.sources) = (vec![clean], vec![corrupted], vec![source]);
-    let positions = groups(&settings.positions_of(fed)?, settings.has(Per::Position));
-    let layers: Vec<usize> = (0..architecture.n_layers).collect();
-    let layers = groups(&layers, settings.has(Per::Layer));
-    for site in &settings.sites {
-        for positions in &positions {
-            for layers in &layers {
-                let at = Coordinates {
-                    site: site.name().to_owned(),
-                    layer: settings.has(Per::Layer).then(|| layers[0]),
-                    position: settings.has(Per::Position).then(|| positions[0]),
-                    ..Coordinates::default()
-                };
-                let changes = copies(*site, layers, positions, source);
-                let run = sweep.request.push(Run::variant(site.name(), base, changes));
-                sweep.cells.push(Cell { at, runs: vec![run] });
-            }
+    let positions = settings.positions_of(fed)?;
+    for grid in grids(settings, fed, architecture)? {
+        for at in grid.cells() {
+            let changes = grid.copies(&at, &positions, architecture, settings.window, source);
+            let run = sweep.request.push(Run::variant(at.site.clone(), base, changes));
+            sweep.cells.push(Cell { at, runs: vec![run] });
         }
     }
     let measure = |metric: &PairMetric| {
@@ -80,28 +70,6 @@ pub fn pair_sweep(
     sweep.request.measures = settings.metrics.iter().map(measure).collect();
     sweep.request.measured = (0..sweep.request.runs.len()).map(RunId).collect();
     Ok(sweep)
-}
-
-/// What one cell after the other patches: one each along an axis, otherwise all together.
-fn groups(indices: &[usize], axis: bool) -> Vec<Vec<usize>> {
-    match axis {
-        true => indices.iter().map(|index| vec![*index]).collect(),
-        false => vec![indices.to_vec()],
-    }
-}
-
-/// Copies a run's values of a component into these layers and positions.
-fn copies(
-    component: Component,
-    layers: &[usize],
-    positions: &[usize],
-    source: RunId,
-) -> Vec<Intervention> {
-    let copy = |layer: &usize| {
-        let locus = Locus::at(Site::in_layer(component, *layer));
-        Intervention::copy(locus.positions(positions.iter().copied()), source)
-    };
-    layers.iter().map(copy).collect()
 }
 
 /// Patches one pair: every cell under every metric.
@@ -133,7 +101,7 @@ pub fn patch_pair(
     cost += answers.cost;
     let (high_score, low_score) =
         baselines.first().map_or((0.0, 0.0), |first| (first.clean, first.corrupted));
-    let grid = (settings.positions_of(fed)?, model.architecture().n_layers, rows.as_slice());
+    let grids = grids(settings, fed, model.architecture())?;
     let case = CaseRecord {
         name: fed.pair.name.clone(),
         prompt: fed.pair.clean.clone(),
@@ -145,10 +113,10 @@ pub fn patch_pair(
         correct_prediction: true,
         high_score,
         low_score,
-        window: 1,
+        window: settings.window,
         samples: 1,
         cost: json!(cost),
-        extra: json!(record(fed, &answers, settings, baselines, grid)),
+        extra: json!(record(fed, &answers, settings, baselines, (&grids, &rows))?),
         ..CaseRecord::default()
     };
     Ok(Part { cases: vec![case], rows })

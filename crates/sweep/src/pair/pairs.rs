@@ -7,11 +7,12 @@ use tracewright_models::Model;
 use tracewright_results::Part;
 
 use super::answers::Answers;
+use super::grid::{Grid, grids};
 use super::prompts::{FedPair, Pair};
-use super::settings::{PairMetric, PairSettings, Per};
+use super::settings::{PairMetric, PairSettings};
 use super::{pair_sweep, patch_pair};
 use crate::error::SweepError;
-use crate::experiment::{Experiment, MOST_FORWARDS, ready};
+use crate::experiment::{Experiment, ready};
 use crate::warning::Warning;
 
 /// Pairs to patch, checked against the model.
@@ -106,12 +107,6 @@ pub(crate) fn forwards(
     fed: &FedPair,
     architecture: &Architecture,
 ) -> Result<usize, SweepError> {
-    let positions = settings.positions_of(fed)?.len();
-    let down = if settings.has(Per::Position) { positions } else { 1 };
-    let across = if settings.has(Per::Layer) { architecture.n_layers } else { 1 };
-    let forwards = 2 + settings.sites.len() * down * across;
-    match forwards <= MOST_FORWARDS {
-        true => Ok(forwards),
-        false => Err(SweepError::TooManyCells { forwards, most: MOST_FORWARDS }),
-    }
+    let cells = grids(settings, fed, architecture)?.iter().map(Grid::len).sum::<usize>();
+    Ok(2 + cells)
 }

@@ -4,23 +4,34 @@ use tracewright_ir::Direction;
 use tracewright_results::{Baseline, PairGrid, PairPrompt, PairRecord, Row, SubjectCurve};
 
 use super::answers::Answers;
+use super::grid::Grid;
 use super::prompts::FedPair;
 use super::settings::{PairSettings, Per};
+use crate::error::SweepError;
 
-/// The record of a pair whose rows come metric by metric, site by site, in the order of positions
-/// and layers.
+/// The record of a pair whose rows come metric by metric, grid by grid.
+///
+/// # Errors
+///
+/// Positions that the prompts haven't got.
 pub(super) fn record(
     fed: &FedPair,
     answers: &Answers,
     settings: &PairSettings,
     baselines: Vec<Baseline>,
-    (positions, layers, rows): (Vec<usize>, usize, &[Row]),
-) -> PairRecord {
-    let down = if settings.has(Per::Position) { positions.len() } else { 1 };
-    let across = if settings.has(Per::Layer) { layers } else { 1 };
-    let grids: Vec<PairGrid> =
-        rows.chunks(down * across).filter_map(|rows| grid(rows, across)).collect();
-    PairRecord {
+    (grids, rows): (&[Grid], &[Row]),
+) -> Result<PairRecord, SweepError> {
+    let cells: usize = grids.iter().map(Grid::len).sum();
+    let of_metric = |mut rows: &[Row]| -> Vec<PairGrid> {
+        let mut next = |grid: &Grid| {
+            let (first, rest) = rows.split_at(grid.len());
+            rows = rest;
+            recorded(grid, first)
+        };
+        grids.iter().map(&mut next).collect()
+    };
+    let grids: Vec<PairGrid> = rows.chunks(cells.max(1)).flat_map(of_metric).collect();
+    Ok(PairRecord {
         clean: PairPrompt {
             prompt: fed.pair.clean.clone(),
             tokens: fed.clean.clone(),
@@ -37,42 +48,42 @@ pub(super) fn record(
         answer: answers.answer.clone(),
         distractor: answers.distractor.clone(),
         per: settings.per.iter().map(|axis| axis.name().to_owned()).collect(),
-        subject_curves: curves(&grids, settings, &positions, fed.subject.end - 1),
-        positions,
+        subject_curves: curves(&grids, settings, fed.subject.end - 1),
+        positions: settings.positions_of(fed)?,
         baselines,
         grids,
-    }
-}
-
-fn grid(rows: &[Row], across: usize) -> Option<PairGrid> {
-    let first = rows.first()?;
-    let value = |row: &Row| row.value.unwrap_or(f64::NAN);
-    Some(PairGrid {
-        site: first.site.clone(),
-        metric: first.metric.clone(),
-        values: rows.chunks(across).map(|rows| rows.iter().map(value).collect()).collect(),
-        recovery: rows
-            .chunks(across)
-            .map(|rows| rows.iter().map(|row| row.recovery).collect())
-            .collect(),
     })
 }
 
-/// Each grid's row at the subject's last token, or its only one.
-fn curves(
-    grids: &[PairGrid],
-    settings: &PairSettings,
-    positions: &[usize],
-    subject_last: usize,
-) -> Vec<SubjectCurve> {
-    let (row, position) = match positions.iter().position(|position| *position == subject_last) {
-        _ if !settings.has(Per::Layer) => return Vec::new(),
-        _ if !settings.has(Per::Position) => (0, None),
-        Some(row) => (row, Some(subject_last)),
-        None => return Vec::new(),
-    };
+fn recorded(grid: &Grid, rows: &[Row]) -> PairGrid {
+    let value = |row: &Row| row.value.unwrap_or(f64::NAN);
+    let lines = || rows.chunks(grid.across());
+    PairGrid {
+        site: grid.site.short_name(),
+        metric: rows[0].metric.clone(),
+        at: grid.at.iter().map(|(per, index)| (per.name().to_owned(), *index)).collect(),
+        rows: Grid::axis(grid.rows.as_ref()),
+        columns: Grid::axis(grid.columns.as_ref()),
+        values: lines().map(|rows| rows.iter().map(value).collect()).collect(),
+        recovery: lines().map(|rows| rows.iter().map(|row| row.recovery).collect()).collect(),
+    }
+}
+
+/// The row at the subject's last token, or the only one, of each grid with layers across.
+fn curves(grids: &[PairGrid], settings: &PairSettings, subject_last: usize) -> Vec<SubjectCurve> {
     let curve = |grid: &PairGrid| {
-        let recovery = grid.recovery.get(row)?.clone();
+        let across = grid.columns.as_ref()?;
+        if across.axis != Per::Layer.name() || across.indices.len() < 2 {
+            return None;
+        }
+        let (row, position) = match &grid.rows {
+            None => (0, None),
+            Some(rows) if rows.axis == Per::Position.name() => {
+                (rows.indices.iter().position(|p| *p == subject_last)?, Some(subject_last))
+            }
+            Some(_) => return None,
+        };
+        let recovery = grid.recovery.get(row).filter(|_| grid.at.is_empty())?.clone();
         Some(SubjectCurve {
             site: grid.site.clone(),
             metric: grid.metric.clone(),

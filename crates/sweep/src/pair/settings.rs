@@ -3,26 +3,26 @@
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use tracewright_ir::{Component, Direction, Metric, RunId};
+use tracewright_ir::{Architecture, Component, Direction, IrError, Metric, RunId, Site};
 
 use super::positions::Positions;
 use super::prompts::FedPair;
 use crate::error::SweepError;
 use crate::words::{each_once, word};
 
-/// The components that a pair's patches copy.
-const SITES: [Component; 4] =
-    [Component::ResidPre, Component::ResidPost, Component::AttnOut, Component::MlpOut];
-
 /// How to patch between two prompts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PairSettings {
-    /// What is copied, a grid for each.
-    pub sites: Vec<Component>,
+    /// What is copied; without a layer in all layers.
+    #[serde(with = "site_names")]
+    pub sites: Vec<Site>,
     /// The axes of the grids.
     pub per: Vec<Per>,
     /// Which positions: one after the other where they are an axis, otherwise together.
     pub positions: Vec<Positions>,
+    /// How many layers around a cell's are patched together, counted as ROME counts them
+    /// ([`window`](tracewright_ir::window)).
+    pub window: usize,
     /// What is measured.
     pub metrics: Vec<PairMetric>,
     /// Which way values are copied.
@@ -32,9 +32,10 @@ pub struct PairSettings {
 impl Default for PairSettings {
     fn default() -> Self {
         Self {
-            sites: vec![Component::ResidPost],
-            per: Per::ALL.to_vec(),
+            sites: vec![everywhere(Component::ResidPost)],
+            per: vec![Per::Layer, Per::Position],
             positions: vec![Positions::Each],
+            window: 1,
             metrics: vec![PairMetric::Kl],
             direction: Direction::Denoise,
         }
@@ -46,8 +47,8 @@ impl PairSettings {
     ///
     /// # Errors
     ///
-    /// Sites that pairs don't take, lists that are empty or name something twice, positions that
-    /// contradict the axes.
+    /// Lists that are empty or name something twice, positions that contradict the axes, a window of no
+    /// layers.
     pub fn check(&self) -> Result<(), SweepError> {
         let lists = [
             ("site", each_once(&self.sites)),
@@ -57,8 +58,8 @@ impl PairSettings {
         if let Some((what, _)) = lists.into_iter().find(|(_, good)| !good) {
             return Err(SweepError::NotEachOnce { what });
         }
-        if let Some(site) = self.sites.iter().find(|site| !SITES.contains(site)) {
-            return Err(not_yet(*site));
+        if self.window == 0 {
+            return Err(SweepError::NoWindow { given: self.window });
         }
         let one_by_one = self.has(Per::Position);
         match self.positions.as_slice() {
@@ -93,16 +94,15 @@ impl PairSettings {
         Ok(all)
     }
 
-    /// The site with a component's name, if pairs take it.
+    /// A site by any of its names; without its layer it stands for the component in all layers.
     ///
     /// # Errors
     ///
-    /// A name that no component has, and one of a component that isn't patched between prompts.
-    pub fn site(name: &str) -> Result<Component, SweepError> {
-        match Component::from_name(name) {
-            Some(site) if SITES.contains(&site) => Ok(site),
-            Some(site) => Err(not_yet(site)),
-            None => word("site", name, &SITES, |site| site.name()),
+    /// A name that the model hasn't got, with the nearest.
+    pub fn site(name: &str, architecture: &Architecture) -> Result<Site, SweepError> {
+        match Site::parse(name, architecture) {
+            Err(IrError::NoLayer { component }) => Ok(everywhere(component)),
+            site => Ok(site?),
         }
     }
 
@@ -116,29 +116,66 @@ impl PairSettings {
     }
 }
 
-fn not_yet(site: Component) -> SweepError {
-    SweepError::SiteNotYet { site: site.name(), known: SITES.map(Component::name).join(", ") }
+/// A component in all layers, or the one outside them.
+const fn everywhere(component: Component) -> Site {
+    Site { layer: None, component }
+}
+
+/// Sites in files by their short names: `z`, `z@9`.
+mod site_names {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use tracewright_ir::{Component, Site};
+
+    pub(super) fn serialize<S: Serializer>(sites: &[Site], to: S) -> Result<S::Ok, S::Error> {
+        sites.iter().map(|site| site.short_name()).collect::<Vec<_>>().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Site>, D::Error> {
+        let site = |name: String| {
+            let (component, layer) = match name.split_once('@') {
+                Some((component, layer)) => (component, Some(layer.parse().ok()?)),
+                None => (name.as_str(), None),
+            };
+            Some(Site { component: Component::from_name(component)?, layer })
+        };
+        let names: Vec<String> = Vec::deserialize(from)?;
+        let sites = names.into_iter().map(|name| site(name.clone()).ok_or(name));
+        sites
+            .collect::<Result<_, _>>()
+            .map_err(|name| D::Error::custom(format!("no site '{name}'")))
+    }
 }
 
 /// An axis of a pair's grids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum Per {
     /// A cell for each layer; otherwise all layers are patched together.
     Layer,
     /// A cell for each position; otherwise they are patched together.
     Position,
+    /// A cell for each head; key/value heads of k and v.
+    Head,
+    /// A cell for each neuron of the MLP.
+    Neuron,
+    /// A cell for each key position of scores and patterns.
+    SrcPosition,
 }
 
 impl Per {
     /// Every axis.
-    pub const ALL: [Self; 2] = [Self::Layer, Self::Position];
+    pub const ALL: [Self; 5] =
+        [Self::Layer, Self::Position, Self::Head, Self::Neuron, Self::SrcPosition];
 
     /// The word for it in flags and files.
     pub fn name(self) -> &'static str {
         match self {
             Self::Layer => "layer",
             Self::Position => "position",
+            Self::Head => "head",
+            Self::Neuron => "neuron",
+            Self::SrcPosition => "src_position",
         }
     }
 }
@@ -163,11 +200,34 @@ pub enum PairMetric {
     LogitDiff,
     /// KL(clean ‖ run).
     Kl,
+    /// The logarithm of the answer's probability.
+    Logprob,
+    /// How many tokens are likelier than the answer.
+    Rank,
+    /// The entropy of the next token's distribution.
+    Entropy,
+    /// The Euclidean distance of the logits to the clean run's.
+    L2,
+    /// The mean squared difference of the logits to the clean run's.
+    Mse,
+    /// One minus the cosine of the angle between the logits and the clean run's.
+    Cosine,
 }
 
 impl PairMetric {
     /// Every metric.
-    pub const ALL: [Self; 4] = [Self::Prob, Self::Logit, Self::LogitDiff, Self::Kl];
+    pub const ALL: [Self; 10] = [
+        Self::Prob,
+        Self::Logit,
+        Self::LogitDiff,
+        Self::Kl,
+        Self::Logprob,
+        Self::Rank,
+        Self::Entropy,
+        Self::L2,
+        Self::Mse,
+        Self::Cosine,
+    ];
 
     /// The metric's name, spelled like the program's flag.
     pub fn name(self) -> &'static str {
@@ -183,6 +243,12 @@ impl PairMetric {
                 Metric::LogitDiff { answers: vec![answer], distractors: vec![distractor] }
             }
             Self::Kl => Metric::Kl { clean },
+            Self::Logprob => Metric::Logprob { answer },
+            Self::Rank => Metric::Rank { answer },
+            Self::Entropy => Metric::Entropy,
+            Self::L2 => Metric::L2 { clean },
+            Self::Mse => Metric::Mse { clean },
+            Self::Cosine => Metric::Cosine { clean },
         }
     }
 }
@@ -213,12 +279,13 @@ mod tests {
             ..PairSettings::default()
         };
         let together = "the positions 'all' are patched together, but position is an axis: give --per layer, or --positions each";
-        check(of(&Per::ALL, &[Positions::All]), together);
+        let both = [Per::Layer, Per::Position];
+        check(of(&both, &[Positions::All]), together);
         let each = "the positions 'each' are patched one by one, but position isn't an axis: give --per layer,position, or --positions all";
         check(of(&[Per::Layer], &[Positions::Each]), each);
         let several = "several --positions are patched one by one, but position isn't an axis: give --per layer,position, or a single selection such as 3-5";
         check(of(&[Per::Layer], &[Positions::Subject, Positions::Last]), several);
-        check(of(&Per::ALL, &[Positions::Subject, Positions::Last]), "");
+        check(of(&both, &[Positions::Subject, Positions::Last]), "");
         check(of(&[Per::Layer], &[Positions::Subject]), "");
     }
 
@@ -230,20 +297,7 @@ mod tests {
         let twice = vec![PairMetric::Kl, PairMetric::Kl];
         check(PairSettings { metrics: twice, ..default() }, "give at least one metric, each once");
         check(PairSettings { per: vec![], ..default() }, "give at least one axis, each once");
-    }
-
-    #[test]
-    fn sites_have_their_aliases_and_others_are_told_apart_from_unknown_ones() {
-        let name = |name| PairSettings::site(name).map(Component::name).map_err(|e| e.to_string());
-        assert_eq!(name("self_attn").as_deref(), Ok("attn_out"));
-        assert_eq!(name("output").as_deref(), Ok("resid_post"));
-        assert_eq!(
-            name("z").expect_err("a head's site"),
-            "the site 'z' can't be patched between prompts yet; pair takes resid_pre, resid_post, attn_out, mlp_out"
-        );
-        assert_eq!(
-            name("resid").expect_err("no site"),
-            "there is no site 'resid'; the nearest are resid_pre, resid_post, attn_out; known: resid_pre, resid_post, attn_out, mlp_out"
-        );
+        let none = "--window is 0: give how many layers are patched together, from 1 on";
+        check(PairSettings { window: 0, ..default() }, none);
     }
 }
