@@ -50,6 +50,13 @@ fn the_command_pair_gives_the_heatmaps_of_pytorch() {
 }
 
 #[test]
+fn paths_move_the_answer_as_four_passes_of_pytorch_do() {
+    // Eight sets of receivers, each of them reached by the heads of some layers.
+    let quantities = golden::paths(&facts()).unwrap();
+    check(&quantities, 8, 2 * (72 + 36 + 54 + 54));
+}
+
+#[test]
 fn subjects_have_the_embedding_deviation_that_rome_found() {
     check(&[golden::embedding_deviation(&facts()).unwrap()], 1, 1);
 }

@@ -157,6 +157,27 @@ pub(crate) struct PairArgs {
     /// clean run
     #[arg(long, value_name = "denoise|noise", default_value = "denoise")]
     pub(crate) direction: String,
+    /// Patch paths: only these read what senders send, all of them together (q@6.5, k@7, v@7.3,
+    /// mlp_in@8, attn_in@8, resid_post@9, logits); corrupted values go into the clean run
+    #[arg(
+        long,
+        value_name = "RECEIVERS",
+        value_delimiter = ',',
+        conflicts_with_all = ["site", "per", "direction", "window"]
+    )]
+    pub(crate) receiver: Option<Vec<String>>,
+    /// Who sends, a cell for each: z (heads), mlp_out, embed
+    #[arg(
+        long,
+        value_name = "SENDERS",
+        value_delimiter = ',',
+        default_value = "z",
+        requires = "receiver"
+    )]
+    pub(crate) sender: Vec<String>,
+    /// Hold MLPs at the clean run's outputs, so that only direct paths are left
+    #[arg(long, value_name = "mlp", value_parser = ["mlp"], requires = "receiver")]
+    pub(crate) freeze: Option<String>,
     /// The results folder; the same command goes on where it was [default: runs/pair-…, named
     /// after what is asked]
     #[arg(long, value_name = "DIR")]

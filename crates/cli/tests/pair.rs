@@ -336,3 +336,66 @@ fn heads_neurons_and_cells_of_patterns_are_patched_one_by_one() {
     place.output(&pair(&[&CAPITALS, &keys]));
     assert!(rows(&place).iter().all(|row| row.kv_head.is_some() && row.head.is_none()));
 }
+
+const IOI: [&str; 8] = [
+    "--clean",
+    "After John and Mary went to the store, Mary gave a bottle of milk to",
+    "--corrupted",
+    "After John and Mary went to the store, John gave a bottle of milk to",
+    "--answer",
+    "John",
+    "--distractor",
+    "Mary",
+];
+
+#[test]
+fn paths_have_a_cell_for_each_sender_and_none_where_nothing_leads_to_the_receivers() {
+    let place = Place::new();
+    let senders = ["--receiver", "q@7.3,mlp_in@5", "--sender", "z,mlp_out,embed"];
+    let out = place.output(&pair(&[&IOI, &senders]));
+    assert!(out.contains("read by q@7.3, mlp_in@5 alone"), "{out}");
+    let rows = rows(&place);
+    assert_eq!(rows.len(), 12 * 6 + 12 + 1);
+    let row = |sender: &str| {
+        let found = rows.iter().find(|row| row.sender.as_deref() == Some(sender));
+        found.unwrap_or_else(|| panic!("no sender {sender}"))
+    };
+    assert_eq!(row("z@6.5").receiver.as_deref(), Some("q@7.3,mlp_in@5"));
+    assert_eq!(
+        (row("z@6.5").layer, row("z@6.5").head, row("z@6.5").base),
+        (Some(6), Some(5), row("z@6.5").clean)
+    );
+    for (sender, reaches) in [
+        ("z@6.0", true),
+        ("z@7.0", false),
+        ("mlp_out@6", true),
+        ("mlp_out@7", false),
+        ("embed", true),
+    ] {
+        assert_eq!(row(sender).value.is_some(), reaches, "{sender}");
+    }
+    let record = document(&place, "out/cases/0.json");
+    assert_eq!(record["receivers"], json!(["q@7.3", "mlp_in@5"]));
+    assert_eq!(record["grids"][0]["values"][7][0], Value::Null);
+    let paths = document(&place, "out/run.json")["request"]["settings"]["paths"].clone();
+    assert_eq!(paths, json!({ "receivers": ["q@7.3", "mlp_in@5"], "freeze_mlp": false }));
+    // Both executors, within a hundred-thousandth of the difference of the runs.
+    let reference = Place::new();
+    reference.output(&pair(&[&IOI, &senders, &["--executor", "reference"]]));
+    for (ours, theirs) in rows.iter().zip(self::rows(&reference)) {
+        assert_eq!((&ours.sender, ours.value.is_some()), (&theirs.sender, theirs.value.is_some()));
+        let off = ours.value.unwrap_or(0.0) - theirs.value.unwrap_or(0.0);
+        assert!(off.abs() < 2e-4, "{ours:?} {theirs:?}");
+    }
+}
+
+#[test]
+fn senders_and_receivers_that_there_are_not_are_refused() {
+    let paths = |args: &[&str]| refused(&[&IOI, args]);
+    assert_snapshot!(paths(&["--receiver", "z@3"]), @"error: there is no receiver 'z@3': give q, k or v of a head (q@6.5) or layer (q@6), mlp_in@8, attn_in@8, resid_pre@8, resid_mid@8, resid_post@8 or logits");
+    assert_snapshot!(paths(&["--receiver", "q@7.9"]), @"error: head 9 of 'q@7' doesn't exist: the axis has 6 (0 to 5)");
+    assert_snapshot!(paths(&["--receiver", "logits,logits"]), @"error: give at least one receiver, each once");
+    assert_snapshot!(paths(&["--receiver", "logits", "--sender", "q"]), @"error: the site 'q' can't be a sender: give z, mlp_out, embed");
+    assert!(paths(&["--receiver", "logits", "--per", "layer"]).contains("cannot be used with"));
+    assert!(paths(&["--freeze", "mlp"]).contains("--receiver"));
+}

@@ -160,6 +160,14 @@ impl PairReport {
         }
     }
 
+    /// Who alone reads what is copied.
+    pub(crate) fn readers(&self) -> String {
+        match self.record.receivers.as_slice() {
+            [] => String::new(),
+            receivers => format!(", read by {} alone", receivers.join(", ")),
+        }
+    }
+
     /// The positions that are patched together.
     pub(crate) fn together(&self) -> String {
         let positions = &self.record.positions;

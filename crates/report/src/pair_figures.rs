@@ -126,7 +126,11 @@ impl PairReport {
         let (copied, into) = self.words();
         let at: Vec<(&str, usize)> = first.at.iter().map(|(axis, i)| (axis.as_str(), *i)).collect();
         Heatmap {
-            title: format!("{copied} {what}{} copied into the {into} run", self.places(&at)),
+            title: format!(
+                "{copied} {what}{} copied into the {into} run{}",
+                self.places(&at),
+                self.readers()
+            ),
             x_label: format!("{}; {range}", self.x_label(first)),
             colorbar_label: name.to_owned(),
             columns: self.columns(first),
@@ -170,7 +174,9 @@ impl PairReport {
         let (name, copied) = (self.quantity(metric).0, copied.to_lowercase());
         let title =
             format!("{name} of {metric}: {copied} values copied into the {into} run at {place}");
-        let grid = self.record().grids.iter().find(|grid| grid.columns.is_some())?;
+        let by_layer =
+            |grid: &&PairGrid| grid.columns.as_ref().is_some_and(|columns| columns.axis == "layer");
+        let grid = self.record().grids.iter().find(by_layer)?;
         Some(Curve {
             title: title[..1].to_uppercase() + &title[1..],
             x_label: "patched layer".to_owned(),

@@ -45,7 +45,8 @@ pub(crate) fn summary(record: &PairRecord, report: &PairReport) -> String {
     for part in [streams, modules] {
         let clauses: Vec<String> = part.into_iter().map(Findings::clause).collect();
         if !clauses.is_empty() {
-            sentences.push(format!("{} {}.", report.words().0, clauses.join("; ")));
+            let (copied, _) = report.words();
+            sentences.push(format!("{copied} {}{}.", clauses.join("; "), report.readers()));
         }
     }
     sentences.join(" ")

@@ -32,7 +32,7 @@ fn grid(site: &str, recovery: &[&[f64]]) -> PairGrid {
         at: BTreeMap::new(),
         rows: Some(axis("position", recovery.len())),
         columns: Some(axis("layer", recovery[0].len())),
-        values: recovery.iter().map(|row| row.to_vec()).collect(),
+        values: recovery.iter().map(rows).collect(),
         recovery: recovery.iter().map(rows).collect(),
     }
 }
@@ -52,6 +52,7 @@ fn record() -> PairRecord {
         distractor: corrupted,
         per: vec!["layer".to_owned(), "position".to_owned()],
         positions: vec![0, 1, 2],
+        receivers: Vec::new(),
         baselines: vec![Baseline { metric: "kl".to_owned(), clean: 0.0, corrupted: 4.0 }],
         grids: vec![grid("resid_post", &stream), grid("mlp_out", &module)],
         subject_curves: vec![SubjectCurve {

@@ -30,6 +30,8 @@ pub struct PairRecord {
     /// The positions that were patched: one after the other where they are an axis, otherwise
     /// together.
     pub positions: Vec<usize>,
+    /// Who alone reads what is copied; everybody where the list is empty.
+    pub receivers: Vec<String>,
     /// Each metric of the two runs without a patch.
     pub baselines: Vec<Baseline>,
     /// Grids by metric, then site, then the axes that stand neither down nor across.
@@ -85,8 +87,8 @@ pub struct PairGrid {
     pub rows: Option<GridAxis>,
     /// What stands across; null for a single column.
     pub columns: Option<GridAxis>,
-    /// The metric after each patch.
-    pub values: Vec<Vec<f64>>,
+    /// The metric after each patch; null where no path leads to a receiver.
+    pub values: Vec<Vec<Option<f64>>>,
     /// How much of the clean run's value each patched run has; null where the two runs don't
     /// differ.
     pub recovery: Vec<Vec<Option<f64>>>,

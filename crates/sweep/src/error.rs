@@ -75,6 +75,14 @@ pub enum SweepError {
         "the site '{site}' has no {axis}s to be patched one by one: leave {axis} out of --per, or the site out of --site"
     )]
     NoAxis { site: &'static str, axis: &'static str },
+    /// A receiver that there isn't.
+    #[error(
+        "there is no receiver '{given}': give q, k or v of a head (q@6.5) or layer (q@6), mlp_in@8, attn_in@8, resid_pre@8, resid_mid@8, resid_post@8 or logits"
+    )]
+    UnknownReceiver { given: String },
+    /// A sender that there isn't.
+    #[error("the site '{site}' can't be a sender: give {known}")]
+    NoSender { site: String, known: String },
     /// A window of no layers.
     #[error("--window is {given}: give how many layers are patched together, from 1 on")]
     NoWindow { given: usize },

@@ -55,7 +55,8 @@ pub use forecast::Forecast;
 pub use job::{Done, Event, Job};
 pub use noise::resolve as resolve_noise;
 pub use pair::{
-    Answers, FedPair, Pair, PairMetric, PairSettings, Per, Positions, pair_sweep, patch_pair,
+    Answers, FedPair, Pair, PairMetric, PairSettings, Paths, Per, Positions, Receiver, pair_sweep,
+    patch_pair,
 };
 pub use settings::{Kind, Settings, SeverNoise};
 pub use trace::{sweep as trace_sweep, trace};

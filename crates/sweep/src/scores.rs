@@ -45,7 +45,8 @@ impl<'a> Scores<'a> {
     /// Of the sweep's measure with this index.
     pub(crate) fn new(sweep: &'a Sweep, outcome: &'a Outcome, measure: usize) -> Self {
         let values = &outcome.values[measure];
-        let average = |runs: &[RunId]| average(values, runs);
+        let measured = &sweep.request.measured;
+        let average = |runs: &[RunId]| average(measured, values, runs);
         Self {
             sweep,
             values,
@@ -65,11 +66,14 @@ impl<'a> Scores<'a> {
     }
 
     pub(crate) fn row(&self, cell: &Cell, prompt: &Prompt<'_>) -> Row {
-        let Average { mean: value, std, n } = average(self.values, &cell.runs);
+        let measured = &self.sweep.request.measured;
+        let Average { mean: value, std, n } = average(measured, self.values, &cell.runs);
         let (clean, corrupted) = (self.clean.mean, self.corrupted.mean);
         let bases: Vec<RunId> =
             cell.runs.iter().filter_map(|run| self.sweep.request.base(*run)).collect();
-        let (base, source) = (average(self.values, &bases).mean, self.source.mean);
+        let (base, source) = (average(measured, self.values, &bases).mean, self.source.mean);
+        // A cell without a run is one that no path leads to.
+        let known = |number: f64| (!cell.runs.is_empty()).then_some(number);
         let role = |p| Role::of(p, prompt.subject, prompt.tokens.len()).name().to_owned();
         Row {
             case: prompt.case.to_owned(),
@@ -84,23 +88,25 @@ impl<'a> Scores<'a> {
             token: cell.at.position.and_then(|position| prompt.tokens.get(position).cloned()),
             role: cell.at.position.map(role),
             metric: self.metric.name().to_owned(),
-            value: Some(value),
+            sender: cell.at.sender.clone(),
+            receiver: cell.at.receiver.clone(),
+            value: known(value),
             clean: Some(clean),
             corrupted: Some(corrupted),
-            base: Some(base),
+            base: known(base),
             source: Some(source),
-            recovery: self.metric.recovery(value, clean, corrupted),
+            recovery: known(value).and_then(|v| self.metric.recovery(v, clean, corrupted)),
             effect: effect(value, base, source),
             std,
             n: n as u32,
-            ..Row::default()
         }
     }
 }
 
-fn average(values: &[f64], runs: &[RunId]) -> Average {
-    // Every run is measured, in the order of the ids.
-    let values: Vec<f64> = runs.iter().map(|run| values[run.0]).collect();
+/// Over runs that are among the measured ones, which stand in the order of their ids.
+fn average(measured: &[RunId], values: &[f64], runs: &[RunId]) -> Average {
+    let value = |run: &RunId| Some(values[measured.binary_search(run).ok()?]);
+    let values: Vec<f64> = runs.iter().filter_map(value).collect();
     Average::of(&values)
 }
 

@@ -39,6 +39,7 @@ fn together(sites: &[Component], direction: Direction) -> PairSettings {
     PairSettings {
         sites: sites.iter().copied().map(everywhere).collect(),
         window: 1,
+        paths: None,
         per: vec![Per::Layer],
         positions: vec![Positions::All],
         metrics: PairMetric::ALL.to_vec(),

@@ -12,6 +12,7 @@ use tracewright_models::{Checkpoint, DeviceName, Model};
 mod file;
 mod interventions;
 mod pairs;
+mod paths;
 mod protocol;
 mod quantity;
 mod regenerate;
@@ -22,6 +23,7 @@ mod tiny;
 
 pub use interventions::interventions;
 pub use pairs::pairs;
+pub use paths::paths;
 pub use protocol::protocol;
 pub use quantity::Quantity;
 pub use regenerate::regenerate;
@@ -63,6 +65,7 @@ fn on(cells: Cells, device: DeviceName) -> Result<Vec<Quantity>> {
     let mut quantities = [tiny(device)?, sites(&model)?, interventions(&model)?].concat();
     quantities.extend(pairs(&model, cells)?);
     quantities.extend(protocol(&model)?);
+    quantities.extend(paths(&model)?);
     quantities.push(embedding_deviation(&model)?);
     quantities.extend(rome(&model)?);
     Ok(quantities)

@@ -5,11 +5,13 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use tracewright_ir::Architecture;
+use tracewright_ir::{Architecture, Direction};
 use tracewright_models::Tokenizer;
 use tracewright_report::{PairReport, draw_terminal};
 use tracewright_results::{Results, file_name};
-use tracewright_sweep::{Done, Job, Pair, PairMetric, PairSettings, Per, Positions, SweepError};
+use tracewright_sweep::{
+    Done, Job, Pair, PairMetric, PairSettings, Paths, Per, Positions, SweepError,
+};
 
 use super::job::{compute, default_folder, draw, drawn};
 use crate::args::PairArgs;
@@ -52,23 +54,32 @@ pub(super) fn settings(
     args: &PairArgs,
     architecture: &Architecture,
 ) -> Result<PairSettings, Failure> {
-    let per: Vec<Per> = parsed(&args.per)?;
+    let paths = match &args.receiver {
+        Some(receivers) => {
+            Some(Paths { receivers: parsed(receivers)?, freeze_mlp: args.freeze.is_some() })
+        }
+        None => None,
+    };
+    // A sender has the axes that it has.
+    let per = if paths.is_some() { vec![Per::Layer, Per::Head] } else { parsed(&args.per)? };
+    let sites = if paths.is_some() { &args.sender } else { &args.site };
     let each = if per.contains(&Per::Position) { Positions::Each } else { Positions::All };
     let metric = match (&args.answer, &args.distractor) {
         (Some(_), Some(_)) => PairMetric::LogitDiff,
         _ => PairMetric::Kl,
     };
+    let site = |site: &String| PairSettings::site(site, architecture);
     Ok(PairSettings {
-        sites: args
-            .site
-            .iter()
-            .map(|site| PairSettings::site(site, architecture))
-            .collect::<Result<_, _>>()?,
+        sites: sites.iter().map(site).collect::<Result<_, _>>()?,
         window: args.window,
         positions: args.positions.as_deref().map_or_else(|| Ok(vec![each]), parsed)?,
         metrics: args.metric.as_deref().map_or_else(|| Ok(vec![metric]), parsed)?,
-        direction: PairSettings::direction(&args.direction)?,
+        direction: match paths {
+            Some(_) => Direction::Noise,
+            None => PairSettings::direction(&args.direction)?,
+        },
         per,
+        paths,
     })
 }
 

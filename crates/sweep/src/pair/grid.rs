@@ -34,6 +34,9 @@ pub(crate) fn grids(
 ) -> Result<Vec<Grid>, SweepError> {
     let mut grids = Vec::new();
     let mut forwards = 2;
+    if let Some(paths) = &settings.paths {
+        paths.check(architecture)?;
+    }
     for site in &settings.sites {
         let axes = axes(settings, *site, fed, architecture)?;
         let cells = axes.iter().map(|(_, indices)| indices.len());
@@ -68,6 +71,8 @@ fn axes(
             (Per::SrcPosition, _) if component.has_sources() => {
                 Some((0..fed.clean.len()).collect())
             }
+            // A sender has the axes that it has.
+            _ if settings.paths.is_some() => continue,
             _ => None,
         };
         let missing = || SweepError::NoAxis { site: component.name(), axis: per.name() };
@@ -120,7 +125,7 @@ impl Grid {
     }
 
     /// The cells' places, row by row.
-    pub(crate) fn cells(&self) -> Vec<Coordinates> {
+    pub(crate) fn cells(&self, settings: &PairSettings) -> Vec<Coordinates> {
         let along = |axis: &Option<Indices>| -> Vec<Option<(Per, usize)>> {
             match axis {
                 Some((per, indices)) => indices.iter().map(|index| Some((*per, *index))).collect(),
@@ -129,7 +134,22 @@ impl Grid {
         };
         let (rows, columns) = (along(&self.rows), along(&self.columns));
         let pairs = rows.iter().flat_map(|row| columns.iter().map(move |column| [*row, *column]));
-        pairs.map(|place| self.cell(place.into_iter().flatten())).collect()
+        let cell = |place: [Option<(Per, usize)>; 2]| {
+            let mut at = self.cell(place.into_iter().flatten());
+            if let Some(paths) = &settings.paths {
+                at.sender = Some(self.sender(&at));
+                at.receiver = Some(paths.names().join(","));
+            }
+            at
+        };
+        pairs.map(cell).collect()
+    }
+
+    /// A sender as the program's flag writes it: `z@9.6`.
+    fn sender(&self, at: &Coordinates) -> String {
+        let site = Site { layer: at.layer.or(self.site.layer), ..self.site };
+        let head = at.head.map_or(String::new(), |head| format!(".{head}"));
+        format!("{}{head}", site.short_name())
     }
 
     fn cell(&self, place: impl Iterator<Item = (Per, usize)>) -> Coordinates {

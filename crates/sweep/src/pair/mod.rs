@@ -10,6 +10,7 @@ mod alignment;
 mod answers;
 mod grid;
 mod pairs;
+mod paths;
 mod positions;
 mod prompts;
 mod record;
@@ -17,7 +18,7 @@ mod settings;
 
 use serde_json::json;
 use tracewright_engine::{Execution, Progress};
-use tracewright_ir::{Architecture, Cell, Direction, Measure, Run, RunId, Sweep};
+use tracewright_ir::{Architecture, Cell, Direction, Measure, Run, Sweep};
 use tracewright_models::Model;
 use tracewright_results::{Baseline, CaseRecord, Part, Row};
 
@@ -28,6 +29,7 @@ use crate::scores::{Prompt, Scores};
 pub use answers::Answers;
 use grid::grids;
 pub(crate) use pairs::{Pairs, forwards};
+pub use paths::{Paths, Receiver};
 pub use positions::Positions;
 pub use prompts::{FedPair, Pair};
 use record::record;
@@ -57,18 +59,23 @@ pub fn pair_sweep(
     };
     (sweep.clean, sweep.corrupted, sweep.sources) = (vec![clean], vec![corrupted], vec![source]);
     let positions = settings.positions_of(fed)?;
+    let request = &mut sweep.request;
     for grid in grids(settings, fed, architecture)? {
-        for at in grid.cells() {
+        for at in grid.cells(settings) {
             let changes = grid.copies(&at, &positions, architecture, settings.window, source);
-            let run = sweep.request.push(Run::variant(at.site.clone(), base, changes));
-            sweep.cells.push(Cell { at, runs: vec![run] });
+            let run = match &settings.paths {
+                Some(paths) => paths.push(request, base, &at, changes, architecture.n_layers),
+                None => Some(request.push(Run::variant(at.site.clone(), base, changes))),
+            };
+            sweep.cells.push(Cell { at, runs: run.into_iter().collect() });
         }
     }
     let measure = |metric: &PairMetric| {
         Measure::at_last(metric.of(answers.answer.id, answers.distractor.id, clean))
     };
     sweep.request.measures = settings.metrics.iter().map(measure).collect();
-    sweep.request.measured = (0..sweep.request.runs.len()).map(RunId).collect();
+    let cells = sweep.cells.iter().flat_map(|cell| &cell.runs);
+    sweep.request.measured = [clean, corrupted].iter().chain(cells).copied().collect();
     Ok(sweep)
 }
 

@@ -5,6 +5,7 @@ use tracewright_results::{Baseline, PairGrid, PairPrompt, PairRecord, Row, Subje
 
 use super::answers::Answers;
 use super::grid::Grid;
+use super::paths::Paths;
 use super::prompts::FedPair;
 use super::settings::{PairSettings, Per};
 use crate::error::SweepError;
@@ -50,13 +51,13 @@ pub(super) fn record(
         per: settings.per.iter().map(|axis| axis.name().to_owned()).collect(),
         subject_curves: curves(&grids, settings, fed.subject.end - 1),
         positions: settings.positions_of(fed)?,
+        receivers: settings.paths.as_ref().map(Paths::names).unwrap_or_default(),
         baselines,
         grids,
     })
 }
 
 fn recorded(grid: &Grid, rows: &[Row]) -> PairGrid {
-    let value = |row: &Row| row.value.unwrap_or(f64::NAN);
     let lines = || rows.chunks(grid.across());
     PairGrid {
         site: grid.site.short_name(),
@@ -64,7 +65,7 @@ fn recorded(grid: &Grid, rows: &[Row]) -> PairGrid {
         at: grid.at.iter().map(|(per, index)| (per.name().to_owned(), *index)).collect(),
         rows: Grid::axis(grid.rows.as_ref()),
         columns: Grid::axis(grid.columns.as_ref()),
-        values: lines().map(|rows| rows.iter().map(value).collect()).collect(),
+        values: lines().map(|rows| rows.iter().map(|row| row.value).collect()).collect(),
         recovery: lines().map(|rows| rows.iter().map(|row| row.recovery).collect()).collect(),
     }
 }

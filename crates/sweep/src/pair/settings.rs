@@ -5,6 +5,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use tracewright_ir::{Architecture, Component, Direction, IrError, Metric, RunId, Site};
 
+use super::paths::Paths;
 use super::positions::Positions;
 use super::prompts::FedPair;
 use crate::error::SweepError;
@@ -25,8 +26,11 @@ pub struct PairSettings {
     pub window: usize,
     /// What is measured.
     pub metrics: Vec<PairMetric>,
-    /// Which way values are copied.
+    /// Which way values are copied; corrupted ones into the clean run where paths are patched.
     pub direction: Direction,
+    /// Who alone reads the copied values; everybody where there are no paths.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paths: Option<Paths>,
 }
 
 impl Default for PairSettings {
@@ -38,6 +42,7 @@ impl Default for PairSettings {
             window: 1,
             metrics: vec![PairMetric::Kl],
             direction: Direction::Denoise,
+            paths: None,
         }
     }
 }
@@ -57,6 +62,14 @@ impl PairSettings {
         ];
         if let Some((what, _)) = lists.into_iter().find(|(_, good)| !good) {
             return Err(SweepError::NotEachOnce { what });
+        }
+        if self.paths.as_ref().is_some_and(|paths| !each_once(&paths.receivers)) {
+            return Err(SweepError::NotEachOnce { what: "receiver" });
+        }
+        let sends = |site: &&Site| !Paths::SENDERS.contains(&site.component);
+        if let Some(site) = self.sites.iter().find(sends).filter(|_| self.paths.is_some()) {
+            let known = Paths::SENDERS.map(Component::name).join(", ");
+            return Err(SweepError::NoSender { site: site.short_name(), known });
         }
         if self.window == 0 {
             return Err(SweepError::NoWindow { given: self.window });

@@ -1,0 +1,77 @@
+//! Path patching between two prompts as `tracewright pair --receiver` does it.
+
+use anyhow::{Context, Result, ensure};
+use tracewright_engine::{Execution, silent};
+use tracewright_ir::{Component, Direction, Site};
+use tracewright_models::Model;
+use tracewright_sweep::{
+    Pair, PairMetric, PairSettings, Paths, Per, Positions, Receiver, patch_pair,
+};
+
+use super::file::GoldenFile;
+use super::quantity::Quantity;
+
+/// Of the largest absolute clean logit: f32 sums in another order, through twelve layers.
+const LOGITS: f64 = 1e-4;
+
+/// Every head as a sender, a quantity for each set of receivers.
+///
+/// # Errors
+///
+/// A file that is missing or damaged, and paths that can't be patched.
+pub fn paths(model: &Model) -> Result<Vec<Quantity>> {
+    let mut quantities = Vec::new();
+    for golden in GoldenFile::of_folder("paths")? {
+        let name = golden.name.clone();
+        quantities.extend(file(model, &golden).with_context(|| format!("the paths '{name}'"))?);
+    }
+    Ok(quantities)
+}
+
+fn file(model: &Model, golden: &GoldenFile) -> Result<Vec<Quantity>> {
+    let texts: &[String; 4] =
+        golden.texts("texts")?.try_into().context("the array 'texts' should hold four texts")?;
+    let [clean, corrupted, answer, distractor] = texts.clone();
+    let pair = Pair {
+        name: golden.name.clone(),
+        clean,
+        corrupted,
+        subject: None,
+        answer: Some(answer),
+        distractor: Some(distractor),
+    };
+    let fed = pair.feed(&model.tokenizer)?;
+    let (base, scale) = (golden.floats("base")?.data[0], golden.floats("scale")?.data[0]);
+    let values = golden.floats("values")?;
+    let keys = golden.texts("keys")?;
+    let mut quantities = Vec::new();
+    for (key, expected) in keys.iter().zip(values.data.chunks(values.data.len() / keys.len())) {
+        let (receivers, frozen) = key.split_once('|').context("a key without a '|'")?;
+        let receivers = receivers.split(',').map(str::parse::<Receiver>);
+        let settings = PairSettings {
+            sites: vec![Site { component: Component::Z, layer: None }],
+            per: vec![Per::Layer, Per::Head],
+            positions: vec![Positions::All],
+            metrics: vec![PairMetric::LogitDiff],
+            direction: Direction::Noise,
+            paths: Some(Paths {
+                receivers: receivers.collect::<Result<_, _>>()?,
+                freeze_mlp: frozen == "mlp",
+            }),
+            ..PairSettings::default()
+        };
+        let rows = patch_pair(&fed, model, &settings, &Execution::default(), &mut silent)?.rows;
+        ensure!(rows.len() == expected.len(), "{} senders to {key}", rows.len());
+        let mut quantity = Quantity::new(format!("paths {} {key}", golden.name), LOGITS * scale);
+        for (row, expected) in rows.iter().zip(expected) {
+            let at = row.sender.clone().unwrap_or_default();
+            match row.value {
+                None => ensure!(expected.is_nan(), "{at} has a path to {key} in the golden file"),
+                Some(value) => quantity.compare(&at, value, *expected, 1.0),
+            }
+        }
+        quantity.compare("clean", rows[0].clean.context("a row without the clean run")?, base, 1.0);
+        quantities.push(quantity);
+    }
+    Ok(quantities)
+}
