@@ -1,9 +1,14 @@
-"""TransformerLens' `get_act_patch_resid_pre` on a pair of prompts."""
+"""TransformerLens' `get_act_patch_…` on a pair of prompts: the stream, heads, heads by position."""
 
 import pandas
 import torch
 from transformer_lens.model_bridge import TransformerBridge
-from transformer_lens.patching import generic_activation_patch, layer_pos_patch_setter
+from transformer_lens.patching import (
+    generic_activation_patch,
+    layer_head_vector_patch_setter,
+    layer_pos_head_vector_patch_setter,
+    layer_pos_patch_setter,
+)
 
 import peer
 from peer import JOB
@@ -16,6 +21,11 @@ MODEL = TransformerBridge.boot_transformers(
     dtype=torch.float32,
 )
 CLEAN, CORRUPTED = torch.tensor([JOB["clean"]]), torch.tensor([JOB["corrupted"]])
+SETTERS = {
+    ("layer", "pos"): layer_pos_patch_setter,
+    ("layer", "head"): layer_head_vector_patch_setter,
+    ("layer", "pos", "head"): layer_pos_head_vector_patch_setter,
+}
 
 
 def base() -> tuple:
@@ -25,16 +35,15 @@ def base() -> tuple:
 
 
 def sweep(cache, cells: list) -> list[float]:
-    """What `get_act_patch_resid_pre` is made of, which takes no list of cells."""
-    index = pandas.DataFrame([cell[1:] for cell in cells], columns=["layer", "pos"])
+    """What the `get_act_patch_…` are made of, which take no list of cells."""
     return generic_activation_patch(
         MODEL,
         CORRUPTED,
         cache,
         peer.logit_diff,
-        layer_pos_patch_setter,
-        "resid_pre",
-        index_df=index,
+        SETTERS[tuple(JOB["axes"])],
+        JOB["site"],
+        index_df=pandas.DataFrame([cell[1:] for cell in cells], columns=JOB["axes"]),
     ).tolist()
 
 

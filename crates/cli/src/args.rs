@@ -158,7 +158,8 @@ pub(crate) struct PairArgs {
     #[arg(long, value_name = "denoise|noise", default_value = "denoise")]
     pub(crate) direction: String,
     /// Patch paths: only these read what senders send, all of them together (q@6.5, k@7, v@7.3,
-    /// mlp_in@8, attn_in@8, resid_post@9, logits); corrupted values go into the clean run
+    /// mlp_in@8, attn_in@8, resid_post@9, logits); corrupted values go into the clean run, and
+    /// --positions are the senders' (use --sender instead of --site and --per)
     #[arg(
         long,
         value_name = "RECEIVERS",

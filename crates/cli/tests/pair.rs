@@ -288,7 +288,7 @@ fn sites_axes_and_positions_that_pair_does_not_take_are_refused() {
     assert_snapshot!(capitals(&["--site", "rot_q"]), @"error: a gpt2 model has no site 'rot_q': it has no rotary positions");
     assert_snapshot!(capitals(&["--site", "mlp,mlp_out"]), @"error: give at least one site, each once");
     assert_snapshot!(capitals(&["--per", "cell"]), @"error: there is no axis 'cell'; the nearest are head, neuron, src_position; known: layer, position, head, neuron, src_position");
-    assert_snapshot!(capitals(&["--per", "layer,head"]), @"error: the site 'resid_post' has no heads to be patched one by one: leave head out of --per, or the site out of --site");
+    assert_snapshot!(capitals(&["--per", "layer,head"]), @"error: the site 'resid_post' has no heads to be patched one by one: leave head out of --per, or give sites that have them with --site (heads: z, q, k, v, pattern; neurons: mlp_post; src_positions: scores, pattern)");
     assert_snapshot!(capitals(&["--window", "0"]), @"error: --window is 0: give how many layers are patched together, from 1 on");
     assert_snapshot!(capitals(&["--positions", "5-3"]), @"error: there are no positions '5-3': use all, each, subject, subject-last, last, a range such as 3-5 or a number such as 3 (counted from 0)");
     assert_snapshot!(capitals(&["--positions", "3-18446744073709551615"]), @"error: the positions 3-18446744073709551615 aren't all there: the prompts have 5 tokens, 0 to 4");
@@ -398,4 +398,6 @@ fn senders_and_receivers_that_there_are_not_are_refused() {
     assert_snapshot!(paths(&["--receiver", "logits", "--sender", "q"]), @"error: the site 'q' can't be a sender: give z, mlp_out, embed");
     assert!(paths(&["--receiver", "logits", "--per", "layer"]).contains("cannot be used with"));
     assert!(paths(&["--freeze", "mlp"]).contains("--receiver"));
+    assert_snapshot!(paths(&["--receiver", "v@0.1"]), @"error: no path leads from any sender to v@0.1: name receivers in later layers, or --sender embed");
+    assert_snapshot!(paths(&["--receiver", "logits", "--positions", "each"]), @"error: senders are patched at all their positions together: give one selection of --positions, such as all, last or 3-5");
 }

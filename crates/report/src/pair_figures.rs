@@ -105,8 +105,10 @@ impl PairReport {
     /// Grids of one row each, or a single one of several.
     fn heatmap(&self, metric: &str, grids: &[&PairGrid]) -> Heatmap {
         let first = grids[0];
+        let across = first.columns.as_ref().map(|axis| axis.axis.as_str());
+        let keys_across = across == Some("src_position");
         let (rows, what) = match &first.rows {
-            Some(axis) => (self.labels(axis), first.site.as_str()),
+            Some(axis) => (self.labels(axis, keys_across), first.site.as_str()),
             None => (grids.iter().map(|grid| grid.site.clone()).collect(), "activations"),
         };
         let recovery = grids.iter().flat_map(|grid| grid.recovery.iter().flatten());
@@ -114,7 +116,11 @@ impl PairReport {
             recovery.map(|recovery| recovery.map(|recovery| self.moved(recovery))).collect();
         let known = || values.iter().flatten().copied();
         let range = known().reduce(f64::min).zip(known().reduce(f64::max));
-        let largest = known().map(f64::abs).fold(LIMITS.0, f64::max).min(LIMITS.1);
+        // Slices of one site have one scale.
+        let of_site = self.of_metric(metric).filter(|grid| grid.site == first.site);
+        let all = of_site.chain(grids.iter().copied()).flat_map(|grid| grid.recovery.iter());
+        let sizes = all.flatten().flatten().map(|recovery| self.moved(*recovery).abs());
+        let largest = sizes.fold(LIMITS.0, f64::max).min(LIMITS.1);
         let limit = (largest / STEP).ceil() * STEP;
         let (name, quantity) = self.quantity(metric);
         let range = match range {
@@ -144,9 +150,11 @@ impl PairReport {
     }
 
     /// The labels of an axis that stands down.
-    fn labels(&self, axis: &GridAxis) -> Vec<String> {
+    fn labels(&self, axis: &GridAxis, numbered: bool) -> Vec<String> {
         let label = |index: &usize| match axis.axis.as_str() {
-            "position" | "src_position" => self.label(&axis.axis, *index),
+            "position" if numbered => format!("{index} {}", self.label("position", *index)),
+            "position" => self.label("position", *index),
+            "src_position" => format!("key {}", self.label("src_position", *index)),
             other => format!("{other} {index}"),
         };
         axis.indices.iter().map(label).collect()
@@ -172,8 +180,10 @@ impl PairReport {
         };
         let (copied, into) = self.words();
         let (name, copied) = (self.quantity(metric).0, copied.to_lowercase());
-        let title =
-            format!("{name} of {metric}: {copied} values copied into the {into} run at {place}");
+        let title = format!(
+            "{name} of {metric}: {copied} values copied into the {into} run at {place}{}",
+            self.readers()
+        );
         let by_layer =
             |grid: &&PairGrid| grid.columns.as_ref().is_some_and(|columns| columns.axis == "layer");
         let grid = self.record().grids.iter().find(by_layer)?;
@@ -203,7 +213,7 @@ impl PairReport {
 
     fn columns(&self, grid: &PairGrid) -> Vec<String> {
         match &grid.columns {
-            Some(axis) => axis.indices.iter().map(|i| self.label(&axis.axis, *i)).collect(),
+            Some(axis) => axis.indices.iter().map(usize::to_string).collect(),
             None if self.layers_together(grid) => vec!["all".to_owned()],
             None => vec!["–".to_owned()],
         }
@@ -211,7 +221,7 @@ impl PairReport {
 
     fn x_label(&self, grid: &PairGrid) -> String {
         match grid.columns.as_ref().map(|axis| axis.axis.as_str()) {
-            Some("src_position") => "key".to_owned(),
+            Some("src_position") => "key's position (queries down)".to_owned(),
             Some(axis) => format!("patched {axis}"),
             None if self.layers_together(grid) => "patched layers".to_owned(),
             None => format!("patched {}", grid.site),

@@ -70,9 +70,19 @@ fn baselines(record: &PairRecord, baseline: &Baseline) -> String {
             quoted(&record.distractor.text)
         ),
         "prob" => format!("the probability of {}", quoted(&record.answer.text)),
+        "logprob" => format!("the log-probability of {}", quoted(&record.answer.text)),
+        "rank" => format!("the rank of {} (0 is the likeliest)", quoted(&record.answer.text)),
+        "entropy" => "the entropy".to_owned(),
+        "l2" | "mse" | "cosine" => {
+            format!("the logits' distance from the clean run's ({})", baseline.metric)
+        }
         other => format!("the {other} of {}", quoted(&record.answer.text)),
     };
-    let (high, low) = (ticks::number(baseline.clean), ticks::number(baseline.corrupted));
+    let number = |value: f64| match baseline.metric.as_str() {
+        "rank" => format!("{value:.0}"),
+        _ => ticks::number(value),
+    };
+    let (high, low) = (number(baseline.clean), number(baseline.corrupted));
     format!("{says}; {metric} is {high} in the first and {low} in the second.")
 }
 

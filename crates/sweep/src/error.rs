@@ -72,7 +72,7 @@ pub enum SweepError {
     NotEachOnce { what: &'static str },
     /// An axis that a site hasn't got.
     #[error(
-        "the site '{site}' has no {axis}s to be patched one by one: leave {axis} out of --per, or the site out of --site"
+        "the site '{site}' has no {axis}s to be patched one by one: leave {axis} out of --per, or give sites that have them with --site (heads: z, q, k, v, pattern; neurons: mlp_post; src_positions: scores, pattern)"
     )]
     NoAxis { site: &'static str, axis: &'static str },
     /// A receiver that there isn't.
@@ -80,6 +80,16 @@ pub enum SweepError {
         "there is no receiver '{given}': give q, k or v of a head (q@6.5) or layer (q@6), mlp_in@8, attn_in@8, resid_pre@8, resid_mid@8, resid_post@8 or logits"
     )]
     UnknownReceiver { given: String },
+    /// Receivers that nothing reaches.
+    #[error(
+        "no path leads from any sender to {receivers}: name receivers in later layers, or --sender embed"
+    )]
+    NoPath { receivers: String },
+    /// Positions one by one, of senders.
+    #[error(
+        "senders are patched at all their positions together: give one selection of --positions, such as all, last or 3-5"
+    )]
+    SenderPositions,
     /// A sender that there isn't.
     #[error("the site '{site}' can't be a sender: give {known}")]
     NoSender { site: String, known: String },

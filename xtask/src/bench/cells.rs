@@ -1,6 +1,6 @@
 //! Cells of a sweep: some of them, and how a peer is told which.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tracewright_engine::Outcome;
 use tracewright_ir::{Cell, Request, RunId, Sweep};
 
@@ -39,11 +39,14 @@ pub(super) fn values(sweep: &Sweep, outcome: &Outcome) -> Vec<f64> {
     [&sweep.clean, &sweep.corrupted].into_iter().chain(cells).map(mean).collect()
 }
 
-/// Cells as a peer reads them: `[kind or site, layer, position]`.
+/// Cells as a peer reads them: the kind or site, and the index on each axis that the sweep has, of layer,
+/// position and head.
 pub(super) fn message(sweep: &Sweep, chosen: &[usize]) -> Value {
     let cell = |index: &usize| {
         let at = &sweep.cells[*index].at;
-        json!([at.kind.as_ref().unwrap_or(&at.site), at.layer, at.position])
+        let indices = [at.layer, at.position, at.head].into_iter().flatten().map(Value::from);
+        let kind = Value::from(at.kind.as_ref().unwrap_or(&at.site).as_str());
+        Value::Array(std::iter::once(kind).chain(indices).collect())
     };
     chosen.iter().map(cell).collect()
 }

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use serde::Serialize;
 use tracewright_models::Model;
 
-use super::task::Task;
+use super::task::{Patched, Task};
 
 /// One sweep, by us and by somebody else.
 pub(super) struct Comparison {
@@ -78,7 +78,9 @@ pub(super) fn all(built_in: &Model) -> Result<Vec<Comparison>> {
     };
     let [start, middle] = [0..3, 3..6].map(|subject| Task::trace(12, subject));
     let long = Task::trace(30, 8..11);
-    let (pair, long_pair) = (Task::pair(12), Task::pair(30));
+    let (pair, long_pair) = (Task::pair(12, Patched::Stream), Task::pair(30, Patched::Stream));
+    let heads = Task::pair(12, Patched::Heads);
+    let cells = Task::pair(12, Patched::HeadsByPosition);
     let facts =
         new("rome-facts", &Task::built_in(built_in)?, O::Rome, Some(36), Figure::Seconds(2.0));
     Ok(vec![
@@ -88,6 +90,8 @@ pub(super) fn all(built_in: &Model) -> Result<Vec<Comparison>> {
         Comparison { model: ModelName::BuiltIn, ..facts },
         new("transformer-lens-12", &pair, O::TransformerLens, None, ratio(35.0, 40.0)),
         new("transformer-lens-30", &long_pair, O::TransformerLens, Some(12), ratio(28.0, 40.0)),
+        new("transformer-lens-heads", &heads, O::TransformerLens, None, ratio(18.0, 25.0)),
+        new("transformer-lens-cells", &cells, O::TransformerLens, Some(144), ratio(30.0, 40.0)),
         new("nnsight-12", &pair, O::Nnsight, None, ratio(20.0, 30.0)),
         new("nnsight-30", &long_pair, O::Nnsight, Some(12), ratio(12.0, 15.0)),
         new("nnsight-batched-12", &pair, O::NnsightBatched, None, ratio(3.5, 4.0)),

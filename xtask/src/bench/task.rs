@@ -18,9 +18,31 @@ use tracewright_sweep::{Case, Facts, Fed, Settings, resolve_noise, trace_sweep};
 pub(super) enum Task {
     /// ROME's protocol, all three kinds, with ten samples of noise of this deviation.
     Trace { ids: Vec<u32>, subject: Range<usize>, noise: f64 },
-    /// The clean residual stream before every layer, copied into the corrupted run at every
-    /// position; the metric is the difference of two logits.
-    Pair { clean: Vec<u32>, corrupted: Vec<u32>, answer: u32, distractor: u32 },
+    /// A clean activation of every layer copied into the corrupted run; the metric is the difference
+    /// of two logits.
+    Pair { clean: Vec<u32>, corrupted: Vec<u32>, answer: u32, distractor: u32, patched: Patched },
+}
+
+/// What is copied between two prompts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patched {
+    /// The residual stream before the layer, at every position.
+    Stream,
+    /// z of every head, at all positions together.
+    Heads,
+    /// The same, at every position.
+    HeadsByPosition,
+}
+
+impl Patched {
+    /// The component, and its cells' axes in TransformerLens' words.
+    fn axes(self) -> (Component, &'static [&'static str]) {
+        match self {
+            Self::Stream => (Component::ResidPre, &["layer", "pos"]),
+            Self::Heads => (Component::Z, &["layer", "head"]),
+            Self::HeadsByPosition => (Component::Z, &["layer", "pos", "head"]),
+        }
+    }
 }
 
 impl Task {
@@ -31,9 +53,9 @@ impl Task {
     }
 
     /// A pair of prompts that have no token in common.
-    pub(super) fn pair(len: usize) -> Self {
+    pub(super) fn pair(len: usize, patched: Patched) -> Self {
         let (clean, corrupted) = (tokens(len, 101), tokens(len, 211));
-        Self::Pair { clean, corrupted, answer: 5, distractor: 700 }
+        Self::Pair { clean, corrupted, answer: 5, distractor: 700, patched }
     }
 
     /// The program's main command: a fact that the built-in model knows.
@@ -56,10 +78,10 @@ impl Task {
     pub(super) fn sweep(&self, model: &Model) -> Result<Sweep> {
         match self {
             Self::Trace { ids, subject, noise } => trace(model, ids, subject, *noise),
-            Self::Pair { clean, corrupted, answer, distractor } => {
+            Self::Pair { clean, corrupted, answer, distractor, patched } => {
                 let (answers, distractors) = (vec![*answer], vec![*distractor]);
                 let metric = Metric::LogitDiff { answers, distractors };
-                Ok(pair(model, clean, corrupted, metric))
+                Ok(pair(model, [clean, corrupted], *patched, metric))
             }
         }
     }
@@ -73,9 +95,10 @@ impl Task {
                 json!({ "clean": ids, "subject": subject, "noise": noise, "samples": samples,
                     "window": window })
             }
-            Self::Pair { clean, corrupted, answer, distractor } => {
+            Self::Pair { clean, corrupted, answer, distractor, patched } => {
+                let (component, axes) = patched.axes();
                 json!({ "clean": clean, "corrupted": corrupted, "answer": answer,
-                    "distractor": distractor })
+                    "distractor": distractor, "site": component.name(), "axes": axes })
             }
         }
     }
@@ -96,20 +119,28 @@ fn trace(model: &Model, ids: &[u32], subject: &Range<usize>, noise: f64) -> Resu
     Ok(trace_sweep(&fed, answer, model.architecture(), &Settings::default(), &noise)?)
 }
 
-fn pair(model: &Model, clean: &[u32], corrupted: &[u32], metric: Metric) -> Sweep {
+fn pair(model: &Model, [clean, corrupted]: [&[u32]; 2], patched: Patched, metric: Metric) -> Sweep {
     let mut sweep = Sweep::default();
     let request = &mut sweep.request;
     let source = request.push(Run::of_tokens("clean", clean));
     let base = request.push(Run::of_tokens("corrupted", corrupted));
-    for layer in 0..model.architecture().n_layers {
-        for position in 0..clean.len() {
-            let site = Site::in_layer(Component::ResidPre, layer);
-            let copy = Intervention::copy(Locus::at(site).positions([position]), source);
-            let runs = vec![request.push(Run::variant("resid_pre", base, [copy]))];
-            let (layer, position) = (Some(layer), Some(position));
-            let site = Component::ResidPre.name().to_owned();
-            let at = Coordinates { site, layer, position, ..Coordinates::default() };
-            sweep.cells.push(Cell { at, runs });
+    let (component, axes) = patched.axes();
+    let along = |axis: &str, len: usize| -> Vec<Option<usize>> {
+        if axes.contains(&axis) { (0..len).map(Some).collect() } else { vec![None] }
+    };
+    let architecture = model.architecture();
+    for layer in 0..architecture.n_layers {
+        for position in along("pos", clean.len()) {
+            for head in along("head", architecture.n_heads) {
+                let locus = Locus::at(Site::in_layer(component, layer));
+                let locus = position.into_iter().fold(locus, |locus, p| locus.positions([p]));
+                let locus = head.into_iter().fold(locus, |locus, head| locus.heads([head]));
+                let copy = Intervention::copy(locus, source);
+                let runs = vec![request.push(Run::variant(component.name(), base, [copy]))];
+                let (site, layer) = (component.name().to_owned(), Some(layer));
+                let at = Coordinates { site, layer, position, head, ..Coordinates::default() };
+                sweep.cells.push(Cell { at, runs });
+            }
         }
     }
     request.measures = vec![Measure::at_last(metric)];

@@ -4,11 +4,10 @@ use anyhow::{Context, Result, ensure};
 use tracewright_engine::{Execution, silent};
 use tracewright_ir::{Component, Direction, Site};
 use tracewright_models::Model;
-use tracewright_sweep::{
-    Pair, PairMetric, PairSettings, Paths, Per, Positions, Receiver, patch_pair,
-};
+use tracewright_sweep::{PairMetric, PairSettings, Paths, Per, Positions, Receiver, patch_pair};
 
 use super::file::GoldenFile;
+use super::protocol::fed;
 use super::quantity::Quantity;
 
 /// Of the largest absolute clean logit: f32 sums in another order, through twelve layers.
@@ -31,16 +30,7 @@ pub fn paths(model: &Model) -> Result<Vec<Quantity>> {
 fn file(model: &Model, golden: &GoldenFile) -> Result<Vec<Quantity>> {
     let texts: &[String; 4] =
         golden.texts("texts")?.try_into().context("the array 'texts' should hold four texts")?;
-    let [clean, corrupted, answer, distractor] = texts.clone();
-    let pair = Pair {
-        name: golden.name.clone(),
-        clean,
-        corrupted,
-        subject: None,
-        answer: Some(answer),
-        distractor: Some(distractor),
-    };
-    let fed = pair.feed(&model.tokenizer)?;
+    let fed = fed(model, golden, texts.clone())?;
     let (base, scale) = (golden.floats("base")?.data[0], golden.floats("scale")?.data[0]);
     let values = golden.floats("values")?;
     let keys = golden.texts("keys")?;

@@ -5,7 +5,7 @@ use tracewright_engine::{Execution, silent};
 use tracewright_ir::{Component, Site};
 use tracewright_models::Model;
 use tracewright_results::Row;
-use tracewright_sweep::{Pair, PairMetric, PairSettings, Per, Positions, patch_pair};
+use tracewright_sweep::{FedPair, Pair, PairMetric, PairSettings, Per, Positions, patch_pair};
 
 use super::file::GoldenFile;
 use super::pairs::{bound, texts};
@@ -40,15 +40,7 @@ pub fn protocol(model: &Model) -> Result<Vec<Quantity>> {
 
 fn file(model: &Model, golden: &GoldenFile) -> Result<Vec<Quantity>> {
     let [clean, corrupted, answer, distractor, direction] = texts(golden)?.clone();
-    let pair = Pair {
-        name: golden.name.clone(),
-        clean,
-        corrupted,
-        subject: None,
-        answer: Some(answer),
-        distractor: Some(distractor),
-    };
-    let fed = pair.feed(&model.tokenizer)?;
+    let fed = fed(model, golden, [clean, corrupted, answer, distractor])?;
     let metrics = golden.texts("metric_names")?.iter().map(|name| metric(name));
     let metrics: Vec<PairMetric> = metrics.collect::<Result<_>>()?;
     let mut quantities = Vec::new();
@@ -101,6 +93,18 @@ fn compare(
         }
     }
     Ok(quantity)
+}
+
+/// A golden file's pair as the program takes it.
+pub(super) fn fed(
+    model: &Model,
+    golden: &GoldenFile,
+    [clean, corrupted, answer, distractor]: [String; 4],
+) -> Result<FedPair> {
+    let (answer, distractor) = (Some(answer), Some(distractor));
+    let name = golden.name.clone();
+    let pair = Pair { name, clean, corrupted, subject: None, answer, distractor };
+    Ok(pair.feed(&model.tokenizer)?)
 }
 
 fn metric(name: &str) -> Result<PairMetric> {

@@ -169,6 +169,12 @@ fn show(reports: &Reports<'_>, console: &Console) -> Result<(), Failure> {
             console.explain(&draw_terminal(&heatmap, console.columns(), console.colors())?)?;
         }
         console.answer(&report.summary())?;
+        let others: Vec<&str> =
+            record.baselines.iter().skip(1).map(|baseline| baseline.metric.as_str()).collect();
+        if !others.is_empty() {
+            let others = others.join(", ");
+            console.explain(&format!("The same by {others}: in the figures and cells.parquet."))?;
+        }
     }
     Ok(())
 }

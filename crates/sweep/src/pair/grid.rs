@@ -93,8 +93,13 @@ fn of_site(site: Site, mut axes: Vec<Indices>) -> Vec<Grid> {
         Some(heads) => columns = Some(heads),
         None => {}
     }
-    columns = columns.or_else(|| take(&[Per::SrcPosition, Per::Neuron]));
-    rows = rows.or_else(|| take(&[Per::Position, Per::SrcPosition, Per::Neuron]));
+    rows = rows.or_else(|| take(&[Per::Position]));
+    // Keys stand across where queries stand down, as patterns are drawn, otherwise down.
+    let queries = matches!(rows, Some((Per::Position, _)));
+    if columns.is_none() {
+        columns = take(if queries { &[Per::SrcPosition, Per::Neuron] } else { &[Per::Neuron] });
+    }
+    rows = rows.or_else(|| take(&[Per::SrcPosition, Per::Neuron]));
     let mut places: Vec<Vec<(Per, usize)>> = vec![Vec::new()];
     for (per, indices) in axes {
         let with = |place: &Vec<(Per, usize)>, index: &usize| {

@@ -74,6 +74,11 @@ pub fn pair_sweep(
         Measure::at_last(metric.of(answers.answer.id, answers.distractor.id, clean))
     };
     sweep.request.measures = settings.metrics.iter().map(measure).collect();
+    if let (Some(paths), true) =
+        (&settings.paths, sweep.cells.iter().all(|cell| cell.runs.is_empty()))
+    {
+        return Err(SweepError::NoPath { receivers: paths.names().join(",") });
+    }
     let cells = sweep.cells.iter().flat_map(|cell| &cell.runs);
     sweep.request.measured = [clean, corrupted].iter().chain(cells).copied().collect();
     Ok(sweep)

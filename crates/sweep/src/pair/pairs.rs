@@ -43,6 +43,13 @@ impl<'a> Pairs<'a> {
             if settings.metrics.contains(&PairMetric::LogitDiff) {
                 check_answers(&fed, model)?;
             }
+            if settings.paths.is_some() {
+                // Whether any path leads to the receivers.
+                let metrics = vec![PairMetric::Kl];
+                let settings = PairSettings { metrics, ..settings.clone() };
+                let answers = Answers::stand_ins(&fed);
+                pair_sweep(&fed, &answers, model.architecture(), &settings)?;
+            }
             Ok(Ready { fed, forwards })
         };
         let pairs = ready(pairs, |pair| &pair.name, feed)?;

@@ -74,6 +74,9 @@ impl PairSettings {
         if self.window == 0 {
             return Err(SweepError::NoWindow { given: self.window });
         }
+        if self.paths.is_some() && !matches!(self.positions[..], [one] if one != Positions::Each) {
+            return Err(SweepError::SenderPositions);
+        }
         let one_by_one = self.has(Per::Position);
         match self.positions.as_slice() {
             _ if one_by_one && self.positions.contains(&Positions::All) => {
