@@ -81,25 +81,24 @@ fn axes(
     Ok(axes)
 }
 
-/// Layers by heads as in the field's figures; otherwise layers stand across, and positions down.
+/// Queries by keys and layers by heads as in the field's figures; otherwise layers stand across, and
+/// positions down.
 fn of_site(site: Site, mut axes: Vec<Indices>) -> Vec<Grid> {
+    let has = |per| axes.iter().any(|(axis, _)| *axis == per);
+    let orders: [&[Per]; 2] = if has(Per::Position) && has(Per::SrcPosition) {
+        [&[Per::Position], &[Per::SrcPosition]]
+    } else if has(Per::Layer) && has(Per::Head) {
+        [&[Per::Layer], &[Per::Head]]
+    } else {
+        let rows = &[Per::Position, Per::SrcPosition, Per::Neuron];
+        [rows, &[Per::Layer, Per::Head, Per::Neuron]]
+    };
     let mut take = |order: &[Per]| {
         let found = order.iter().find_map(|per| axes.iter().position(|(axis, _)| axis == per));
         found.map(|index| axes.remove(index))
     };
-    let (mut columns, mut rows) = (take(&[Per::Layer]), None);
-    match take(&[Per::Head]) {
-        Some(heads) if columns.is_some() => (rows, columns) = (columns, Some(heads)),
-        Some(heads) => columns = Some(heads),
-        None => {}
-    }
-    rows = rows.or_else(|| take(&[Per::Position]));
-    // Keys stand across where queries stand down, as patterns are drawn, otherwise down.
-    let queries = matches!(rows, Some((Per::Position, _)));
-    if columns.is_none() {
-        columns = take(if queries { &[Per::SrcPosition, Per::Neuron] } else { &[Per::Neuron] });
-    }
-    rows = rows.or_else(|| take(&[Per::SrcPosition, Per::Neuron]));
+    let columns = take(orders[1]);
+    let rows = take(orders[0]);
     let mut places: Vec<Vec<(Per, usize)>> = vec![Vec::new()];
     for (per, indices) in axes {
         let with = |place: &Vec<(Per, usize)>, index: &usize| {
