@@ -172,7 +172,7 @@ fn numbers_of_zero_are_refused() {
 
 #[test]
 fn huge_numbers_are_refused_before_anything_is_allocated() {
-    assert_snapshot!(refused(&["--window", "99999999999999"]), @"error: the window is 99999999999999 layers, more than any model has: give at most 10000");
+    assert_snapshot!(refused(&["--window", "99999999999999"]), @"error: the window is 99999999999999 layers, more than there can be: give at most 10000");
     assert_snapshot!(refused(&["--samples", "18446744073709551615"]), @"error: this trace takes 18446744073709551615 forward passes for one prompt (18446744073709551615 samples of every cell), and at most 200000 are possible: give fewer samples or kinds");
     assert_snapshot!(refused(&["--samples", "100000"]), @"error: this trace takes 36100001 forward passes for one prompt (100000 samples of every cell), and at most 200000 are possible: give fewer samples or kinds");
     assert_snapshot!(refused(&["--samples", "18446744073709551616"]), @r"

@@ -289,6 +289,8 @@ fn sites_axes_and_positions_that_pair_does_not_take_are_refused() {
     assert_snapshot!(capitals(&["--site", "mlp,mlp_out"]), @"error: give at least one site, each once");
     assert_snapshot!(capitals(&["--per", "cell"]), @"error: there is no axis 'cell'; the nearest are head, neuron, src_position; known: layer, position, head, neuron, src_position");
     assert_snapshot!(capitals(&["--per", "layer,head"]), @"error: the site 'resid_post' has no heads to be patched one by one: leave head out of --per, or give sites that have them with --site (heads: z, q, k, v, pattern; neurons: mlp_post; src_positions: scores, pattern)");
+    assert_snapshot!(capitals(&["--window", "13"]), @"error: the window is 13 layers, more than there can be: give at most 12");
+    assert_snapshot!(capitals(&["--window", "3", "--site", "z@3"]), @"error: --window patches the layers around each cell's: it takes layer among --per, and sites in all layers (z, not z@3)");
     assert_snapshot!(capitals(&["--window", "0"]), @"error: --window is 0: give how many layers are patched together, from 1 on");
     assert_snapshot!(capitals(&["--positions", "5-3"]), @"error: there are no positions '5-3': use all, each, subject, subject-last, last, a range such as 3-5 or a number such as 3 (counted from 0)");
     assert_snapshot!(capitals(&["--positions", "3-18446744073709551615"]), @"error: the positions 3-18446744073709551615 aren't all there: the prompts have 5 tokens, 0 to 4");
@@ -319,7 +321,10 @@ fn heads_neurons_and_cells_of_patterns_are_patched_one_by_one() {
         "{out}"
     );
     let rows_of = rows(&place);
-    assert_eq!((rows_of[5].neuron, rows_of[5].layer, rows_of[5].position), (Some(5), None, None));
+    assert_eq!(
+        (rows_of[5].neuron, rows_of[5].layer, rows_of[5].position),
+        (Some(5), Some(3), None)
+    );
 
     let place = Place::new();
     let cells = ["--site", "pattern@0", "--per", "head,position,src_position"];
@@ -328,11 +333,11 @@ fn heads_neurons_and_cells_of_patterns_are_patched_one_by_one() {
     assert_eq!(rows_of.len(), 6 * 5 * 5);
     let later = |row: &&Row| row.src_position > row.position;
     // A key that comes later doesn't exist: nothing is patched.
-    assert!(rows_of.iter().filter(later).all(|row| row.value == row.base));
+    assert!(rows_of.iter().filter(later).all(|row| row.value.is_none()));
     assert!(rows_of.iter().any(|row| row.value != row.base));
 
     let place = Place::new();
-    let keys = ["--site", "k,v", "--per", "head", "--window", "3"];
+    let keys = ["--site", "k,v", "--per", "layer,head", "--window", "3"];
     place.output(&pair(&[&CAPITALS, &keys]));
     assert!(rows(&place).iter().all(|row| row.kv_head.is_some() && row.head.is_none()));
 }
@@ -398,6 +403,24 @@ fn senders_and_receivers_that_there_are_not_are_refused() {
     assert_snapshot!(paths(&["--receiver", "logits", "--sender", "q"]), @"error: the site 'q' can't be a sender: give z, mlp_out, embed");
     assert!(paths(&["--receiver", "logits", "--per", "layer"]).contains("cannot be used with"));
     assert!(paths(&["--freeze", "mlp"]).contains("--receiver"));
+    assert_snapshot!(paths(&["--receiver", "logits", "--positions", "9"]), @"error: no path leads from any sender to logits: name receivers in later layers, or --sender embed");
     assert_snapshot!(paths(&["--receiver", "v@0.1"]), @"error: no path leads from any sender to v@0.1: name receivers in later layers, or --sender embed");
     assert_snapshot!(paths(&["--receiver", "logits", "--positions", "each"]), @"error: senders are patched at all their positions together: give one selection of --positions, such as all, last or 3-5");
+}
+
+#[test]
+fn a_site_of_one_layer_beside_others_is_drawn_and_keeps_its_layer() {
+    let place = Place::new();
+    let sites = ["--site", "resid_post@3,mlp_out", "--per", "layer"];
+    place.output(&pair(&[&CAPITALS, &sites]));
+    assert_eq!(rows(&place)[0].layer, Some(3));
+    let files = place.files("out/figures");
+    assert!(files.contains_key("0_kl.png") && files.contains_key("0_kl_curve.png"));
+    let place = Place::new();
+    let out = place.output(&pair(&[&CAPITALS, &["--site", "attn_out", "--window", "3"]]));
+    assert!(out.contains("Clean attn_out in windows of 3 layers"), "{out}");
+    let place = Place::new();
+    let held = ["--receiver", "attn_in@1", "--sender", "z,embed", "--freeze", "mlp"];
+    let out = place.output(&pair(&[&CAPITALS, &held]));
+    assert!(out.contains("read by attn_in@1 alone (MLPs held)"), "{out}");
 }

@@ -155,7 +155,8 @@ pub fn effect(value: f64, base: f64, source: f64) -> Option<f64> {
 }
 
 fn ratio(numerator: f64, denominator: f64) -> Option<f64> {
-    let quotient = numerator / denominator;
+    // Not −0.
+    let quotient = numerator / denominator + 0.0;
     quotient.is_finite().then_some(quotient)
 }
 

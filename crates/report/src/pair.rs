@@ -160,11 +160,22 @@ impl PairReport {
         }
     }
 
+    /// What is patched in words: a site, with its window.
+    pub(crate) fn patched(&self, site: &str) -> String {
+        match self.record.window {
+            0 | 1 => site.to_owned(),
+            layers => format!("{site} in windows of {layers} layers"),
+        }
+    }
+
     /// Who alone reads what is copied.
     pub(crate) fn readers(&self) -> String {
         match self.record.receivers.as_slice() {
             [] => String::new(),
-            receivers => format!(", read by {} alone", receivers.join(", ")),
+            receivers => {
+                let held = if self.record.freeze_mlp { " (MLPs held)" } else { "" };
+                format!(", read by {} alone{held}", receivers.join(", "))
+            }
         }
     }
 

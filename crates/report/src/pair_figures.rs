@@ -69,7 +69,9 @@ impl PairReport {
         let of_metric = |metric: &str| {
             let curves = Vec::from_iter(self.curve(metric));
             let mut heatmaps = self.heatmaps(metric);
-            if !curves.is_empty() && self.of_metric(metric).all(|grid| grid.rows.is_none()) {
+            let flat = self.of_metric(metric).all(|grid| grid.rows.is_none());
+            let drawn = self.record().subject_curves.iter().filter(|curve| curve.metric == metric);
+            if flat && drawn.count() == self.of_metric(metric).count() {
                 // A line for each site says as much as a row for each.
                 heatmaps.clear();
             }
@@ -108,8 +110,10 @@ impl PairReport {
         let across = first.columns.as_ref().map(|axis| axis.axis.as_str());
         let keys_across = across == Some("src_position");
         let (rows, what) = match &first.rows {
-            Some(axis) => (self.labels(axis, keys_across), first.site.as_str()),
-            None => (grids.iter().map(|grid| grid.site.clone()).collect(), "activations"),
+            Some(axis) => (self.labels(axis, keys_across), self.patched(&first.site)),
+            None => {
+                (grids.iter().map(|grid| grid.site.clone()).collect(), self.patched("activations"))
+            }
         };
         let recovery = grids.iter().flat_map(|grid| grid.recovery.iter().flatten());
         let values: Vec<Option<f64>> =
@@ -126,6 +130,9 @@ impl PairReport {
         let range = match range {
             Some((low, high)) if self.differs(metric) => {
                 format!("{quantity}: {} to {}", shown(low), shown(high))
+            }
+            None if !self.record().receivers.is_empty() => {
+                format!("no path leads to {}", self.record().receivers.join(", "))
             }
             _ => format!("{metric} is hardly different in the two runs"),
         };
@@ -184,8 +191,10 @@ impl PairReport {
             "{name} of {metric}: {copied} values copied into the {into} run at {place}{}",
             self.readers()
         );
-        let by_layer =
-            |grid: &&PairGrid| grid.columns.as_ref().is_some_and(|columns| columns.axis == "layer");
+        let by_layer = |grid: &&PairGrid| {
+            let several = |columns: &GridAxis| columns.axis == "layer" && columns.indices.len() > 1;
+            grid.columns.as_ref().is_some_and(several)
+        };
         let grid = self.record().grids.iter().find(by_layer)?;
         Some(Curve {
             title: title[..1].to_uppercase() + &title[1..],
@@ -240,8 +249,10 @@ impl PairReport {
 }
 
 fn is_large(grid: &PairGrid) -> bool {
-    let len = |axis: &Option<GridAxis>| axis.as_ref().map_or(1, |axis| axis.indices.len());
-    len(&grid.rows).max(len(&grid.columns)) > MOST_CELLS
+    // A long prompt or a deep model is drawn all the same.
+    let many = |axis: &GridAxis| axis.indices.len() > MOST_CELLS;
+    let free = |axis: &GridAxis| ["layer", "position"].contains(&axis.axis.as_str());
+    [&grid.rows, &grid.columns].into_iter().flatten().any(|axis| many(axis) && !free(axis))
 }
 
 /// A recovery; what is hardly different from nothing is nothing.

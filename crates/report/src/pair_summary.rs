@@ -125,8 +125,11 @@ impl Findings<'_> {
 
     /// The strongest cell.
     fn most(&self) -> String {
-        let (verb, site) = (self.verb(), &self.grid.site);
+        let (verb, site) = (self.verb(), self.report.patched(&self.grid.site));
         let Some((row, column, moved)) = self.strongest() else {
+            if !self.record.receivers.is_empty() {
+                return format!("{site} has no path to them");
+            }
             return format!("{site} has nothing to recover");
         };
         let index = |axis: &'_ Option<GridAxis>, at: usize| {

@@ -53,6 +53,8 @@ fn record() -> PairRecord {
         per: vec!["layer".to_owned(), "position".to_owned()],
         positions: vec![0, 1, 2],
         receivers: Vec::new(),
+        window: 1,
+        freeze_mlp: false,
         baselines: vec![Baseline { metric: "kl".to_owned(), clean: 0.0, corrupted: 4.0 }],
         grids: vec![grid("resid_post", &stream), grid("mlp_out", &module)],
         subject_curves: vec![SubjectCurve {
@@ -73,9 +75,15 @@ fn together(record: PairRecord) -> PairRecord {
         recovery: vec![grid.recovery[1].clone()],
         ..grid.clone()
     };
-    let grids = record.grids.iter().map(first_row).collect();
-    let curve = |curve: &SubjectCurve| SubjectCurve { position: None, ..curve.clone() };
-    let subject_curves = record.subject_curves.iter().map(curve).collect();
+    let grids: Vec<PairGrid> = record.grids.iter().map(first_row).collect();
+    let curve = |grid: &PairGrid| SubjectCurve {
+        site: grid.site.clone(),
+        metric: grid.metric.clone(),
+        position: None,
+        recovery: grid.recovery[0].clone(),
+        best_layer: Some(0),
+    };
+    let subject_curves = grids.iter().map(curve).collect();
     PairRecord { per: vec!["layer".to_owned()], grids, subject_curves, ..record }
 }
 

@@ -30,8 +30,15 @@ pub struct PairRecord {
     /// The positions that were patched: one after the other where they are an axis, otherwise
     /// together.
     pub positions: Vec<usize>,
+    /// How many layers around a cell's are patched together.
+    #[serde(default)]
+    pub window: usize,
     /// Who alone reads what is copied; everybody where the list is empty.
+    #[serde(default)]
     pub receivers: Vec<String>,
+    /// Whether MLPs are held on the way to the receivers.
+    #[serde(default)]
+    pub freeze_mlp: bool,
     /// Each metric of the two runs without a patch.
     pub baselines: Vec<Baseline>,
     /// Grids by metric, then site, then the axes that stand neither down nor across.

@@ -43,7 +43,7 @@ pub enum SweepError {
     #[error("{what} is 0: give at least 1")]
     Zero { what: &'static str },
     /// A window wider than any model.
-    #[error("the window is {given} layers, more than any model has: give at most {most}")]
+    #[error("the window is {given} layers, more than there can be: give at most {most}")]
     WindowTooWide { given: usize, most: usize },
     /// A case that would take more forward passes than can be kept track of.
     #[error(
@@ -93,6 +93,16 @@ pub enum SweepError {
     /// A sender that there isn't.
     #[error("the site '{site}' can't be a sender: give {known}")]
     NoSender { site: String, known: String },
+    /// A window around nothing.
+    #[error(
+        "--window patches the layers around each cell's: it takes layer among --per, and sites in all layers (z, not z@3)"
+    )]
+    WindowWithoutLayers,
+    /// Paths the other way round.
+    #[error(
+        "paths are patched with corrupted values in the clean run: the direction must be noise"
+    )]
+    PathsDenoise,
     /// A window of no layers.
     #[error("--window is {given}: give how many layers are patched together, from 1 on")]
     NoWindow { given: usize },

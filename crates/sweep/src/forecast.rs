@@ -128,10 +128,12 @@ impl Forecast {
         self.flops += flops;
         self.attention_flops += attention_flops;
         self.peak_bytes = self.peak_bytes.max(peak_bytes);
-        for cell in &sweep.cells {
+        // Runs that only send to others.
+        let senders = sweep.request.runs.len() - sweep.request.measured.len();
+        for cell in sweep.cells.iter().filter(|cell| !cell.runs.is_empty()) {
             let runs = cell.runs.len();
             self.variants += runs;
-            let forwards = runs + usize::from(noise);
+            let forwards = runs + usize::from(noise) + usize::from(senders > 0);
             let tokens = |run: &RunId| sweep.request.tokens(*run).map(<[u32]>::len);
             let len = cell.runs.first().map_or(Ok(0), tokens).map_err(PlanError::from)?;
             self.forwards_per_cell = self.forwards_per_cell.max(forwards);

@@ -37,6 +37,10 @@ pub(crate) fn grids(
     if let Some(paths) = &settings.paths {
         paths.check(architecture)?;
     }
+    if settings.window > architecture.n_layers {
+        let (given, most) = (settings.window, architecture.n_layers);
+        return Err(SweepError::WindowTooWide { given, most });
+    }
     for site in &settings.sites {
         let axes = axes(settings, *site, fed, architecture)?;
         let cells = axes.iter().map(|(_, indices)| indices.len());
@@ -158,7 +162,8 @@ impl Grid {
 
     fn cell(&self, place: impl Iterator<Item = (Per, usize)>) -> Coordinates {
         let component = self.site.component;
-        let mut at = Coordinates { site: component.name().to_owned(), ..Coordinates::default() };
+        let (site, layer) = (component.name().to_owned(), self.site.layer);
+        let mut at = Coordinates { site, layer, ..Coordinates::default() };
         for (per, index) in self.at.iter().copied().chain(place) {
             let field = match per {
                 Per::Layer => &mut at.layer,
@@ -185,11 +190,11 @@ impl Grid {
     ) -> Vec<Intervention> {
         let Site { component, layer } = self.site;
         let n_layers = architecture.n_layers;
-        let layers: Vec<Option<usize>> = match (component.in_layers(), at.layer, layer) {
-            (false, ..) => vec![None],
-            (_, Some(centre), _) => window(centre, width, n_layers).map(Some).collect(),
-            (_, None, Some(layer)) => vec![Some(layer)],
-            (_, None, None) => (0..n_layers).map(Some).collect(),
+        let layers: Vec<Option<usize>> = match (layer, at.layer) {
+            _ if !component.in_layers() => vec![None],
+            (Some(layer), _) => vec![Some(layer)],
+            (None, Some(centre)) => window(centre, width, n_layers).map(Some).collect(),
+            (None, None) => (0..n_layers).map(Some).collect(),
         };
         let one = |index: usize| vec![index];
         let positions = at.position.map_or_else(|| positions.to_vec(), one);

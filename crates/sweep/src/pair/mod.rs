@@ -47,6 +47,7 @@ pub fn pair_sweep(
     architecture: &Architecture,
     settings: &PairSettings,
 ) -> Result<Sweep, SweepError> {
+    settings.check()?;
     if settings.metrics.contains(&PairMetric::LogitDiff) {
         answers.check_differ()?;
     }
@@ -64,6 +65,8 @@ pub fn pair_sweep(
         for at in grid.cells(settings) {
             let changes = grid.copies(&at, &positions, architecture, settings.window, source);
             let run = match &settings.paths {
+                // Cells of later keys don't exist.
+                _ if at.position.is_some() && at.src_position > at.position => None,
                 Some(paths) => paths.push(request, base, &at, changes, architecture.n_layers),
                 None => Some(request.push(Run::variant(at.site.clone(), base, changes))),
             };

@@ -115,5 +115,7 @@ pub(crate) fn forwards(
     architecture: &Architecture,
 ) -> Result<usize, SweepError> {
     let cells = grids(settings, fed, architecture)?.iter().map(Grid::len).sum::<usize>();
-    Ok(2 + cells)
+    // A path takes two runs: one that sends, and one that receives.
+    let runs = if settings.paths.is_some() { 2 } else { 1 };
+    Ok(2 + runs * cells)
 }

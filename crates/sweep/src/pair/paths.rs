@@ -81,8 +81,13 @@ impl Paths {
         sent: Vec<Intervention>,
         n_layers: usize,
     ) -> Option<RunId> {
-        let sender = sent.first()?.locus.site;
-        let reached = |receiver: &Receiver| sender.order() < receiver.site().order();
+        let sender = &sent.first()?.locus;
+        let len = request.tokens(clean).ok()?.len();
+        let at_last = sender.positions.indices(len).contains(&(len - 1));
+        let reached = |receiver: &Receiver| {
+            sender.site.order() < receiver.site().order()
+                && (at_last || receiver.is_read_later(n_layers))
+        };
         if !self.receivers.iter().any(reached) {
             return None;
         }
@@ -110,6 +115,16 @@ impl Paths {
 impl Receiver {
     fn site(&self) -> Site {
         Site { component: self.component, layer: self.layer }
+    }
+
+    /// Whether what it computes at one position is read at later ones, and so by the metric.
+    fn is_read_later(&self, n_layers: usize) -> bool {
+        use Component as C;
+        match (self.component, self.layer) {
+            (C::K | C::V | C::Ln1 | C::ResidPre, _) => true,
+            (_, Some(layer)) => layer + 1 < n_layers,
+            (_, None) => false,
+        }
     }
 
     fn locus(&self) -> Locus {

@@ -51,6 +51,8 @@ pub(super) fn record(
         per: settings.per.iter().map(|axis| axis.name().to_owned()).collect(),
         subject_curves: curves(&grids, settings, fed.subject.end - 1),
         positions: settings.positions_of(fed)?,
+        window: settings.window,
+        freeze_mlp: settings.paths.as_ref().is_some_and(|paths| paths.freeze_mlp),
         receivers: settings.paths.as_ref().map(Paths::names).unwrap_or_default(),
         baselines,
         grids,

@@ -52,8 +52,8 @@ impl PairSettings {
     ///
     /// # Errors
     ///
-    /// Lists that are empty or name something twice, positions that contradict the axes, a window of no
-    /// layers.
+    /// Lists that are empty or name something twice, positions that contradict the axes, a window around
+    /// nothing, senders that there aren't, paths in the other direction.
     pub fn check(&self) -> Result<(), SweepError> {
         let lists = [
             ("site", each_once(&self.sites)),
@@ -73,6 +73,14 @@ impl PairSettings {
         }
         if self.window == 0 {
             return Err(SweepError::NoWindow { given: self.window });
+        }
+        let fixed = |site: &Site| site.layer.is_some() || !site.component.in_layers();
+        let around = self.has(Per::Layer) && !self.sites.iter().any(fixed) && self.paths.is_none();
+        if self.window > 1 && !around {
+            return Err(SweepError::WindowWithoutLayers);
+        }
+        if self.paths.is_some() && self.direction == Direction::Denoise {
+            return Err(SweepError::PathsDenoise);
         }
         if self.paths.is_some() && !matches!(self.positions[..], [one] if one != Positions::Each) {
             return Err(SweepError::SenderPositions);
