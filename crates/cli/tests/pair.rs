@@ -314,6 +314,11 @@ fn heads_neurons_and_cells_of_patterns_are_patched_one_by_one() {
     assert!(place.files("out/figures").contains_key("0_kl.png"));
 
     let place = Place::new();
+    let names = ["--site", "blocks.N.attn.hook_z", "--per", "layer"];
+    place.output(&pair(&[&CAPITALS, &names]));
+    assert_eq!(rows(&place).len(), 12);
+
+    let place = Place::new();
     let neurons = ["--site", "blocks.3.mlp.hook_post", "--per", "neuron", "--positions", "last"];
     let out = place.output(&pair(&[&CAPITALS, &neurons]));
     assert!(

@@ -13,7 +13,7 @@ use super::quantity::Quantity;
 /// Of the largest absolute clean logit: f32 sums in another order, through twelve layers.
 const LOGITS: f64 = 1e-4;
 
-/// Every head as a sender, a quantity for each set of receivers.
+/// Every head, every MLP and the embedding as senders, a quantity for each set of receivers.
 ///
 /// # Errors
 ///
@@ -34,12 +34,17 @@ fn file(model: &Model, golden: &GoldenFile) -> Result<Vec<Quantity>> {
     let (base, scale) = (golden.floats("base")?.data[0], golden.floats("scale")?.data[0]);
     let values = golden.floats("values")?;
     let keys = golden.texts("keys")?;
+    // A file has every head as a sender, or the MLPs and the embedding.
+    let senders: &[Component] = match golden.keys().any(|key| key == "senders") {
+        true => &[Component::MlpOut, Component::Embed],
+        false => &[Component::Z],
+    };
     let mut quantities = Vec::new();
     for (key, expected) in keys.iter().zip(values.data.chunks(values.data.len() / keys.len())) {
         let (receivers, frozen) = key.split_once('|').context("a key without a '|'")?;
         let receivers = receivers.split(',').map(str::parse::<Receiver>);
         let settings = PairSettings {
-            sites: vec![Site { component: Component::Z, layer: None }],
+            sites: senders.iter().map(|site| Site { component: *site, layer: None }).collect(),
             per: vec![Per::Layer, Per::Head],
             positions: vec![Positions::All],
             metrics: vec![PairMetric::LogitDiff],

@@ -124,9 +124,12 @@ impl PairSettings {
     ///
     /// A name that the model hasn't got, with the nearest.
     pub fn site(name: &str, architecture: &Architecture) -> Result<Site, SweepError> {
-        match Site::parse(name, architecture) {
+        // As `tracewright sites` writes a name for all layers.
+        let of_any = name.replace(".N.", ".0.");
+        match Site::parse(&of_any, architecture) {
             Err(IrError::NoLayer { component }) => Ok(everywhere(component)),
-            site => Ok(site?),
+            Ok(site) if of_any != name => Ok(everywhere(site.component)),
+            _ => Ok(Site::parse(name, architecture)?),
         }
     }
 
