@@ -2,10 +2,10 @@
 
 use std::ops::ControlFlow::Continue;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock};
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use tracewright_engine::{EngineError, Outcome, lockstep, reference};
 use tracewright_ir::plan::{BLOCK_ROWS, PassCost, PlanError, Planner};
 use tracewright_ir::{
@@ -40,9 +40,6 @@ const READINGS: f64 = 3e-5;
 /// What [`shaken`] adds to the stream at most, for a run and for each of its bases: three times as much as
 /// the executors were seen to differ by there (1.4e-6 in values of up to 6).
 const SHAKE: f64 = 4e-6;
-
-/// One request in so many may amplify rounding.
-const RARELY: usize = 200;
 
 /// How often [`shaken`] rounds in another way.
 const SHAKES: usize = 4;
@@ -311,24 +308,22 @@ fn logits_read(request: &Request, measure: &Measure, run: RunId) -> usize {
 /// Every logit, metric and reading of two executions.
 ///
 /// Some requests amplify rounding, whoever executes them: a run that adds its own negative has
-/// nothing but rounding left, and the norm of a row whose values cancel to a hundredth of what
-/// they were multiplies it. What is outside the bounds must therefore be within what rounding
-/// does to this very request, as [`shaken`] measures it.
+/// nothing but rounding left, and the norm of a row whose values cancel multiplies it. They fail
+/// like any other; the message says whether [`shaken`] explains the difference.
 fn check(
     decoder: &Decoder,
     request: &Request,
     ours: &Outcome,
     theirs: &Outcome,
 ) -> Result<(), TestCaseError> {
-    static CHECKED: AtomicUsize = AtomicUsize::new(0);
-    static AMPLIFYING: AtomicUsize = AtomicUsize::new(0);
     let still = vec![0.0; request.readings.len()];
-    let checked = CHECKED.fetch_add(1, Relaxed);
-    within(request, ours, theirs, &still).or_else(|_| {
-        let amplifying = AMPLIFYING.fetch_add(1, Relaxed);
-        prop_assert!(amplifying <= 1 + checked / RARELY, "{amplifying} requests of {checked}");
+    within(request, ours, theirs, &still).map_err(|error| {
         let moved = shaken(decoder, request);
-        within(request, ours, theirs, &moved)
+        let explained = match within(request, ours, theirs, &moved) {
+            Ok(()) => "rounding alone moves this request as far: its values cancel",
+            Err(_) => "rounding alone doesn't move this request as far",
+        };
+        TestCaseError::fail(format!("{error}\n{explained}"))
     })
 }
 
@@ -408,8 +403,12 @@ fn within(
     Ok(())
 }
 
-fn cases() -> u32 {
-    std::env::var("TRACEWRIGHT_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(256)
+/// As many cases as are asked for, other ones each time; otherwise always the same 256, since about one
+/// request in 20,000 amplifies rounding beyond the bound.
+fn config() -> ProptestConfig {
+    let asked = std::env::var("TRACEWRIGHT_CASES").ok().and_then(|n| n.parse().ok());
+    let rng_seed = if asked.is_some() { RngSeed::Random } else { RngSeed::Fixed(1) };
+    ProptestConfig { cases: asked.unwrap_or(256), rng_seed, ..ProptestConfig::default() }
 }
 
 fn choices() -> impl Strategy<Value = Vec<u32>> {
@@ -417,7 +416,7 @@ fn choices() -> impl Strategy<Value = Vec<u32>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn lockstep_agrees_with_one_forward_for_every_run(choices in choices()) {
@@ -563,9 +562,9 @@ proptest! {
 proptest! {
     // Each has hundreds of forwards; shrinking would take minutes.
     #![proptest_config(ProptestConfig {
-        cases: cases().div_ceil(32),
+        cases: config().cases.div_ceil(32),
         max_shrink_iters: 0,
-        ..ProptestConfig::default()
+        ..config()
     })]
 
     #[test]

@@ -149,8 +149,11 @@ impl Findings<'_> {
             true => String::new(),
             false => format!(" at {}", self.report.together()),
         };
-        let percent = 100.0 * moved;
-        format!("{site} {verb} most{together}{}{anywhere}: {percent:.0}%", self.report.places(&at))
+        let percent = match 100.0 * moved {
+            little if little < 1.0 => "less than 1".to_owned(),
+            percent => format!("{percent:.0}"),
+        };
+        format!("{site} {verb} most{together}{}{anywhere}: {percent}%", self.report.places(&at))
     }
 
     /// Where a residual stream carries the difference, at the subject and at the end.
