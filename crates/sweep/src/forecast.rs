@@ -85,7 +85,7 @@ impl Forecast {
             |pair| &pair.name,
             |pair: Pair| {
                 let fed = pair.feed(checkpoint.tokenizer())?;
-                pair::forwards(settings, &fed, architecture)?;
+                pair::pair_sweep(&fed, &Answers::stand_ins(&fed), architecture, settings)?;
                 Ok(fed)
             },
         )?;

@@ -27,7 +27,7 @@ impl Answers {
     /// What was given, and otherwise any two tokens: for plans, which don't ask the model.
     pub(crate) fn stand_ins(fed: &FedPair) -> Self {
         let token = |id| PairToken { text: String::new(), id, given: false };
-        let answer = fed.answer.unwrap_or(0);
+        let answer = fed.answer.unwrap_or(u32::from(fed.distractor == Some(0)));
         let distractor = fed.distractor.unwrap_or(u32::from(answer == 0));
         let (clean, corrupted) = (token(answer), token(distractor));
         let (answer, distractor) = (clean.clone(), corrupted.clone());

@@ -28,7 +28,7 @@ use crate::scores::{Prompt, Scores};
 
 pub use answers::Answers;
 use grid::grids;
-pub(crate) use pairs::{Pairs, forwards};
+pub(crate) use pairs::Pairs;
 pub use paths::{Paths, Receiver};
 pub use positions::Positions;
 pub use prompts::{FedPair, Pair};

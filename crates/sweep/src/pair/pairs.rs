@@ -7,7 +7,6 @@ use tracewright_models::Model;
 use tracewright_results::Part;
 
 use super::answers::Answers;
-use super::grid::{Grid, grids};
 use super::prompts::{FedPair, Pair};
 use super::settings::{PairMetric, PairSettings};
 use super::{pair_sweep, patch_pair};
@@ -39,17 +38,13 @@ impl<'a> Pairs<'a> {
         settings.check()?;
         let feed = |pair: Pair| {
             let fed = pair.feed(&model.tokenizer)?;
-            let forwards = forwards(&settings, &fed, model.architecture())?;
             if settings.metrics.contains(&PairMetric::LogitDiff) {
                 check_answers(&fed, model)?;
             }
-            if settings.paths.is_some() {
-                // Whether any path leads to the receivers.
-                let metrics = vec![PairMetric::Kl];
-                let settings = PairSettings { metrics, ..settings.clone() };
-                let answers = Answers::stand_ins(&fed);
-                pair_sweep(&fed, &answers, model.architecture(), &settings)?;
-            }
+            // Whatever else is wrong with the request, before anything is computed.
+            let answers = Answers::stand_ins(&fed);
+            let rehearsal = pair_sweep(&fed, &answers, model.architecture(), &settings)?;
+            let forwards = rehearsal.request.runs.len();
             Ok(Ready { fed, forwards })
         };
         let pairs = ready(pairs, |pair| &pair.name, feed)?;
@@ -106,16 +101,4 @@ fn check_answers(fed: &FedPair, model: &Model) -> Result<(), SweepError> {
         Err(SweepError::Engine(EngineError::NotFinite { .. })) => Ok(()),
         answers => answers?.check_differ(),
     }
-}
-
-/// Both prompts and a forward pass for each cell; refused where their runs wouldn't fit in memory.
-pub(crate) fn forwards(
-    settings: &PairSettings,
-    fed: &FedPair,
-    architecture: &Architecture,
-) -> Result<usize, SweepError> {
-    let cells = grids(settings, fed, architecture)?.iter().map(Grid::len).sum::<usize>();
-    // A path takes two runs: one that sends, and one that receives.
-    let runs = if settings.paths.is_some() { 2 } else { 1 };
-    Ok(2 + runs * cells)
 }
