@@ -6,7 +6,7 @@
 use std::ops::ControlFlow::Continue;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use tracewright::engine::lockstep;
+use tracewright::engine::{Execution, lockstep};
 use tracewright::ir::plan::Planner;
 use tracewright::ir::{Component, Locus, Reading, Request, RunId, Site, State};
 use tracewright::models::Decoder;
@@ -28,8 +28,13 @@ fn up_to(layer: usize, request: &Request) -> Request {
 }
 
 fn execute(decoder: &Decoder, request: &Request) {
-    lockstep::execute(decoder, &[request], BUDGET, &mut |_, _| Continue(()))
-        .expect("the request is answered");
+    lockstep::execute(
+        decoder,
+        &[request],
+        &Execution { memory: BUDGET, ..Execution::default() },
+        &mut |_, _| Continue(()),
+    )
+    .expect("the request is answered");
 }
 
 fn passes(c: &mut Criterion) {

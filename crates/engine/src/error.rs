@@ -17,9 +17,15 @@ pub enum EngineError {
     /// A name that no executor has.
     #[error("there is no executor '{given}': give lockstep or reference")]
     UnknownExecutor { given: String },
+    /// A function or metric of the caller's own that nobody has registered.
+    #[error("there is no {what} '{name}' among the extensions ({known}): add it before executing")]
+    UnknownExtension { what: &'static str, name: String, known: String },
+    /// A function that doesn't give a number for each place.
+    #[error("the function '{name}' gave {given} numbers for a locus of {expected}")]
+    WrongOutput { name: String, given: usize, expected: usize },
     /// A metric or a reading that is infinite or not a number.
     #[error("'{metric}' of run '{run}' is {value}: the model's numbers overflow on this input")]
-    NotFinite { run: String, metric: &'static str, value: f64 },
+    NotFinite { run: String, metric: String, value: f64 },
     /// A device failed while its values were read.
     #[error("the device failed: {problem}")]
     Device { problem: String },

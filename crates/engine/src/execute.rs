@@ -8,6 +8,7 @@ use tracewright_ir::Request;
 use tracewright_models::Decoder;
 
 use crate::error::EngineError;
+use crate::extensions::Extensions;
 use crate::outcome::{Outcome, Progress};
 use crate::{lockstep, reference};
 
@@ -44,18 +45,21 @@ impl fmt::Display for Executor {
 }
 
 /// How a request is executed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Execution {
     /// By which executor.
     pub executor: Executor,
     /// Bytes that a pass of the lockstep executor may take, weights apart.
     pub memory: u64,
+    /// What requests call by name.
+    pub extensions: Extensions,
 }
 
 impl Default for Execution {
     /// The lockstep executor with 768 MiB, which is enough for its products to be large.
     fn default() -> Self {
-        Self { executor: Executor::Lockstep, memory: 768 << 20 }
+        let (executor, extensions) = (Executor::default(), Extensions::default());
+        Self { executor, memory: 768 << 20, extensions }
     }
 }
 
@@ -71,9 +75,9 @@ pub fn execute(
     progress: Progress<'_>,
 ) -> Result<Outcome, EngineError> {
     match execution.executor {
-        Executor::Reference => reference::execute(decoder, request, progress),
+        Executor::Reference => reference::execute(decoder, request, execution, progress),
         Executor::Lockstep => {
-            let outcomes = lockstep::execute(decoder, &[request], execution.memory, progress)?;
+            let outcomes = lockstep::execute(decoder, &[request], execution, progress)?;
             Ok(outcomes.into_iter().next().unwrap_or_default())
         }
     }

@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use burn::tensor::Tensor;
-use tracewright_ir::{Component, Extent, Intervention, Locus, Request, RunId, Site, Source, State};
+use burn::tensor::{Tensor, TensorData};
+use tracewright_ir::{
+    Call, Component, Extent, Intervention, Locus, Operation, Request, RunId, Site, Source, State,
+};
 use tracewright_models::{Batch, Decoder, Visitor};
 
 use crate::error::EngineError;
+use crate::extensions::{Extensions, Values};
 use crate::patch;
 use crate::schedule::{Wanted, source_locus};
 
@@ -17,6 +20,7 @@ pub(crate) type Kept = HashMap<(RunId, Locus, State), Tensor<2>>;
 pub(crate) struct Shared<'a> {
     pub(crate) decoder: &'a Decoder,
     pub(crate) request: &'a Request,
+    pub(crate) extensions: &'a Extensions,
     /// What is to be kept of each run.
     pub(crate) wanted: Wanted,
     /// The places that any run's intervention or reader looks at: the same for all batches, so
@@ -76,8 +80,36 @@ impl<'a> Hooks<'a> {
             let missing = EngineError::NotKept { site: locus.site };
             self.earlier.get(&key).cloned().ok_or(missing)
         };
-        let part = patch::operate(&intervention.operation, current, read)?;
+        let part = match &intervention.operation {
+            Operation::Call(call) => self.call(call, &intervention.locus, current, read)?,
+            operation => patch::operate(operation, current, read)?,
+        };
         Ok(patch::put(decoder, value, &extent, first_row, part))
+    }
+
+    fn call(
+        &self,
+        call: &Call,
+        locus: &Locus,
+        current: Tensor<2>,
+        read: impl Fn(&Source) -> Result<Tensor<2>, EngineError>,
+    ) -> Result<Tensor<2>, EngineError> {
+        let architecture = self.shared.decoder.architecture();
+        let (device, dims) = (current.device(), current.dims());
+        let host = |value: Tensor<2>| value.try_into_vec_as::<f32>().map_err(EngineError::device);
+        let own = (locus.shape(architecture, self.len), host(current)?);
+        let mut reads = Vec::new();
+        for source in &call.reads {
+            let len = self.shared.request.tokens(source.run)?.len();
+            let shape = source.locus.as_ref().unwrap_or(locus).shape(architecture, len);
+            reads.push((shape, host(read(source)?)?));
+        }
+        fn view((shape, numbers): &(Vec<usize>, Vec<f32>)) -> Values<'_> {
+            Values { shape, numbers }
+        }
+        let reads: Vec<Values<'_>> = reads.iter().map(view).collect();
+        let made = self.shared.extensions.call(&call.name, view(&own), &reads)?;
+        Ok(Tensor::from_data(TensorData::new(made, dims), &device))
     }
 }
 

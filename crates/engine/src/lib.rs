@@ -15,7 +15,7 @@
 //! How much of France's capital comes back when one MLP is restored:
 //!
 //! ```
-//! use tracewright_engine::{reference, silent};
+//! use tracewright_engine::{Execution, execute, silent};
 //! use tracewright_ir::{Component, Intervention, Locus, Measure, Metric, Request, Run, Site};
 //! use tracewright_models::{Checkpoint, DeviceName};
 //!
@@ -31,7 +31,7 @@
 //! request.measures.push(Measure::at_last(Metric::Prob { answer }));
 //! request.measured = vec![clean, corrupted, patched];
 //!
-//! let outcome = reference::execute(&model.decoder, &request, &mut silent)?;
+//! let outcome = execute(&model.decoder, &request, &Execution::default(), &mut silent)?;
 //! let [clean, corrupted, patched] = outcome.values[0][..] else { unreachable!() };
 //! assert!(corrupted < 0.01 && clean > 0.6 && patched > 0.5);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -39,6 +39,7 @@
 
 mod error;
 mod execute;
+mod extensions;
 mod hooks;
 pub mod lockstep;
 mod outcome;
@@ -49,5 +50,6 @@ mod schedule;
 
 pub use error::EngineError;
 pub use execute::{Execution, Executor, execute};
+pub use extensions::{Extensions, Values};
 pub use outcome::{Cost, Outcome, Progress, silent};
 pub use predict::{Candidate, predict};

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use tracewright_ir::plan::{PRODUCTS, product};
 use tracewright_ir::{Architecture, Array, Component};
 
+use crate::predict::Candidate;
+
 /// The answer to a [`Request`](tracewright_ir::Request).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outcome {
@@ -13,6 +15,8 @@ pub struct Outcome {
     pub values: Vec<Vec<f64>>,
     /// One array for each of the request's readings, of the locus' shape.
     pub readings: Vec<Array>,
+    /// The likeliest next tokens of each measured run, the likeliest first, as many as the request asks for.
+    pub tops: Vec<Vec<Candidate>>,
     /// What it took.
     pub cost: Cost,
 }

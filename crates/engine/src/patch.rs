@@ -1,7 +1,7 @@
 //! Loci as parts of a matrix: taking values out, putting values in, operating on them.
 
 use burn::tensor::{IndexingUpdateOp, Tensor, TensorData};
-use tracewright_ir::{Array, Extent, Operation, Selection, Value};
+use tracewright_ir::{Along, Array, Extent, Operation, Selection, Value};
 use tracewright_models::Decoder;
 
 use crate::error::EngineError;
@@ -57,7 +57,39 @@ pub(crate) fn operate(
             let added = resolve(value, &current, read)?;
             Ok(current + added)
         }
+        Operation::Interpolate { value, weight } => {
+            let value = resolve(value, &current, read)?;
+            Ok(current.clone() + (value - current) * *weight)
+        }
+        Operation::Project { direction, along } => {
+            let part = |value| along_direction(value, direction);
+            match along {
+                Along::Out => Ok(current.clone() - part(current)),
+                Along::In => Ok(part(current)),
+                Along::Of(source) => Ok(current.clone() + part(read(source)? - current)),
+            }
+        }
+        // The executors call functions themselves.
+        Operation::Call(_) => Ok(current),
     }
+}
+
+/// (x · d) d / (d · d) of each row, or of each of its parts that are as long as d.
+fn along_direction(value: Tensor<2>, direction: &Array) -> Tensor<2> {
+    let (shape, len) = (value.dims(), direction.data.len());
+    let unit: Vec<f32> = unit(direction).into_iter().map(|number| number as f32).collect();
+    let unit = Tensor::<2>::from_data(TensorData::new(unit, [1, len]), &value.device());
+    let parts = value.reshape([shape[0] * shape[1] / len, len]);
+    let dots = (parts * unit.clone()).sum_dim(1);
+    (dots * unit).reshape(shape)
+}
+
+/// A direction of length 1.
+pub(crate) fn unit(direction: &Array) -> Vec<f64> {
+    let largest = direction.data.iter().fold(0.0f64, |largest, x| largest.max(x.abs()));
+    let scaled = || direction.data.iter().map(|x| x / largest);
+    let length = scaled().map(|x| x * x).sum::<f64>().sqrt();
+    scaled().map(|x| x / length).collect()
 }
 
 fn resolve(

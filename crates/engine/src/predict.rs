@@ -1,6 +1,5 @@
 //! What a model says next.
 
-use burn::tensor::activation;
 use tracewright_ir::Tokens;
 use tracewright_models::{Batch, Decoder, Nobody};
 
@@ -31,17 +30,28 @@ pub fn predict(
     let batch = Batch { sequences: 1, len: tokens.len() };
     let last = tokens.len().saturating_sub(1);
     let Ok(logits) = decoder.forward(&tokens.ids, batch, &[last], &mut Nobody);
-    let probs = activation::log_softmax(logits.clone(), 1).exp();
-    let read = |tensor: burn::tensor::Tensor<2>| {
-        tensor.try_into_vec_as::<f32>().map_err(EngineError::device)
-    };
-    let (logits, probs) = (read(logits)?, read(probs)?);
+    let logits = logits.try_into_vec_as::<f32>().map_err(EngineError::device)?;
     if let Some(value) = logits.iter().find(|logit| !logit.is_finite()) {
         let (run, value) = (tokens.texts.concat(), f64::from(*value));
-        return Err(EngineError::NotFinite { run, metric: "logit", value });
+        return Err(EngineError::NotFinite { run, metric: "logit".to_owned(), value });
     }
+    Ok(top(&logits, count))
+}
+
+/// The `count` largest of a row of logits, the largest first; of equal ones the smaller id comes first.
+pub(crate) fn top(logits: &[f32], count: usize) -> Vec<Candidate> {
+    let falling = |a: &usize, b: &usize| logits[*b].total_cmp(&logits[*a]).then(a.cmp(b));
     let mut order: Vec<usize> = (0..logits.len()).collect();
-    order.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]).then(a.cmp(b)));
-    let candidate = |id: usize| Candidate { id: id as u32, logit: logits[id], prob: probs[id] };
-    Ok(order.into_iter().take(count).map(candidate).collect())
+    if count < order.len() {
+        order.select_nth_unstable_by(count, falling);
+        order.truncate(count);
+    }
+    order.sort_unstable_by(falling);
+    let largest = order.first().map_or(0.0, |id| f64::from(logits[*id]));
+    let above = |logit: f32| (f64::from(logit) - largest).exp();
+    let sum: f64 = logits.iter().map(|logit| above(*logit)).sum();
+    let prob = |logit: f32| (above(logit) / sum) as f32;
+    let candidate =
+        |id: usize| Candidate { id: id as u32, logit: logits[id], prob: prob(logits[id]) };
+    order.into_iter().map(candidate).collect()
 }

@@ -4,13 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use burn::tensor::{Tensor, Transaction};
-use tracewright_ir::{Array, Component, Measure, Reading, Request, RunId, Site};
-use tracewright_metrics::measure;
+use tracewright_ir::{
+    Array, Component, Intervention, Measure, Operation, Reading, Request, RunId, Site,
+};
 use tracewright_models::{Batch, Decoder};
 
 use crate::error::EngineError;
+use crate::extensions::Extensions;
+use crate::extensions::measure;
 use crate::hooks::{Hooks, Kept, Shared};
 use crate::outcome::{Cost, Outcome, Progress};
+use crate::predict::{Candidate, top};
 use crate::schedule::{Schedule, clean_runs, needed, wanted};
 
 /// Sequences that go through the model together: enough for large matrix products, few enough
@@ -29,11 +33,13 @@ const BATCH: usize = 16;
 pub fn execute(
     decoder: &Decoder,
     request: &Request,
+    how: &crate::Execution,
     progress: Progress<'_>,
 ) -> Result<Outcome, EngineError> {
     request.check(decoder.architecture())?;
+    how.extensions.check(request)?;
     let schedule = Schedule::new(request, BATCH)?;
-    let mut execution = Execution::new(decoder, request);
+    let mut execution = Execution::new(decoder, request, &how.extensions);
     let mut waiting = Vec::new();
     for batch in &schedule.first {
         waiting.push(execution.forward(batch)?);
@@ -60,6 +66,7 @@ struct Execution<'a> {
     clean: BTreeMap<(RunId, usize), Tensor<2>>,
     /// One value for each measure.
     values: BTreeMap<RunId, Vec<f64>>,
+    tops: BTreeMap<RunId, Vec<Candidate>>,
     cost: Cost,
 }
 
@@ -73,7 +80,7 @@ struct BatchLogits {
 }
 
 impl<'a> Execution<'a> {
-    fn new(decoder: &'a Decoder, request: &'a Request) -> Self {
+    fn new(decoder: &'a Decoder, request: &'a Request, extensions: &'a Extensions) -> Self {
         let runs = needed(request);
         let wanted = wanted(request, &runs);
         let changes = runs.iter().flat_map(|run| request.interventions(*run));
@@ -81,12 +88,13 @@ impl<'a> Execution<'a> {
         let read = wanted.values().flatten().map(|(locus, _)| locus.site.place());
         let places = changed.chain(read).collect();
         Self {
-            shared: Shared { decoder, request, wanted, places },
+            shared: Shared { decoder, request, extensions, wanted, places },
             measured: request.measured.iter().copied().collect(),
             clean_runs: clean_runs(request).collect(),
             kept: Kept::new(),
             clean: BTreeMap::new(),
             values: BTreeMap::new(),
+            tops: BTreeMap::new(),
             cost: Cost::default(),
         }
     }
@@ -123,6 +131,8 @@ impl<'a> Execution<'a> {
         self.kept.extend(kept);
         let architecture = self.shared.decoder.architecture();
         self.cost += Cost::of_forwards(architecture, runs.len(), batch.len, rows.len());
+        let called = runs.iter().flat_map(|run| request.interventions(*run));
+        self.cost.flops += called.map(|change| call_flops(change, batch.len)).sum::<u64>();
         let runs = read.into_iter().map(|index| runs[index]).collect();
         let positions = positions.into_iter().collect();
         let logits = BatchLogits { runs, len: batch.len, positions, logits };
@@ -159,12 +169,34 @@ impl<'a> Execution<'a> {
         for one in &request.measures {
             transaction = transaction.register(self.metric(one, batch, &here)?);
         }
+        if request.top_k > 0 {
+            self.tops(batch, &here)?;
+        }
         let columns = transaction.try_execute().map_err(EngineError::device)?;
         for (one, column) in request.measures.iter().zip(columns) {
             let column = column.try_into_vec_as::<f32>().map_err(EngineError::device)?;
             for (index, value) in here.iter().zip(column) {
                 self.store(batch.runs[*index], one, f64::from(value))?;
             }
+        }
+        Ok(())
+    }
+
+    /// The logits that a metric reads of some of the batch's runs, `[runs, vocab]`.
+    fn rows(&self, one: &Measure, batch: &BatchLogits, runs: &[usize]) -> Tensor<2> {
+        let position = Request::position(one, batch.len);
+        let offset = batch.positions.iter().position(|p| *p == position).unwrap_or_default();
+        let rows: Vec<usize> = runs.iter().map(|i| i * batch.positions.len() + offset).collect();
+        self.shared.decoder.select_rows(batch.logits.clone(), &rows)
+    }
+
+    fn tops(&mut self, batch: &BatchLogits, runs: &[usize]) -> Result<(), EngineError> {
+        let Shared { request, .. } = self.shared;
+        let logits = self.rows(&request.measures[0], batch, runs);
+        let width = logits.dims()[1];
+        let logits = logits.try_into_vec_as::<f32>().map_err(EngineError::device)?;
+        for (index, row) in runs.iter().zip(logits.chunks_exact(width)) {
+            self.tops.insert(batch.runs[*index], top(row, request.top_k));
         }
         Ok(())
     }
@@ -176,11 +208,8 @@ impl<'a> Execution<'a> {
         batch: &BatchLogits,
         runs: &[usize],
     ) -> Result<Tensor<1>, EngineError> {
-        let Shared { decoder, request, .. } = self.shared;
-        let position = Request::position(one, batch.len);
-        let offset = batch.positions.iter().position(|p| *p == position).unwrap_or_default();
-        let rows: Vec<usize> = runs.iter().map(|i| i * batch.positions.len() + offset).collect();
-        let rows = decoder.select_rows(batch.logits.clone(), &rows);
+        let Shared { request, extensions, .. } = self.shared;
+        let rows = self.rows(one, batch, runs);
         let not_kept = || EngineError::NotKept { site: Site::outside(Component::Logits) };
         let clean = match one.metric.clean() {
             Some(run) => {
@@ -189,13 +218,17 @@ impl<'a> Execution<'a> {
             }
             None => None,
         };
-        measure(&one.metric, rows, clean).ok_or(not_kept())
+        measure(&one.metric, rows, clean, extensions)?.ok_or(not_kept())
     }
 
     fn store(&mut self, run: RunId, one: &Measure, value: f64) -> Result<(), EngineError> {
         if !value.is_finite() {
             let run = self.shared.request.runs[run.0].name.clone();
-            return Err(EngineError::NotFinite { run, metric: one.metric.name(), value });
+            return Err(EngineError::NotFinite {
+                run,
+                metric: one.metric.name().to_owned(),
+                value,
+            });
         }
         self.values.entry(run).or_default().push(value);
         Ok(())
@@ -214,7 +247,9 @@ impl<'a> Execution<'a> {
         let values = (0..request.measures.len()).map(column).collect::<Result<_, _>>()?;
         let readings =
             request.readings.iter().map(|r| self.reading(r)).collect::<Result<_, _>>()?;
-        Ok(Outcome { values, readings, cost: self.cost })
+        let top = |run| self.tops.get(run).cloned().unwrap_or_default();
+        let tops = request.measured.iter().map(top).collect();
+        Ok(Outcome { values, readings, tops, cost: self.cost })
     }
 
     fn reading(&self, reading: &Reading) -> Result<Array, EngineError> {
@@ -227,10 +262,24 @@ impl<'a> Execution<'a> {
         if let Some(value) = data.iter().find(|value| !sound(value)) {
             let run = self.shared.request.runs[reading.run.0].name.clone();
             let value = f64::from(*value);
-            return Err(EngineError::NotFinite { run, metric: site.component.name(), value });
+            return Err(EngineError::NotFinite {
+                run,
+                metric: site.component.name().to_owned(),
+                value,
+            });
         }
         let len = self.shared.request.tokens(reading.run)?.len();
         let shape = reading.locus.shape(self.shared.decoder.architecture(), len);
         Ok(Array { shape, data: data.into_iter().map(f64::from).collect() })
+    }
+}
+
+/// The operations that an intervention declares, on a run of `len` tokens.
+fn call_flops(change: &Intervention, len: usize) -> u64 {
+    match &change.operation {
+        Operation::Call(call) => {
+            call.flops.saturating_mul(change.locus.positions.indices(len).len() as u64)
+        }
+        _ => 0,
     }
 }

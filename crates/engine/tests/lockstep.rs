@@ -6,11 +6,13 @@ use std::sync::{Arc, LazyLock};
 
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use tracewright_engine::{EngineError, Outcome, lockstep, reference};
+use tracewright_engine::{
+    EngineError, Execution, Extensions, Outcome, Values, lockstep, reference,
+};
 use tracewright_ir::plan::{BLOCK_ROWS, PassCost, PlanError, Planner};
 use tracewright_ir::{
-    Array, Component, Intervention, Locus, Measure, Metric, Operation, Reading, Request, Run,
-    RunId, Site, Source, State, Value,
+    Along, Array, Call, Component, Intervention, Locus, Measure, Metric, Operation, Reading,
+    Request, Run, RunId, Site, Source, State, Value,
 };
 use tracewright_metrics::{Logits, bound};
 use tracewright_models::{Checkpoint, Decoder, DeviceName};
@@ -44,13 +46,36 @@ const SHAKE: f64 = 4e-6;
 /// How often [`shaken`] rounds in another way.
 const SHAKES: usize = 4;
 
+/// An execution in so many bytes, with a function and a metric of the caller's own.
+fn executing(memory: u64) -> Execution {
+    let sound = |x: f32| if x.is_finite() { x } else { 0.0 };
+    let blend = move |own: Values<'_>, reads: &[Values<'_>]| {
+        let read = |values: &Values<'_>| {
+            values.numbers.iter().map(|x| sound(*x)).sum::<f32>() / values.numbers.len() as f32
+        };
+        let of_reads: f32 = reads.iter().map(read).sum();
+        let other = own.numbers.iter().rev();
+        let blended = own.numbers.iter().zip(other);
+        blended.map(|(a, b)| 0.75 * a - 0.25 * sound(*b) + 0.5 * of_reads).collect()
+    };
+    let spread = |logits: &[f32], clean: Option<&[f32]>| {
+        let largest = |row: &[f32]| f64::from(row.iter().copied().fold(f32::MIN, f32::max));
+        largest(logits) - clean.map_or(0.0, largest)
+    };
+    let extensions = Extensions::default().function("blend", blend).metric("spread", spread);
+    Execution { memory, extensions, ..Execution::default() }
+}
+
 fn run(decoder: &Decoder, request: &Request, budget: u64) -> Result<Outcome, EngineError> {
-    let outcomes = lockstep::execute(decoder, &[request], budget, &mut |_, _| Continue(()))?;
+    let how = executing(budget);
+    let outcomes = lockstep::execute(decoder, &[request], &how, &mut |_, _| Continue(()))?;
     Ok(outcomes.into_iter().next().expect("one outcome for one request"))
 }
 
 fn reference(decoder: &Decoder, request: &Request) -> Outcome {
-    reference::execute(decoder, request, &mut |_, _| Continue(())).expect("the request is answered")
+    let how = executing(PLENTY);
+    let outcome = reference::execute(decoder, request, &how, &mut |_, _| Continue(()));
+    outcome.expect("the request is answered")
 }
 
 /// Choices that a test case is made of.
@@ -141,13 +166,42 @@ impl Maker<'_, '_> {
         Source { run, locus: from, state }
     }
 
+    /// What a function reads: any loci of earlier runs, of whatever shape.
+    fn reads(&mut self, of: usize) -> Vec<Source> {
+        let one = |maker: &mut Self| {
+            let run = RunId(maker.tape.below(of));
+            let len = maker.request.tokens(run).expect("it is there").len();
+            let site = maker.site();
+            let state = maker.tape.one(&[State::Left, State::Computed]);
+            Source { run, locus: Some(maker.locus(site, len)), state }
+        };
+        (0..self.tape.below(3)).map(|_| one(self)).collect()
+    }
+
+    fn project(&mut self, locus: &Locus, of: usize, len: usize) -> Operation {
+        let shape = locus.shape(self.decoder.architecture(), len);
+        let width = *shape.last().expect("every site has axes");
+        let data = (0..width).map(|i| (i % 5) as f64 - 1.5).collect();
+        // Where nothing else goes on, a small part along a direction is all rounding.
+        use Component as C;
+        let branches = [C::Q, C::K, C::V, C::Z, C::Result, C::AttnOut, C::MlpPost, C::MlpOut];
+        let kinds = if branches.contains(&locus.site.component) { 3 } else { 2 };
+        let along = match self.tape.below(kinds) {
+            0 => Along::Out,
+            1 => Along::Of(self.source(locus, of, len)),
+            _ => Along::In,
+        };
+        Operation::Project { direction: Arc::new(Array { shape: vec![width], data }), along }
+    }
+
     fn operation(&mut self, locus: &Locus, of: usize, len: usize) -> Operation {
         use Component as C;
-        let mut choice = self.tape.below(10);
+        let mut choice = self.tape.below(14);
         let mut number = 0.25 * self.tape.below(9) as f64 - 1.0;
         if matches!(locus.site.component, C::Ln1Scale | C::Ln2Scale | C::FinalScale) {
             // Nothing is divided by 0.
-            (choice, number) = (if choice < 5 { 0 } else { choice }, number.abs() + 0.5);
+            let restored = (5..11).contains(&choice);
+            (choice, number) = (if restored { choice } else { 0 }, number.abs() + 0.5);
         }
         match choice {
             0 => Operation::Scale(number),
@@ -164,6 +218,15 @@ impl Maker<'_, '_> {
             5 => {
                 let sources = [self.source(locus, of, len), self.source(locus, of, len)];
                 Operation::Replace(Value::Mean(sources.to_vec()))
+            }
+            11 => Operation::Interpolate {
+                value: Value::Source(self.source(locus, of, len)),
+                weight: number,
+            },
+            12 if !locus.site.component.has_sources() => self.project(locus, of, len),
+            13 if self.above => {
+                let name = "blend".to_owned();
+                Operation::Call(Call { name, reads: self.reads(of), flops: 7 })
             }
             _ => Operation::Replace(Value::Source(self.source(locus, of, len))),
         }
@@ -235,6 +298,8 @@ impl Maker<'_, '_> {
             Metric::LogitDiff { answers: vec![answer], distractors },
             Metric::Mse { clean },
             Metric::Entropy,
+            Metric::Own { name: "spread".to_owned(), clean: Some(clean) },
+            Metric::TopK { answer, k: 3 },
         ];
         let other = others[self.tape.below(others.len())].clone();
         let metrics =
@@ -243,6 +308,7 @@ impl Maker<'_, '_> {
         let first = Measure { metric: Metric::Logit { answer }, position: Some(0) };
         self.request.measures.push(first);
         self.request.measured = (0..self.request.runs.len()).map(RunId).collect();
+        self.request.top_k = self.tape.below(4);
         for run in 0..self.request.runs.len() {
             let len = self.request.tokens(RunId(run)).expect("it is there").len();
             for position in [len - 1, 0] {
@@ -393,11 +459,29 @@ fn within(
                 (logits.collect::<Vec<f32>>(), epsilon)
             });
             let epsilon = own.1.max(clean.1);
-            let moved = bound(&measure.metric, Logits(&own.0), Logits(&clean.0), epsilon);
+            let moved = match &measure.metric {
+                // The difference of two largest logits.
+                Metric::Own { .. } => 2.0 * epsilon,
+                metric => bound(metric, Logits(&own.0), Logits(&clean.0), epsilon),
+            };
             // 1e-6 for the rounding of the metric's own sums over the vocabulary.
             let bound = moved + 1e-6 * (1.0 + b.abs());
             let name = measure.metric.name();
             prop_assert!((a - b).abs() <= bound, "{name} of {run}: {a} and {b}, bound {bound:e}");
+        }
+    }
+    for ((run, a), b) in request.measured.iter().zip(&ours.tops).zip(&theirs.tops) {
+        let read = logits_read(request, &request.measures[0], *run);
+        let logits = &theirs.readings[read];
+        let epsilon = (LOGITS * largest(logits)).max(moved[read]);
+        prop_assert_eq!(a.len(), request.top_k.min(logits.data.len()));
+        prop_assert_eq!(a.len(), b.len());
+        for (a, b) in a.iter().zip(b) {
+            // Tokens of nearly equal logits may change places.
+            let (theirs, place) = (f64::from(b.logit), f64::from(a.logit));
+            let there = logits.data[a.id as usize];
+            prop_assert!((place - theirs).abs() <= epsilon && (place - there).abs() <= epsilon);
+            prop_assert!(f64::from((a.prob - b.prob).abs()) <= 2.0 * epsilon + 1e-6);
         }
     }
     Ok(())
@@ -444,7 +528,7 @@ proptest! {
             other.measures.push(Measure::at_last(Metric::Logit { answer: 0 }));
         }
         let together =
-            lockstep::execute(decoder, &[&other, &request], PLENTY, &mut |_, _| Continue(()))
+            lockstep::execute(decoder, &[&other, &request], &executing(PLENTY), &mut |_, _| Continue(()))
                 .expect("both are answered");
         check(decoder, &request, &together[1], &alone)?;
     }
@@ -497,6 +581,7 @@ proptest! {
         let mut ours = run(decoder, &request, smallest + room).expect("there is room");
         request.measured.reverse();
         ours.values.iter_mut().for_each(|values| values.reverse());
+        ours.tops.reverse();
         let budget = smallest + 2 * room;
         let theirs = run(decoder, &request, budget).or_else(|_| run(decoder, &request, PLENTY));
         check(decoder, &request, &ours, &theirs.expect("there is room"))?;
@@ -521,7 +606,7 @@ proptest! {
             }
         }
         let requests = [&company, &narrow(request.clone())];
-        let found = lockstep::execute(decoder, &requests, PLENTY, &mut |_, _| Continue(()));
+        let found = lockstep::execute(decoder, &requests, &executing(PLENTY), &mut |_, _| Continue(()));
         let found = found.expect("the requests are answered").swap_remove(1);
         let theirs = run(decoder, &request, PLENTY).expect("the request is answered");
         let mut ours = theirs.clone();

@@ -10,7 +10,7 @@ use std::ops::ControlFlow::Continue;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use peak_alloc::PeakAlloc;
-use tracewright_engine::{Progress, lockstep, silent};
+use tracewright_engine::{Execution, Progress, lockstep, silent};
 use tracewright_ir::plan::{PlanError, Planner};
 use tracewright_ir::{
     Component, Intervention, Locus, Measure, Metric, Operation, Request, Run, RunId, Site, Source,
@@ -41,7 +41,13 @@ fn model() -> Decoder {
 }
 
 fn execute(decoder: &Decoder, request: &Request, budget: u64, progress: Progress<'_>) {
-    lockstep::execute(decoder, &[request], budget, progress).expect("the request is answered");
+    lockstep::execute(
+        decoder,
+        &[request],
+        &Execution { memory: budget, ..Execution::default() },
+        progress,
+    )
+    .expect("the request is answered");
 }
 
 /// ROME's protocol on a prompt of twelve tokens with the subject at the start: three kinds, windows

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use proptest::prelude::*;
-use tracewright_engine::{EngineError, Outcome, reference};
+use tracewright_engine::{EngineError, Execution, Outcome, reference};
 use tracewright_ir::{
     Array, Component, Intervention, Locus, Measure, Metric, Operation, Reading, Request, Run,
     RunId, Site, Source, State, Value,
@@ -23,7 +23,7 @@ const OTHER: [u32; 6] = [8, 14, 7, 92, 11, 35];
 const ANSWER: u32 = 41;
 
 fn execute(request: &Request) -> Result<Outcome, EngineError> {
-    reference::execute(&MODEL.decoder, request, &mut |_, _| Continue(()))
+    reference::execute(&MODEL.decoder, request, &Execution::default(), &mut |_, _| Continue(()))
 }
 
 fn site(component: Component, layer: usize) -> Locus {
@@ -259,7 +259,9 @@ fn a_request_that_does_not_fit_and_a_stop_are_errors() {
     let message = execute(&wrong).map_err(|error| error.to_string()).err();
     let expected = "in run 'wrong': 'z@3' doesn't exist: the model has layers 0 to 2";
     assert_eq!(message.as_deref(), Some(expected));
-    let stopped = reference::execute(&MODEL.decoder, &request(|_, _, _| {}), &mut |_, _| Break(()));
+    let request = request(|_, _, _| {});
+    let stopped =
+        reference::execute(&MODEL.decoder, &request, &Execution::default(), &mut |_, _| Break(()));
     assert!(matches!(stopped, Err(EngineError::Stopped)));
 }
 

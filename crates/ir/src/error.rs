@@ -58,6 +58,22 @@ pub enum IrError {
     /// A mean over no runs.
     #[error("the mean at '{site}' is over no runs: name at least one")]
     EmptyMean { site: Site },
+    /// A direction without a length.
+    #[error("the direction at '{site}' has only zeros: give one that points somewhere")]
+    NoDirection { site: Site },
+    /// A direction among scores or patterns.
+    #[error(
+        "'{site}' has a number for each key, among which there are no directions: give another site"
+    )]
+    DirectionOfCells { site: Site },
+    /// Top tokens asked for where no metric says of which position.
+    #[error(
+        "the likeliest tokens are those where the first metric reads: give at least one metric"
+    )]
+    TopWithoutMetric,
+    /// Top-k accuracy of no tokens.
+    #[error("the top 0 tokens hold no answer: give a k of at least 1")]
+    NoTop,
     /// A prompt without tokens.
     #[error("the prompt is empty: give at least one token")]
     EmptyPrompt,

@@ -34,8 +34,12 @@ impl Intervention {
     /// Every source that the operation reads.
     pub fn sources(&self) -> &[Source] {
         match &self.operation {
-            Operation::Replace(value) | Operation::Add(value) => value.sources(),
-            Operation::Scale(_) => &[],
+            Operation::Replace(value)
+            | Operation::Add(value)
+            | Operation::Interpolate { value, .. } => value.sources(),
+            Operation::Project { along: Along::Of(source), .. } => std::slice::from_ref(source),
+            Operation::Call(call) => &call.reads,
+            Operation::Scale(_) | Operation::Project { .. } => &[],
         }
     }
 }
@@ -46,6 +50,17 @@ impl fmt::Display for Intervention {
             Operation::Replace(value) => write!(f, "{} ← {value}", self.locus),
             Operation::Add(value) => write!(f, "{} += {value}", self.locus),
             Operation::Scale(factor) => write!(f, "{} ×= {factor}", self.locus),
+            Operation::Interpolate { value, weight } => {
+                write!(f, "{} ← {weight} of the way to {value}", self.locus)
+            }
+            Operation::Project { along, .. } => match along {
+                Along::Out => write!(f, "{} without its part along a direction", self.locus),
+                Along::In => write!(f, "{} ← its part along a direction", self.locus),
+                Along::Of(source) => {
+                    write!(f, "{} ← {source} along a direction", self.locus)
+                }
+            },
+            Operation::Call(call) => write!(f, "{} ← {}(…)", self.locus, call.name),
         }
     }
 }
@@ -60,6 +75,53 @@ pub enum Operation {
     Add(Value),
     /// They are multiplied.
     Scale(f64),
+    /// They go a part of the way to the given value: x + weight · (value − x).
+    Interpolate {
+        /// Where to.
+        value: Value,
+        /// How far: 0 stays, 1 replaces.
+        weight: f64,
+    },
+    /// What they have along a direction d, (x · d) d / (d · d), is taken away, kept alone or exchanged.
+    Project {
+        /// The direction, of any length but 0: as many numbers as the last axis of the locus has. Each
+        /// position, and each head, is projected by itself.
+        direction: Arc<Array>,
+        /// What is done.
+        along: Along,
+    },
+    /// They become what a function of the caller's own makes of them.
+    Call(Call),
+}
+
+/// What [`Operation::Project`] does with a value's part along the direction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Along {
+    /// It is taken away.
+    Out,
+    /// Only it is left.
+    In,
+    /// It becomes that of another run's value: interchange in a subspace.
+    Of(Source),
+}
+
+/// A function of the caller's own, by its name; whoever executes the request knows what it does.
+///
+/// It is pure: equal arguments give equal values, so that runs which agree up to here may share them.
+/// It is given the locus' values of one run, all of them in C order and as [`Locus::shape`] says,
+/// and those of each of `reads`, and gives back as many numbers as the locus has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Call {
+    /// Its name.
+    pub name: String,
+    /// What it reads beside its own locus, of any shape.
+    #[serde(default)]
+    pub reads: Vec<Source>,
+    /// The floating point operations that it takes for each row, as plans count them.
+    #[serde(default)]
+    pub flops: u64,
 }
 
 /// A value for a locus.

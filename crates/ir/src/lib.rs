@@ -45,7 +45,7 @@ mod tokens;
 pub use architecture::{Activation, Architecture, ModuleName, Norm, Position, ScoreScale};
 pub use component::{Axis, Component};
 pub use error::{IrError, nearest};
-pub use intervention::{Array, Intervention, Operation, Source, State, Value};
+pub use intervention::{Along, Array, Call, Intervention, Operation, Source, State, Value};
 pub use locus::{Extent, Locus, Selection};
 pub use metric::{Measure, Metric, effect};
 pub use request::{Reading, Request};

@@ -43,6 +43,13 @@ pub enum Metric {
         /// Token id.
         answer: u32,
     },
+    /// 1 where fewer than `k` tokens have a larger logit than the answer, otherwise 0.
+    TopK {
+        /// Token id.
+        answer: u32,
+        /// How many tokens count as the top.
+        k: usize,
+    },
     /// The entropy of the next token's distribution, in nats.
     Entropy,
     /// The Euclidean distance of the logits to the clean run's.
@@ -60,11 +67,20 @@ pub enum Metric {
         /// The clean run.
         clean: RunId,
     },
+    /// What a function of the caller's own makes of the row of logits, and of the clean run's where one
+    /// is given; then it is a distance.
+    Own {
+        /// Its name; whoever executes the request knows what it does.
+        name: String,
+        /// The clean run.
+        #[serde(default)]
+        clean: Option<RunId>,
+    },
 }
 
 impl Metric {
     /// The metric's name, spelled like the program's flag.
-    pub fn name(&self) -> &'static str {
+    pub fn name(&self) -> &str {
         match self {
             Self::Prob { .. } => "prob",
             Self::Logprob { .. } => "logprob",
@@ -72,7 +88,9 @@ impl Metric {
             Self::LogitDiff { .. } => "logit-diff",
             Self::Kl { .. } => "kl",
             Self::Rank { .. } => "rank",
+            Self::TopK { .. } => "topk-acc",
             Self::Entropy => "entropy",
+            Self::Own { name, .. } => name,
             Self::L2 { .. } => "l2",
             Self::Mse { .. } => "mse",
             Self::Cosine { .. } => "cosine",
@@ -85,12 +103,14 @@ impl Metric {
             Self::Prob { answer }
             | Self::Logprob { answer }
             | Self::Logit { answer }
+            | Self::TopK { answer, .. }
             | Self::Rank { answer } => vec![*answer],
             Self::LogitDiff { answers, distractors } => [&answers[..], distractors].concat(),
             Self::Kl { .. }
             | Self::Entropy
             | Self::L2 { .. }
             | Self::Mse { .. }
+            | Self::Own { .. }
             | Self::Cosine { .. } => Vec::new(),
         }
     }
@@ -127,6 +147,7 @@ impl Metric {
             | Self::L2 { clean }
             | Self::Mse { clean }
             | Self::Cosine { clean } => Some(*clean),
+            Self::Own { clean, .. } => *clean,
             _ => None,
         }
     }

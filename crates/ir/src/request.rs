@@ -24,6 +24,10 @@ pub struct Request {
     pub measured: Vec<RunId>,
     /// The values that are given back.
     pub readings: Vec<Reading>,
+    /// How many of the likeliest next tokens are given back for each measured run, where the first
+    /// metric reads its logits.
+    #[serde(default)]
+    pub top_k: usize,
 }
 
 /// A locus of a run whose values are given back.
@@ -104,6 +108,9 @@ impl Request {
                 .map_err(|error| error.in_run(&run.name))?;
         }
         let of = |run: RunId| tokens.get(run.0).copied().ok_or(IrError::NoSuchRun { run });
+        if self.top_k > 0 && self.measures.is_empty() {
+            return Err(IrError::TopWithoutMetric);
+        }
         for id in &self.measured {
             let len = of(*id)?.len();
             let check = |measure: &Measure| {
@@ -152,9 +159,14 @@ fn check_operation(
 ) -> Result<(), IrError> {
     let locus = &intervention.locus;
     let check = |source| check_source(tokens, locus, source, len, architecture);
+    if let Operation::Interpolate { weight, .. } = &intervention.operation {
+        check_finite(&[*weight], locus.site)?;
+    }
     match &intervention.operation {
         Operation::Scale(factor) => check_finite(&[*factor], locus.site),
-        Operation::Replace(value) | Operation::Add(value) => match value {
+        Operation::Replace(value)
+        | Operation::Add(value)
+        | Operation::Interpolate { value, .. } => match value {
             Value::Constant(number) => check_finite(&[*number], locus.site),
             Value::Array(array) => check_array(array, locus.site, locus.shape(architecture, len)),
             Value::Mean(sources) if sources.is_empty() => {
@@ -162,6 +174,25 @@ fn check_operation(
             }
             Value::Source(_) | Value::Mean(_) => value.sources().iter().try_for_each(check),
         },
+        Operation::Project { direction, .. } => {
+            if locus.site.component.has_sources() {
+                return Err(IrError::DirectionOfCells { site: locus.site });
+            }
+            let shape = locus.shape(architecture, len);
+            check_array(direction, locus.site, shape.last().copied().into_iter().collect())?;
+            if direction.data.iter().all(|number| *number == 0.0) {
+                return Err(IrError::NoDirection { site: locus.site });
+            }
+            intervention.sources().iter().try_for_each(check)
+        }
+        Operation::Call(call) => {
+            let of = |source: &Source| {
+                let later = IrError::LaterRun { run: RunId(tokens.len()), needs: source.run };
+                let len = tokens.get(source.run.0).ok_or(later)?.len();
+                source.locus.as_ref().unwrap_or(locus).check(architecture, len)
+            };
+            call.reads.iter().try_for_each(of)
+        }
     }
 }
 
@@ -200,6 +231,9 @@ fn check_measure(
     let vocab = architecture.vocab;
     if let Some(id) = measure.metric.tokens().into_iter().find(|id| *id as usize >= vocab) {
         return Err(IrError::UnknownToken { id, vocab });
+    }
+    if let Metric::TopK { k: 0, .. } = &measure.metric {
+        return Err(IrError::NoTop);
     }
     if let Metric::LogitDiff { answers, distractors } = &measure.metric
         && (answers.is_empty() || distractors.is_empty())

@@ -28,6 +28,7 @@ mod mse;
 mod normaliser;
 mod prob;
 mod rank;
+mod topk;
 
 use burn::tensor::{Int, Tensor, TensorData};
 use tracewright_ir::Metric;
@@ -39,7 +40,7 @@ pub struct Logits<'a>(pub &'a [f32]);
 /// The metric of each row of logits: `[rows, vocab]` → `[rows]`.
 ///
 /// `clean` is the clean run's row, `[1, vocab]`. Returns `None` where the metric compares with a
-/// clean run and none is given.
+/// clean run and none is given, and where it is the caller's own.
 pub fn measure(metric: &Metric, logits: Tensor<2>, clean: Option<Tensor<2>>) -> Option<Tensor<1>> {
     Some(match metric {
         Metric::Prob { answer } => prob::of(logits, *answer),
@@ -48,6 +49,8 @@ pub fn measure(metric: &Metric, logits: Tensor<2>, clean: Option<Tensor<2>>) -> 
         Metric::LogitDiff { answers, distractors } => logit_diff::of(logits, answers, distractors),
         Metric::Kl { .. } => kl::of(logits, clean?),
         Metric::Rank { answer } => rank::of(logits, *answer),
+        Metric::TopK { answer, k } => topk::of(logits, *answer, *k),
+        Metric::Own { .. } => return None,
         Metric::Entropy => entropy::of(logits),
         Metric::L2 { .. } => l2::of(logits, clean?),
         Metric::Mse { .. } => mse::of(logits, clean?),
@@ -67,6 +70,9 @@ pub fn bound(metric: &Metric, run: Logits<'_>, clean: Logits<'_>, epsilon: f64) 
         Metric::LogitDiff { .. } => logit_diff::bound(epsilon),
         Metric::Kl { .. } => kl::bound(&run, &clean, epsilon),
         Metric::Rank { answer } => rank::bound(&run, *answer, epsilon),
+        Metric::TopK { answer, k } => topk::bound(&run, *answer, *k, epsilon),
+        // Nothing is known of it.
+        Metric::Own { .. } => f64::INFINITY,
         Metric::Entropy => entropy::bound(&run, epsilon),
         Metric::L2 { .. } => l2::bound(run.0.len(), epsilon),
         Metric::Mse { .. } => mse::bound(&run, &clean, epsilon),

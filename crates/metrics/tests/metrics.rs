@@ -16,6 +16,7 @@ fn all() -> Vec<Metric> {
         Metric::LogitDiff { answers: vec![3, 5], distractors: vec![1] },
         Metric::Kl { clean },
         Metric::Rank { answer: 3 },
+        Metric::TopK { answer: 3, k: 4 },
         Metric::Entropy,
         Metric::L2 { clean },
         Metric::Mse { clean },
@@ -47,6 +48,8 @@ fn plain(metric: &Metric, run: &[f32], clean: &[f32]) -> f64 {
         Metric::Kl { .. } => (0..VOCAB)
             .map(|i| logprob(clean, i).exp() * (logprob(clean, i) - logprob(run, i)))
             .sum(),
+        Metric::TopK { k, .. } => f64::from(run.iter().filter(|z| **z > run[3]).count() < *k),
+        Metric::Own { .. } => unreachable!("not among these"),
         Metric::Rank { .. } => run.iter().filter(|z| **z > run[3]).count() as f64,
         Metric::Entropy => (0..VOCAB).map(|i| -logprob(run, i).exp() * logprob(run, i)).sum(),
         Metric::L2 { .. } => square.sqrt(),

@@ -18,7 +18,7 @@ pub(super) fn ours(decoder: &Decoder, request: &Request) -> Result<Outcome> {
 
 /// One full forward pass for every run: what ours is compared with, too.
 pub(super) fn reference(decoder: &Decoder, request: &Request) -> Result<Outcome> {
-    Ok(reference::execute(decoder, request, &mut silent)?)
+    Ok(reference::execute(decoder, request, &Execution::default(), &mut silent)?)
 }
 
 /// One of our executors on a model.

@@ -7,6 +7,8 @@ use tracewright_ir::plan::{BLOCK_ROWS, Birth, Held, Patch, width};
 use tracewright_ir::{Component, Intervention, Locus, Operation, RunId, Source, Value};
 
 use crate::error::EngineError;
+use crate::lockstep::call::Called;
+use crate::lockstep::operate::operate;
 use crate::lockstep::part::Part;
 use crate::lockstep::walk::{Block, Live, Walk};
 
@@ -24,6 +26,11 @@ impl Walk<'_> {
             let (joined, patched): (Vec<u32>, Vec<u32>) = rows.iter().partition(|row| joins(row));
             let joined = self.join(block, component, joined)?;
             let patched = self.patch(block, component, patched)?;
+            let declared = rows.iter().map(|row| match block.row(*row).birth {
+                Birth::Patch { index, .. } => block.segment.patches[index as usize].flops,
+                _ => 0,
+            });
+            self.cost.flops += declared.sum::<u64>();
             for born in [joined, patched] {
                 self.keep(block, component, &born);
                 live = self.merge(live, born);
@@ -114,7 +121,7 @@ impl Walk<'_> {
         }
     }
 
-    fn operation(&self, patch: &Patch) -> &Operation {
+    pub(crate) fn operation(&self, patch: &Patch) -> &Operation {
         let run = &self.requests[patch.request].runs[patch.run.0];
         &run.interventions[patch.intervention].operation
     }
@@ -236,6 +243,7 @@ impl Walk<'_> {
         // What cells of later keys have.
         let nothing = if component == Component::Scores { f32::NEG_INFINITY } else { 0.0 };
         let mut values = Vec::with_capacity(rows.len() * width);
+        let mut called = Called::default();
         let count = |row: &u32| self.patch_of(block, *row).operands.len();
         for rows in batches(rows, count) {
             let patches: Vec<&Patch> = rows.iter().map(|row| self.patch_of(block, *row)).collect();
@@ -259,7 +267,16 @@ impl Walk<'_> {
                 }
                 let sources: Vec<&[f32]> = sources.by_ref().take(patch.operands.len()).collect();
                 let (to, from) = self.parts(block, *row);
-                operate(self.operation(patch), &mut values[first..], &to, &from, &sources);
+                let values = &mut values[first..];
+                match self.operation(patch) {
+                    Operation::Call(call) => {
+                        let called = called.of(self, patch, call, &sources)?;
+                        for (column, place) in to.columns.iter().zip(&to.places) {
+                            values[*column] = called[*place];
+                        }
+                    }
+                    operation => operate(operation, values, &to, &from, &sources),
+                }
             }
         }
         let shape = [rows.len(), width];
@@ -282,28 +299,6 @@ impl Walk<'_> {
             }
         }
         Ok(sources)
-    }
-}
-
-/// Carries an operation out on a row: on the numbers at `to`, with those of each source at `from`.
-fn operate(operation: &Operation, row: &mut [f32], to: &Part, from: &[Part], sources: &[&[f32]]) {
-    let count = sources.len().max(1) as f32;
-    let mean = |index: usize| {
-        let of_source = |(from, source): (&Part, &&[f32])| source[from.columns[index]];
-        from.iter().zip(sources).map(of_source).sum::<f32>() / count
-    };
-    for (index, (column, place)) in to.columns.iter().zip(&to.places).enumerate() {
-        let value = &mut row[*column];
-        *value = match operation {
-            Operation::Scale(factor) => *value * *factor as f32,
-            Operation::Replace(Value::Constant(number)) => *number as f32,
-            Operation::Add(Value::Constant(number)) => *value + *number as f32,
-            Operation::Replace(Value::Array(array)) => array.data[*place] as f32,
-            // Summed in f64 and rounded once, as NumPy's noise is in ROME's code.
-            Operation::Add(Value::Array(array)) => (f64::from(*value) + array.data[*place]) as f32,
-            Operation::Replace(Value::Source(_) | Value::Mean(_)) => mean(index),
-            Operation::Add(Value::Source(_) | Value::Mean(_)) => *value + mean(index),
-        };
     }
 }
 

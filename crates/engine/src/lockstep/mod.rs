@@ -6,9 +6,11 @@
 //! up to `resid_post` in one go, then q, k and v for the attention above.
 
 mod birth;
+mod call;
 mod inside;
 mod kept;
 mod logits;
+mod operate;
 mod part;
 mod walk;
 
@@ -19,10 +21,12 @@ use tracewright_ir::{Array, Request};
 use tracewright_models::Decoder;
 
 use crate::error::EngineError;
+use crate::execute::Execution;
 use crate::outcome::{Cost, Outcome, Progress};
+use crate::predict::Candidate;
 use walk::Walk;
 
-/// Executes requests in as few passes as fit into `budget` bytes, weights apart.
+/// Executes requests in as few passes as fit into the execution's memory, weights apart.
 ///
 /// # Errors
 ///
@@ -32,17 +36,20 @@ use walk::Walk;
 pub fn execute(
     decoder: &Decoder,
     requests: &[&Request],
-    budget: u64,
+    execution: &Execution,
     progress: Progress<'_>,
 ) -> Result<Vec<Outcome>, EngineError> {
+    for request in requests {
+        execution.extensions.check(request)?;
+    }
     let planner = Planner::new(requests, decoder.architecture())?;
-    let chunks = planner.passes(budget)?;
+    let chunks = planner.passes(execution.memory)?;
     let mut outcomes = Outcomes::new(requests);
     let mut carried = None;
     let steps = decoder.layers().len() + 1;
     for (done, chunk) in chunks.iter().enumerate() {
         let pass = planner.pass(chunk);
-        let mut walk = Walk::new(decoder, requests, &pass, carried.take());
+        let mut walk = Walk::new(decoder, requests, execution, &pass, carried.take());
         for step in 0..steps {
             walk.segment(step)?;
             if let ControlFlow::Break(()) = progress(done * steps + step + 1, chunks.len() * steps)
@@ -61,6 +68,8 @@ pub fn execute(
 pub(crate) struct Found {
     /// The metrics of each measured run: request, run, one value for each measure.
     pub(crate) values: Vec<(usize, usize, Vec<f64>)>,
+    /// The likeliest tokens of each measured run: request, run, tokens.
+    pub(crate) tops: Vec<(usize, usize, Vec<Candidate>)>,
     /// Readings: request, index, value.
     pub(crate) readings: Vec<(usize, usize, Array)>,
     pub(crate) cost: Cost,
@@ -78,6 +87,7 @@ impl Outcomes {
         let empty = |request: &&Request| Outcome {
             values: vec![vec![f64::NAN; request.measured.len()]; request.measures.len()],
             readings: vec![Array { shape: Vec::new(), data: Vec::new() }; request.readings.len()],
+            tops: vec![Vec::new(); request.measured.len()],
             cost: Cost::default(),
         };
         let places = |request: &&Request| {
@@ -97,13 +107,18 @@ impl Outcomes {
         for (request, run, values) in found.values {
             for (measure, value) in values.into_iter().enumerate() {
                 if !value.is_finite() {
-                    let metric = requests[request].measures[measure].metric.name();
+                    let metric = requests[request].measures[measure].metric.name().to_owned();
                     let run = requests[request].runs[run].name.clone();
                     return Err(EngineError::NotFinite { run, metric, value });
                 }
                 for place in &self.places[request][run] {
                     self.outcomes[request].values[measure][*place] = value;
                 }
+            }
+        }
+        for (request, run, tops) in found.tops {
+            for place in &self.places[request][run] {
+                self.outcomes[request].tops[*place].clone_from(&tops);
             }
         }
         for (request, index, array) in found.readings {

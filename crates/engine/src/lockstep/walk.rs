@@ -10,6 +10,7 @@ use tracewright_ir::{Architecture, Array, Component, Request};
 use tracewright_models::{Decoder, Layer, Rows};
 
 use crate::error::EngineError;
+use crate::execute::Execution;
 use crate::lockstep::Found;
 use crate::lockstep::kept::Kept;
 use crate::lockstep::logits::Metrics;
@@ -29,6 +30,7 @@ pub(crate) struct Live {
 pub(crate) struct Walk<'a> {
     pub(crate) decoder: &'a Decoder,
     pub(crate) requests: &'a [&'a Request],
+    pub(crate) execution: &'a Execution,
     pub(crate) pass: &'a Pass,
     /// The segment that is walked through.
     pub(crate) at: usize,
@@ -42,7 +44,7 @@ pub(crate) struct Walk<'a> {
     /// What is read later, by segment; after the last one, what passes carry.
     pub(crate) held: Vec<Kept>,
     metrics: Metrics<'a>,
-    cost: Cost,
+    pub(crate) cost: Cost,
     /// The model as the pass computes it.
     pub(crate) narrowed: Architecture,
 }
@@ -76,6 +78,7 @@ impl<'a> Walk<'a> {
     pub(crate) fn new(
         decoder: &'a Decoder,
         requests: &'a [&'a Request],
+        execution: &'a Execution,
         pass: &'a Pass,
         carried: Option<Kept>,
     ) -> Self {
@@ -92,6 +95,7 @@ impl<'a> Walk<'a> {
         Self {
             decoder,
             requests,
+            execution,
             pass,
             at: 0,
             below: rows(Component::ResidPost),
@@ -99,7 +103,7 @@ impl<'a> Walk<'a> {
             qkv: [Component::Q, Component::K, Component::V].map(rows),
             kept: kept(&Default::default()),
             held,
-            metrics: Metrics::new(requests, pass),
+            metrics: Metrics::new(requests, execution, pass),
             cost: Cost { forwards: pass.measured.len(), ..Cost::default() },
             narrowed,
         }
@@ -284,7 +288,8 @@ impl<'a> Walk<'a> {
             let value = self.held[*segment as usize].take(*component, &[*row])?;
             carried.keep(*component, &[*number], &value, self.decoder);
         }
-        Ok((Found { values: self.metrics.finish()?, readings, cost: self.cost }, carried))
+        let (values, tops) = self.metrics.finish()?;
+        Ok((Found { values, tops, readings, cost: self.cost }, carried))
     }
 
     fn reading(&self, request: usize, index: usize, rows: &[Held]) -> Result<Array, EngineError> {
@@ -305,7 +310,7 @@ impl<'a> Walk<'a> {
         let sound = |x: &f64| x.is_finite() || (masked && !x.is_nan());
         if let Some(value) = data.iter().find(|value| !sound(value)) {
             let run = self.requests[request].runs[reading.run.0].name.clone();
-            let metric = reading.locus.site.component.name();
+            let metric = reading.locus.site.component.name().to_owned();
             return Err(EngineError::NotFinite { run, metric, value: *value });
         }
         Ok(Array { shape, data })

@@ -163,6 +163,7 @@ impl<'a> Assembly<'a> {
             reads_input: change.reads_input(),
             root: self.index[at][*root as usize],
             operands: operands.iter().map(|operand| self.moved(held(operand))).collect(),
+            flops: change.call().map_or(0, |call| call.flops),
         }
     }
 }

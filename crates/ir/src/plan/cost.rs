@@ -26,7 +26,8 @@ pub struct PassCost {
     /// Rows that go through a layer, summed over the layers: those whose attention or whose MLP is
     /// computed there.
     pub rows: u64,
-    /// Floating point operations of projections, MLPs and unembedding: two for each weight and row.
+    /// Floating point operations of projections, MLPs and unembedding: two for each weight and row; and
+    /// those that functions of the caller's own declare.
     pub flops: u64,
     /// Those of the attentions themselves: queries with keys, patterns with values.
     pub attention_flops: u64,
@@ -96,6 +97,9 @@ impl Pass {
             for row in &segment.rows {
                 let attends = matches!(row.birth, Birth::Attention { .. });
                 tally.row(row.stages, row.birth.component(), attends, row.position);
+                if let Birth::Patch { index, .. } = row.birth {
+                    tally.call(segment.patches[index as usize].flops);
+                }
             }
             tally.segment(segment.rows.len(), segment.kept.iter().map(|(component, _)| *component));
         }
@@ -144,6 +148,11 @@ impl<'a> Tally<'a> {
         if computes(Component::Z) || computes(Component::MlpOut) {
             self.cost.rows += 1;
         }
+    }
+
+    /// What a function takes for a row.
+    pub(crate) fn call(&mut self, flops: u64) {
+        self.cost.flops = self.cost.flops.saturating_add(flops);
     }
 
     /// The end of a segment of so many rows that keeps these values.

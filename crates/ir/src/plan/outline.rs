@@ -36,6 +36,10 @@ pub(crate) fn cost(program: &Program<'_>, items: &[Item]) -> (PassCost, Vec<u64>
             let numbers::Row { birth, position, .. } = numbers.rows[row];
             let attends = matches!(birth, numbers::Birth::Attention { .. });
             tally.row(*stages, birth.component(), attends, position);
+            if let numbers::Birth::Patch { patch, .. } = birth {
+                let change = &program.changes[numbers.patches[patch as usize].change as usize];
+                tally.call(change.call().map_or(0, |call| call.flops));
+            }
             rows += 1;
             for read in need::reads(program, numbers, at, birth) {
                 match read.segment {

@@ -153,8 +153,11 @@ pub struct Patch {
     /// For scores, patterns and a norm's divisor: the row whose keys and values are attended to, or whose
     /// stream is divided.
     pub root: u32,
-    /// What the intervention reads: one value for each of its sources.
+    /// What the intervention reads: one value for each of its sources; for a function all rows of its
+    /// locus and then all rows of each source.
     pub operands: Vec<Held>,
+    /// The operations that a function takes for the row.
+    pub flops: u64,
 }
 
 impl Birth {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use crate::architecture::Architecture;
-use crate::intervention::{Intervention, Operation, Source, State, Value};
+use crate::intervention::{Call, Intervention, Operation, Source, State, Value};
 use crate::locus::{Locus, Selection};
 use crate::plan::carried::Carried;
 use crate::plan::known::Known;
@@ -262,6 +262,14 @@ impl<'a> Change<'a> {
         let operation = &self.intervention.operation;
         matches!(operation, Operation::Replace(Value::Source(_)))
             && self.reads.iter().all(|r| columns(r.locus) == columns(&self.intervention.locus))
+    }
+
+    /// The function that it calls, if it does.
+    pub(crate) fn call(&self) -> Option<&'a Call> {
+        match &self.intervention.operation {
+            Operation::Call(call) => Some(call),
+            _ => None,
+        }
     }
 
     /// Whether the outcome depends on the value that is changed.

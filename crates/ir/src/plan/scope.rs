@@ -72,7 +72,8 @@ const FEW: usize = 8;
 /// The tokens that metrics read; `None` where one reads whole rows of logits.
 fn tokens(requests: &[&Request]) -> Option<Vec<u32>> {
     let measures = || requests.iter().flat_map(|request| &request.measures);
-    if !measures().all(|measure| measure.metric.reads_tokens_alone()) {
+    let tops = requests.iter().any(|request| request.top_k > 0);
+    if tops || !measures().all(|measure| measure.metric.reads_tokens_alone()) {
         return None;
     }
     let tokens: BTreeSet<u32> = measures().flat_map(|measure| measure.metric.tokens()).collect();

@@ -9,7 +9,7 @@ use crate::plan::hash::Quick;
 use crate::plan::lanes::lane::Lane;
 use crate::plan::lanes::{Capture, Lanes};
 use crate::plan::numbers::{Operand, Patch, mix};
-use crate::plan::program::{Program, Read, STAGES, whole};
+use crate::plan::program::{Change, Program, Read, STAGES, whole};
 use crate::site::Site;
 
 /// What happens at each place: seats in rising order, each with its act there.
@@ -114,6 +114,8 @@ impl Lanes<'_> {
         let replaced = stands_alone(component) && !prepared.reads_input();
         let reads = &prepared.reads;
         let copies = prepared.copies() && reads[0].locus.site.place() == prepared.place;
+        // What a function is given: its locus' rows as they are now, and all that it reads.
+        let given = prepared.call().map(|_| self.given(prepared, rows));
         for index in 0..locus.positions.len(rows.len()) {
             let position = locus.positions.at(index);
             let input = rows[position];
@@ -127,12 +129,27 @@ impl Lanes<'_> {
                 }
             }
             let operand = |read| self.operand(read, prepared.place, index);
-            let operands: Vec<Operand> = reads.iter().map(operand).collect();
+            let operands: Vec<Operand> =
+                given.clone().unwrap_or_else(|| reads.iter().map(operand).collect());
             let read = operands.iter().fold(0, |read, operand| self.mark(read, operand));
             let (index, effect, root) = (index as u32, prepared.effect, input);
             let patch = Patch { component, change, index, effect, input, root, replaced, operands };
             rows[position] = self.numbers.patch(patch, owner, read);
         }
+    }
+
+    /// The arguments of a function: a row of its own locus for each position, then those of each read.
+    fn given(&self, change: &Change<'_>, rows: &[u32]) -> Vec<Operand> {
+        let (segment, component) = (self.segment as u32, change.place.component);
+        let own = |position: usize| Operand { segment, component, row: rows[position] };
+        let mut given: Vec<Operand> =
+            change.intervention.locus.positions.indices(rows.len()).into_iter().map(own).collect();
+        for read in &change.reads {
+            let len = self.program.runs[read.run].tokens.len();
+            let positions = 0..read.locus.positions.len(len);
+            given.extend(positions.map(|index| self.operand(read, change.place, index)));
+        }
+        given
     }
 
     /// The mark of one more operand.
