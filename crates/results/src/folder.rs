@@ -113,8 +113,8 @@ impl ResultsFolder {
         Ok(())
     }
 
-    /// Makes `cells.parquet`, the files of the cases and `run.json` from the finished passes,
-    /// in their order. Also for a sweep that was stopped: the next one makes them anew.
+    /// Makes `cells.parquet`, for two cases or more `averages.parquet`, the files of the cases and
+    /// `run.json` from the finished passes, in their order. Also for a sweep that was stopped: the next one makes them anew.
     ///
     /// # Errors
     ///

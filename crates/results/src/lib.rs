@@ -1,4 +1,4 @@
-//! What a sweep writes: the table of cells, ROME's `.npz` files, `run.json`.
+//! What a sweep writes: the table of cells, averages over cases, ROME's `.npz` files, `run.json`.
 //!
 //! Invariants:
 //!
@@ -55,6 +55,9 @@
 //! ```
 
 mod array;
+mod average;
+mod averages;
+mod bootstrap;
 mod case;
 mod columns;
 mod differences;
@@ -71,11 +74,15 @@ mod rome;
 mod row;
 mod run_file;
 mod sealed;
+mod statistics;
 mod table;
 mod table_read;
 mod whole_file;
 
 pub use array::{Array, Data};
+pub use average::{Average, Group};
+pub use averages::averages;
+pub use bootstrap::{Interval, LEVEL, RESAMPLES};
 pub use case::{CaseRecord, KindGrid};
 pub use differences::differences;
 pub use error::ResultsError;
@@ -88,6 +95,7 @@ pub use part::Part;
 pub use rome::{NamedArrays, Scores, file_name, npz_arrays, npz_path};
 pub use row::Row;
 pub use run_file::{FORMAT, FailedCase, Progress, RunFile};
+pub use statistics::{Fraction, MeanOfRatios, RatioOfMeans, Summary, Undefined};
 pub use table::write_table;
-pub use table_read::read_table;
+pub use table_read::{read_averages, read_table};
 pub use whole_file::write_whole;

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::averages::Groups;
 use crate::case::CaseRecord;
+use crate::columns;
 use crate::npz::npz_bytes;
 use crate::part::{Part, read_cases};
 use crate::rome::{CASES, Scores, file_name, npz_arrays, npz_path};
@@ -15,6 +18,8 @@ use crate::{ResultsError, Row, whole_file};
 
 /// The table's name in a results folder.
 pub(crate) const CELLS: &str = "cells.parquet";
+/// The name of the table of averages over cases.
+pub(crate) const AVERAGES: &str = "averages.parquet";
 
 /// What [`ResultsFolder::finish`](crate::ResultsFolder::finish) has written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -83,7 +88,8 @@ impl Cases {
     }
 }
 
-/// Makes `cells.parquet` and the files of the cases. One part's rows are in memory at a time.
+/// Makes `cells.parquet`, `averages.parquet` and the files of the cases. One part's rows are in
+/// memory at a time.
 pub(crate) fn write_outputs(
     folder: &Path,
     parts: &[(usize, PathBuf)],
@@ -95,19 +101,44 @@ pub(crate) fn write_outputs(
         .iter()
         .map(|case| case.grids.iter().map(|grid| Scores::new(case, grid)).collect())
         .collect();
+    let mut groups = Groups::new(&cases.records);
     let cells = folder.join(CELLS);
-    write_table_in_pieces(&cells, "{}", |push| {
+    write_table_in_pieces(&cells, &columns::CELLS, "{}", |push| {
         for (pass, path) in parts {
             let part = Part::read(path, *pass)?;
             push(&part.rows)?;
             written.rows += part.rows.len();
-            part.rows.iter().for_each(|row| take(row, cases, &mut scores));
+            for row in &part.rows {
+                take(row, cases, &mut scores);
+                groups.iter_mut().for_each(|groups| groups.take(row));
+            }
         }
         Ok(())
     })?;
     written.files.push(cells);
+    written.files.extend(write_averages(folder, groups.as_ref())?);
     write_cases(folder, cases, &scores, &mut written)?;
     Ok(written)
+}
+
+/// Writes the averages; where there are none, none of an earlier finish stay (of two cases one may
+/// have been lost with a damaged part).
+fn write_averages(
+    folder: &Path,
+    groups: Option<&Groups<'_>>,
+) -> Result<Option<PathBuf>, ResultsError> {
+    let path = folder.join(AVERAGES);
+    let Some(groups) = groups else {
+        return match fs::remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(ResultsError::writing(&path, source))
+            }
+            _ => Ok(None),
+        };
+    };
+    let averages = groups.averages();
+    write_table_in_pieces(&path, &columns::AVERAGES, "{}", |push| push(&averages))?;
+    Ok(Some(path))
 }
 
 fn take(row: &Row, cases: &Cases, scores: &mut [Vec<Scores>]) {

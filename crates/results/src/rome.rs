@@ -105,7 +105,7 @@ pub fn npz_arrays(case: &CaseRecord, scores: &Scores) -> Option<NamedArrays> {
 }
 
 /// The module of a severed kind.
-fn severed(kind: &str) -> Option<&str> {
+pub(crate) fn severed(kind: &str) -> Option<&str> {
     kind.strip_prefix("severed_")
 }
 

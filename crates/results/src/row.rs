@@ -51,6 +51,9 @@ pub struct Row {
     pub effect: Option<f64>,
     /// The standard deviation over noise samples, with n − 1; null for one sample.
     pub std: Option<f64>,
+    /// The standard error over noise samples, `std` / √n; null for one sample, and in tables that
+    /// were written before the column was there.
+    pub stderr: Option<f64>,
     /// The number of noise samples (1 without noise).
     pub n: u32,
 }

@@ -1,4 +1,4 @@
-//! The table of cells as Parquet.
+//! Tables as Parquet.
 //!
 //! Strings are UTF-8 byte arrays, ids unsigned 32-bit integers, floats doubles, and a column
 //! that doesn't apply is null. The same rows give the same bytes: nothing in a file depends on
@@ -15,7 +15,7 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 
-use crate::columns::{COLUMNS, Column, Field, schema};
+use crate::columns::{CELLS, Column, Field, Table};
 use crate::sealed::{self, Sealing};
 use crate::{ResultsError, Row, whole_file};
 
@@ -30,45 +30,50 @@ const GROUP: usize = 32_768;
 ///
 /// As [`write_whole`](crate::write_whole).
 pub fn write_table(path: &Path, rows: &[Row], metadata: &str) -> Result<(), ResultsError> {
-    write_table_in_pieces(path, metadata, |push| push(rows))?;
+    write_table_in_pieces(path, &CELLS, metadata, |push| push(rows))?;
     whole_file::sync_folder_of(path)
 }
 
-/// Like [`write_table`] for rows that come piece by piece; the division into pieces doesn't
-/// show in the file.
-pub(crate) fn write_table_in_pieces(
+/// What takes the rows of a piece.
+type Push<'a, T> = dyn FnMut(&[T]) -> Result<(), ResultsError> + 'a;
+
+/// Like [`write_table`] for rows of any table that come piece by piece; the division into pieces
+/// doesn't show in the file.
+pub(crate) fn write_table_in_pieces<T: Clone>(
     path: &Path,
+    table: &Table<T>,
     metadata: &str,
-    pieces: impl FnOnce(&mut dyn FnMut(&[Row]) -> Result<(), ResultsError>) -> Result<(), ResultsError>,
+    pieces: impl FnOnce(&mut Push<'_, T>) -> Result<(), ResultsError>,
 ) -> Result<(), ResultsError> {
     whole_file::replace(path, |file| {
         let writing = |error| write_error(path, error);
         let mut sealing = Sealing::new(file);
-        let mut writer = TableWriter::new(&mut sealing).map_err(writing)?;
+        let mut writer = TableWriter::new(&mut sealing, table).map_err(writing)?;
         pieces(&mut |rows| writer.push(rows).map_err(writing))?;
         writer.close(metadata).map_err(writing)?;
         sealing.seal().map_err(|source| ResultsError::writing(path, source))
     })
 }
 
-struct TableWriter<'a, 'f> {
+struct TableWriter<'a, 'f, T: 'static> {
     writer: SerializedFileWriter<&'a mut Sealing<'f>>,
-    pending: Vec<Row>,
+    columns: &'static [Column<T>],
+    pending: Vec<T>,
 }
 
-impl<'a, 'f> TableWriter<'a, 'f> {
-    fn new(sealing: &'a mut Sealing<'f>) -> Result<Self, ParquetError> {
+impl<'a, 'f, T: Clone> TableWriter<'a, 'f, T> {
+    fn new(sealing: &'a mut Sealing<'f>, table: &Table<T>) -> Result<Self, ParquetError> {
         let properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
             // Not the library's version, so that an update of it can't show by itself.
             .set_created_by(format!("tracewright {}", env!("CARGO_PKG_VERSION")))
             .build();
-        let mut writer = SerializedFileWriter::new(sealing, schema()?, Arc::new(properties))?;
+        let mut writer = SerializedFileWriter::new(sealing, table.schema()?, Arc::new(properties))?;
         writer.write_all(&sealed::PLACEHOLDER)?;
-        Ok(Self { writer, pending: Vec::new() })
+        Ok(Self { writer, columns: table.columns, pending: Vec::new() })
     }
 
-    fn push(&mut self, rows: &[Row]) -> Result<(), ParquetError> {
+    fn push(&mut self, rows: &[T]) -> Result<(), ParquetError> {
         for row in rows {
             self.pending.push(row.clone());
             if self.pending.len() == GROUP {
@@ -80,7 +85,7 @@ impl<'a, 'f> TableWriter<'a, 'f> {
 
     fn write_group(&mut self) -> Result<(), ParquetError> {
         let mut group = self.writer.next_row_group()?;
-        for column in &COLUMNS {
+        for column in self.columns {
             let missing = || ParquetError::General(format!("no column {}", column.name));
             let mut writer = group.next_column()?.ok_or_else(missing)?;
             write_column(&mut writer, column, &self.pending)?;
@@ -101,35 +106,35 @@ impl<'a, 'f> TableWriter<'a, 'f> {
     }
 }
 
-fn write_column(
+fn write_column<T>(
     writer: &mut SerializedColumnWriter<'_>,
-    column: &Column,
-    rows: &[Row],
+    column: &Column<T>,
+    rows: &[T],
 ) -> Result<(), ParquetError> {
     match column.field {
         Field::Text(get, _) => {
-            let get = |row: &Row| get(row).map(ByteArray::from);
-            write_values::<ByteArrayType>(writer, column, rows, get)
+            let get = |row: &T| get(row).map(ByteArray::from);
+            write_values::<ByteArrayType, T>(writer, column, rows, get)
         }
         Field::Id(get, _) => {
-            let get = |row: &Row| get(row).map(u32::cast_signed);
-            write_values::<Int32Type>(writer, column, rows, get)
+            let get = |row: &T| get(row).map(u32::cast_signed);
+            write_values::<Int32Type, T>(writer, column, rows, get)
         }
-        Field::Float(get, _) => write_values::<DoubleType>(writer, column, rows, get),
+        Field::Float(get, _) => write_values::<DoubleType, T>(writer, column, rows, get),
     }
 }
 
-fn write_values<T: DataType>(
+fn write_values<D: DataType, T>(
     writer: &mut SerializedColumnWriter<'_>,
-    column: &Column,
-    rows: &[Row],
-    get: impl Fn(&Row) -> Option<T::T>,
+    column: &Column<T>,
+    rows: &[T],
+    get: impl Fn(&T) -> Option<D::T>,
 ) -> Result<(), ParquetError> {
     let cells: Vec<_> = rows.iter().map(get).collect();
     let levels: Vec<i16> = cells.iter().map(|cell| i16::from(cell.is_some())).collect();
     let values: Vec<_> = cells.into_iter().flatten().collect();
     let levels = (!column.required).then_some(&levels[..]);
-    writer.typed::<T>().write_batch(&values, levels, None).map(drop)
+    writer.typed::<D>().write_batch(&values, levels, None).map(drop)
 }
 
 /// The disk's error is inside the format's.

@@ -1,4 +1,4 @@
-//! Reading the table of cells back.
+//! Reading tables back.
 
 use std::fs::File;
 use std::path::Path;
@@ -8,93 +8,121 @@ use parquet::data_type::{ByteArrayType, DataType, DoubleType, Int32Type};
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
-use crate::columns::{COLUMNS, Column, Field, schema_problem};
+use crate::columns::{AVERAGES, CELLS, Column, Field, Table};
 use crate::table::METADATA_KEY;
-use crate::{ResultsError, Row, sealed};
+use crate::{Average, ResultsError, Row, sealed};
 
-/// Reads what [`write_table`](crate::write_table) wrote: the rows and the metadata string.
+/// Reads what [`write_table`](crate::write_table) wrote: the rows and the metadata string. A
+/// column that the file's writer didn't know yet is null.
 ///
 /// # Errors
 ///
 /// [`ResultsError::Read`] if there is no such file; [`ResultsError::Damaged`] if it isn't byte
 /// for byte what was written; [`ResultsError::Unsupported`] if its columns aren't [`Row`]'s.
 pub fn read_table(path: &Path) -> Result<(Vec<Row>, String), ResultsError> {
-    let (reader, metadata) = open(path)?;
-    let rows = read_rows(&reader).map_err(|error| damaged(path, error.to_string()))?;
-    Ok((rows, metadata))
+    TableReader::open(path, &CELLS)?.read()
 }
 
-/// The metadata string alone, after the same checks of the whole file.
+/// Reads `averages.parquet`, which [`ResultsFolder::finish`](crate::ResultsFolder::finish) wrote.
+///
+/// # Errors
+///
+/// As [`read_table`].
+pub fn read_averages(path: &Path) -> Result<Vec<Average>, ResultsError> {
+    Ok(TableReader::open(path, &AVERAGES)?.read()?.0)
+}
+
+/// The metadata string of a table of cells alone, after the same checks of the whole file.
 pub(crate) fn read_metadata(path: &Path) -> Result<String, ResultsError> {
-    open(path).map(|(_, metadata)| metadata)
+    Ok(TableReader::open(path, &CELLS)?.metadata)
 }
 
-fn open(path: &Path) -> Result<(SerializedFileReader<File>, String), ResultsError> {
-    let reading = |source| ResultsError::reading(path, source);
-    let mut file = File::open(path).map_err(reading)?;
-    if !sealed::is_intact(&mut file).map_err(reading)? {
-        let problem = "it isn't byte for byte what Tracewright wrote (truncated, changed, or \
-                       written by another program)";
-        return Err(damaged(path, problem.to_owned()));
-    }
-    let broken = |error: ParquetError| damaged(path, error.to_string());
-    let reader = SerializedFileReader::new(file).map_err(broken)?;
-    let described = reader.metadata().file_metadata();
-    if let Some(problem) = schema_problem(described.schema_descr()) {
-        let advice = "Read it with the version of Tracewright that wrote it";
-        return Err(ResultsError::Unsupported { path: path.to_path_buf(), problem, advice });
-    }
-    let metadata = described
-        .key_value_metadata()
-        .and_then(|entries| entries.iter().find(|entry| entry.key == METADATA_KEY))
-        .and_then(|entry| entry.value.clone())
-        .ok_or_else(|| damaged(path, format!("its footer has no entry {METADATA_KEY}")))?;
-    Ok((reader, metadata))
+/// A file that is what was written, and has the table's columns.
+struct TableReader<'a, T: 'static> {
+    path: &'a Path,
+    file: SerializedFileReader<File>,
+    /// Each column with its place in the file.
+    columns: Vec<(usize, &'static Column<T>)>,
+    metadata: String,
 }
 
-fn read_rows(reader: &SerializedFileReader<File>) -> Result<Vec<Row>, ParquetError> {
-    let mut rows = Vec::new();
-    for index in 0..reader.num_row_groups() {
-        let group = reader.get_row_group(index)?;
-        let count = usize::try_from(group.metadata().num_rows())
-            .map_err(|_| ParquetError::General("a negative number of rows".to_owned()))?;
-        let start = rows.len();
-        rows.resize(start + count, Row::default());
-        for (index, column) in COLUMNS.iter().enumerate() {
-            read_column(group.get_column_reader(index)?, column, &mut rows[start..])?;
+impl<'a, T: Clone + Default> TableReader<'a, T> {
+    fn open(path: &'a Path, table: &Table<T>) -> Result<Self, ResultsError> {
+        let reading = |source| ResultsError::reading(path, source);
+        let mut file = File::open(path).map_err(reading)?;
+        if !sealed::is_intact(&mut file).map_err(reading)? {
+            let problem = "it isn't byte for byte what Tracewright wrote (truncated, changed, or \
+                           written by another program)";
+            return Err(damaged(path, problem.to_owned()));
         }
+        let broken = |error: ParquetError| damaged(path, error.to_string());
+        let file = SerializedFileReader::new(file).map_err(broken)?;
+        let described = file.metadata().file_metadata();
+        let places = table.places(described.schema_descr()).map_err(|problem| {
+            let advice = "Read it with the version of Tracewright that wrote it";
+            ResultsError::Unsupported { path: path.to_path_buf(), problem, advice }
+        })?;
+        let columns = places.into_iter().zip(table.columns);
+        let columns = columns.filter_map(|(place, column)| Some((place?, column))).collect();
+        let metadata = described
+            .key_value_metadata()
+            .and_then(|entries| entries.iter().find(|entry| entry.key == METADATA_KEY))
+            .and_then(|entry| entry.value.clone())
+            .ok_or_else(|| damaged(path, format!("its footer has no entry {METADATA_KEY}")))?;
+        Ok(Self { path, file, columns, metadata })
     }
-    Ok(rows)
+
+    fn read(self) -> Result<(Vec<T>, String), ResultsError> {
+        let rows = self.rows().map_err(|error| damaged(self.path, error.to_string()))?;
+        Ok((rows, self.metadata))
+    }
+
+    fn rows(&self) -> Result<Vec<T>, ParquetError> {
+        let mut rows = Vec::new();
+        for index in 0..self.file.num_row_groups() {
+            let group = self.file.get_row_group(index)?;
+            let count = usize::try_from(group.metadata().num_rows())
+                .map_err(|_| ParquetError::General("a negative number of rows".to_owned()))?;
+            let start = rows.len();
+            rows.resize(start + count, T::default());
+            for (place, column) in &self.columns {
+                read_column(group.get_column_reader(*place)?, column, &mut rows[start..])?;
+            }
+        }
+        Ok(rows)
+    }
 }
 
-fn read_column(
+fn read_column<T>(
     reader: ColumnReader,
-    column: &Column,
-    rows: &mut [Row],
+    column: &Column<T>,
+    rows: &mut [T],
 ) -> Result<(), ParquetError> {
     match column.field {
-        Field::Text(_, set) => read_values::<ByteArrayType>(reader, column, rows, |row, value| {
-            set(row, value.as_utf8()?.to_owned());
-            Ok(())
-        }),
-        Field::Id(_, set) => read_values::<Int32Type>(reader, column, rows, |row, value| {
+        Field::Text(_, set) => {
+            read_values::<ByteArrayType, T>(reader, column, rows, |row, value| {
+                set(row, value.as_utf8()?.to_owned());
+                Ok(())
+            })
+        }
+        Field::Id(_, set) => read_values::<Int32Type, T>(reader, column, rows, |row, value| {
             set(row, value.cast_unsigned());
             Ok(())
         }),
-        Field::Float(_, set) => read_values::<DoubleType>(reader, column, rows, |row, value| {
+        Field::Float(_, set) => read_values::<DoubleType, T>(reader, column, rows, |row, value| {
             set(row, value);
             Ok(())
         }),
     }
 }
 
-fn read_values<T: DataType>(
+fn read_values<D: DataType, T>(
     reader: ColumnReader,
-    column: &Column,
-    rows: &mut [Row],
-    set: impl Fn(&mut Row, T::T) -> Result<(), ParquetError>,
+    column: &Column<T>,
+    rows: &mut [T],
+    set: impl Fn(&mut T, D::T) -> Result<(), ParquetError>,
 ) -> Result<(), ParquetError> {
-    let mut reader: ColumnReaderImpl<T> = get_typed_column_reader(reader);
+    let mut reader: ColumnReaderImpl<D> = get_typed_column_reader(reader);
     let (mut values, mut levels, mut read) = (Vec::new(), Vec::new(), 0);
     while read < rows.len() {
         let left = rows.len() - read;
@@ -127,6 +155,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::table::write_table_in_pieces;
     use crate::write_table;
 
     fn check(rows: &[Row], metadata: &str) {
@@ -174,6 +203,37 @@ mod tests {
     fn a_table_of_many_row_groups_is_read_whole() {
         let rows: Vec<_> = (0..70_000).map(|i| row(f64::from(i))).collect();
         check(&rows, "");
+    }
+
+    /// [`CELLS`] before `stderr` was a column.
+    fn earlier() -> Table<Row> {
+        let columns = CELLS.columns.iter().filter(|column| column.name != "stderr");
+        let copy = |column: &Column<Row>| Column {
+            name: column.name,
+            required: column.required,
+            field: column.field.clone(),
+        };
+        let columns: Vec<_> = columns.map(copy).collect();
+        Table { name: CELLS.name, columns: columns.leak() }
+    }
+
+    #[test]
+    fn a_table_of_earlier_columns_is_read_with_nulls_for_the_later_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cells.parquet");
+        let rows = [Row { std: Some(2.0), stderr: Some(1.0), n: 4, ..row(0.5) }];
+        write_table_in_pieces(&path, &earlier(), "x", |push| push(&rows)).unwrap();
+        let (read, _) = read_table(&path).unwrap();
+        assert_eq!(read, [Row { stderr: None, ..rows[0].clone() }]);
+    }
+
+    #[test]
+    fn averages_are_not_read_as_cells() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("averages.parquet");
+        write_table_in_pieces(&path, &AVERAGES, "", |push| push(&[])).unwrap();
+        assert!(matches!(read_table(&path), Err(ResultsError::Unsupported { .. })));
+        assert_eq!(read_averages(&path).unwrap(), []);
     }
 
     #[test]

@@ -6,7 +6,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 use tracewright_ir::Tokens;
 use tracewright_results::{
-    Array, CaseRecord, KindGrid, Part, ResultsError, ResultsFolder, Row, load, read_npz, read_table,
+    Array, CaseRecord, KindGrid, Part, ResultsError, ResultsFolder, Row, averages, load,
+    read_averages, read_npz, read_table,
 };
 
 const KINDS: [(&str, &str); 4] = [
@@ -185,6 +186,50 @@ fn a_folder_is_what_the_documentation_says() {
       ]
     }
     "#);
+}
+
+#[test]
+fn a_folder_of_several_cases_has_their_averages() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("averages.parquet");
+    let mut folder = open(dir.path(), 3).unwrap();
+    folder.commit(0, &part("0")).unwrap();
+    let mut other = part("1");
+    other.rows.iter_mut().for_each(|row| row.value = row.value.map(|value| value + 0.5));
+    folder.commit(1, &other).unwrap();
+    let written = folder.finish(&json!(null)).unwrap();
+    assert!(written.files.contains(&path), "{written:?}");
+    let found = read_averages(&path).unwrap();
+    // Rows of one case are the groups of all, and both cases have each.
+    assert_eq!(found.len(), part("0").rows.len());
+    assert!(found.iter().all(|average| average.n == 2 && average.std == Some(0.125_f64.sqrt())));
+    assert_eq!(found[3].value, part("0").rows[3].value.unwrap() + 0.25);
+    let results = load(dir.path()).unwrap();
+    assert_eq!(averages(&results.cases, &results.rows), found);
+
+    // Made anew with every finish.
+    folder.commit(2, &part("2")).unwrap();
+    folder.finish(&json!(null)).unwrap();
+    assert!(read_averages(&path).unwrap().iter().all(|average| average.n == 3));
+}
+
+#[test]
+fn one_case_has_no_averages_and_those_of_lost_cases_do_not_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("averages.parquet");
+    let mut folder = open(dir.path(), 2).unwrap();
+    let mut first = part("0");
+    first.cases.push(CaseRecord::failed("7", "a prompt of no tokens"));
+    folder.commit(0, &first).unwrap();
+    folder.finish(&json!(null)).unwrap();
+    assert!(!path.exists());
+    folder.commit(1, &part("1")).unwrap();
+    folder.finish(&json!(null)).unwrap();
+    assert!(path.exists());
+    drop(folder);
+    fs::write(dir.path().join("parts/pass-00001.parquet"), b"").unwrap();
+    open(dir.path(), 2).unwrap().finish(&json!(null)).unwrap();
+    assert!(!path.exists());
 }
 
 #[test]
