@@ -58,6 +58,16 @@ fn paths_move_the_answer_as_four_passes_of_pytorch_do() {
 }
 
 #[test]
+fn patching_gives_the_heatmaps_of_transformer_lens() {
+    // Two files: tokens, runs, fourteen heatmaps, in one file the patterns' single cells, and paths,
+    // which are compared whole: from five senders to the q, k and v of later heads. Of the others
+    // every seventh cell is compared.
+    let quantities = golden::transformer_lens(&facts(), Cells::EverySeventh).unwrap();
+    let cells = 5 * 12 * 6 * (16 + 5) + 12 * 6 * 5 * 5;
+    check(&quantities, 17 + 18, cells / 7 + 2 * 3 * 6 * (11 + 8 + 6 + 5 + 5));
+}
+
+#[test]
 fn subjects_have_the_embedding_deviation_that_rome_found() {
     check(&[golden::embedding_deviation(&facts()).unwrap()], 1, 1);
 }

@@ -24,6 +24,8 @@ pub(crate) enum Command {
     Trace(Box<TraceArgs>),
     /// Patches between two prompts: what of one run, copied into the other, moves its answer
     Pair(Box<PairArgs>),
+    /// Runs a whole experiment from a TOML or JSON file (`--print` of trace and pair writes one)
+    Sweep(SweepArgs),
     /// Shows what a trace or a pair would compute and what that saves; needs no weights
     #[command(subcommand)]
     Plan(Plan),
@@ -44,6 +46,8 @@ pub(crate) enum Plan {
     Trace(Box<TraceArgs>),
     /// The plan of `tracewright pair` with the same flags
     Pair(Box<PairArgs>),
+    /// The plan of `tracewright sweep` with the same file
+    Sweep(SweepArgs),
 }
 
 #[derive(Debug, ClapArgs)]
@@ -112,6 +116,9 @@ pub(crate) struct TraceArgs {
     /// Noise of the severed runs: that of the run whose values are held, or ROME's next draw
     #[arg(long, value_name = "same|rome", default_value = "same", requires = "sever")]
     pub(crate) sever_noise: String,
+    /// Print the sweep file that asks for the same, and compute nothing
+    #[arg(long)]
+    pub(crate) print: bool,
     /// The results folder; the same command goes on where it was [default: runs/trace-…, named
     /// after what is asked]
     #[arg(long, value_name = "DIR")]
@@ -120,43 +127,175 @@ pub(crate) struct TraceArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct PairArgs {
+    #[command(flatten)]
+    pub(crate) prompts: PairPrompts,
+    #[command(flatten)]
+    pub(crate) corruption: CorruptionArgs,
+    #[command(flatten)]
+    pub(crate) patch: PatchArgs,
+    #[command(flatten)]
+    pub(crate) measure: MeasureArgs,
+    #[command(flatten)]
+    pub(crate) paths: PathArgs,
+    /// Print the sweep file that asks for the same, and compute nothing
+    #[arg(long)]
+    pub(crate) print: bool,
+    /// The results folder; the same command goes on where it was [default: runs/pair-…, named
+    /// after what is asked]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Prompts")]
+pub(crate) struct PairPrompts {
     /// The clean prompt, which the answer completes [default: two built-in pairs]
-    #[arg(long, value_name = "PROMPT", requires = "corrupted")]
+    #[arg(long, value_name = "PROMPT")]
     pub(crate) clean: Option<String>,
-    /// The corrupted prompt: as many tokens, another answer
+    /// The corrupted prompt: as many tokens, another answer. Given several times, the first that has as
+    /// many tokens is taken
     #[arg(long, value_name = "PROMPT", requires = "clean")]
-    pub(crate) corrupted: Option<String>,
+    pub(crate) corrupted: Vec<String>,
     /// What the clean prompt is about; a part of it [default: where the prompts differ]
     #[arg(long, requires = "clean")]
     pub(crate) subject: Option<String>,
-    /// The answer that is measured [default: what the clean run says]
+    /// The answer that is measured; several times for several [default: what the clean run says]
     #[arg(long, requires = "clean")]
-    pub(crate) answer: Option<String>,
-    /// The answer's counterpart in logit-diff [default: what the corrupted run says]
+    pub(crate) answer: Vec<String>,
+    /// The answer's counterpart in logit-diff; several times for several [default: what the corrupted
+    /// run says]
     #[arg(long, requires = "clean")]
-    pub(crate) distractor: Option<String>,
-    /// What is copied: any site that `tracewright sites` lists, without its layer (resid_post, z,
-    /// pattern, …) or with it (mlp_post@3)
+    pub(crate) distractor: Vec<String>,
+    /// How positions correspond where the prompts have different lengths: from the subject's both
+    /// ends, from the first token, or from the last
+    #[arg(long, value_name = "none|subject|left|right", default_value = "none")]
+    pub(crate) align: String,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Corruption")]
+pub(crate) struct CorruptionArgs {
+    /// Noise on the subject in place of a corrupted prompt: s<k>, a number, u<x>, m or t<v>, as for
+    /// `tracewright trace`
+    #[arg(
+        long,
+        value_name = "RULE",
+        requires = "clean",
+        conflicts_with_all = ["corrupted", "corrupt"],
+        allow_negative_numbers = true
+    )]
+    pub(crate) noise: Option<String>,
+    /// What else corrupts the clean prompt: prompt (the corrupted one), zero or mean (embeddings),
+    /// resample (other prompts of a dataset), none (ablations and steering) [default: prompt, or none
+    /// where there is no other prompt]
+    #[arg(long, value_name = "KIND", requires = "clean")]
+    pub(crate) corrupt: Option<String>,
+    /// Where embeddings are corrupted or tokens substituted: subject, all, 3-5, …
+    /// [default: subject; for prompts all]
+    #[arg(long, value_name = "POSITIONS")]
+    pub(crate) on: Option<String>,
+    /// The dataset that prompts are resampled from, or whose mean embedding is taken
+    #[arg(long, value_name = "FILE", requires = "corrupt")]
+    pub(crate) from: Option<PathBuf>,
+    /// Corrupted runs of noise, or of resampled prompts
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) samples: usize,
+    /// The seed of the noise, or of the choice of prompts
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u32,
+    /// The text whose embeddings m and t take their statistics from
+    #[arg(long, value_name = "FILE", requires = "noise")]
+    pub(crate) noise_text: Option<PathBuf>,
+    /// Let the noise replace the embeddings instead of being added
+    #[arg(long, requires = "noise")]
+    pub(crate) replace: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "What is patched")]
+pub(crate) struct PatchArgs {
+    /// The sites: any that `tracewright sites` lists, without its layer (resid_post, z, pattern, …) or
+    /// with it (mlp_post@3), or a single head (z@9.6); joined with + they are patched together
     #[arg(long, value_name = "SITES", value_delimiter = ',', default_value = "resid_post")]
     pub(crate) site: Vec<String>,
-    /// The axes: layer, position, head, neuron, src_position
+    /// The axes: layer, position, head, neuron, src_position; none for a single cell
     #[arg(long, value_name = "AXES", value_delimiter = ',', default_value = "layer,position")]
     pub(crate) per: Vec<String>,
-    /// Which positions: all, each, subject, subject-last, last, a range such as 3-5 or a number
+    /// Which positions: all, each, subject, subject-last, last, last-1, a range such as 3-5 or
+    /// 3:last-1, a number, a role such as further, or all others: 'not subject'
     /// [default: each where position is an axis, otherwise all]
     #[arg(long, value_delimiter = ',')]
-    pub(crate) positions: Option<Vec<String>>,
+    pub(crate) positions: Vec<String>,
+    /// Which layers: 3, 0-5,8 or 'not 0-2' [default: all]
+    #[arg(long, value_name = "INDICES")]
+    pub(crate) layers: Option<String>,
+    /// Which heads [default: all]
+    #[arg(long, value_name = "INDICES")]
+    pub(crate) heads: Option<String>,
+    /// Which neurons [default: all]
+    #[arg(long, value_name = "INDICES")]
+    pub(crate) neurons: Option<String>,
+    /// Which keys of scores and patterns [default: all]
+    #[arg(long, value_name = "INDICES")]
+    pub(crate) keys: Option<String>,
+    /// What is left alone of all that: with --per none --except z@9.6,z@9.9 all heads but these
+    #[arg(long, value_name = "SITES", value_delimiter = ',')]
+    pub(crate) except: Vec<String>,
     /// Layers around a cell's that are patched together
     #[arg(long, value_name = "LAYERS", default_value_t = 1)]
     pub(crate) window: usize,
-    /// What is measured: prob, logprob, logit, logit-diff, kl, rank, entropy, l2, mse, cosine
+    /// What is done there: copy, interpolate=0.5, zero, mean, constant=0.5, scale=2, and with an array
+    /// of an npz or safetensors file set=FILE:KEY, add=FILE:KEY, add=-2*FILE:KEY,
+    /// project-out=FILE:KEY, project-in=FILE:KEY, along=FILE:KEY
+    #[arg(long, value_name = "CHANGE", default_value = "copy")]
+    pub(crate) change: String,
+    /// The prompts whose mean the change mean takes: lines of a text, or JSON records with prompt,
+    /// subject and group
+    #[arg(long, value_name = "FILE")]
+    pub(crate) mean_from: Option<PathBuf>,
+    /// What has a mean of its own: token (nothing: one over all tokens), position, role or group
+    #[arg(long, value_name = "WHAT", default_value = "token", requires = "mean_from")]
+    pub(crate) mean_by: String,
+    /// Let the token that the tokenizer puts before every prompt count
+    #[arg(long, requires = "mean_from")]
+    pub(crate) mean_bos: bool,
+    /// The dataset's group that the prompt belongs to
+    #[arg(long, value_name = "NAME", requires = "mean_from")]
+    pub(crate) group: Option<String>,
+    /// Which way values are copied: clean ones into the corrupted run, or corrupted ones into the
+    /// clean run [default: denoise; noise where nothing is corrupted]
+    #[arg(long, value_name = "denoise|noise")]
+    pub(crate) direction: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "What is measured")]
+pub(crate) struct MeasureArgs {
+    /// The metrics: prob, logprob, logit, logit-diff, kl, rank, topk-acc, entropy, l2, mse, cosine
     /// [default: kl, or logit-diff where an answer and a distractor are given]
     #[arg(long, value_name = "METRICS", value_delimiter = ',')]
-    pub(crate) metric: Option<Vec<String>>,
-    /// Which way values are copied: clean ones into the corrupted run, or corrupted ones into the
-    /// clean run
-    #[arg(long, value_name = "denoise|noise", default_value = "denoise")]
-    pub(crate) direction: String,
+    pub(crate) metric: Vec<String>,
+    /// The positions that metrics are read at, each by itself [default: last]
+    #[arg(long, value_name = "POSITIONS", value_delimiter = ',')]
+    pub(crate) at: Vec<String>,
+    /// Take the mean over these positions
+    #[arg(long, requires = "at")]
+    pub(crate) at_mean: bool,
+    /// What to do with an answer of several tokens: the first stands for it, or their probabilities
+    /// multiply
+    #[arg(long, value_name = "first|product", requires = "clean")]
+    pub(crate) answer_tokens: Option<String>,
+    /// Store the N likeliest tokens of every run; topk-acc counts these as the top [its default: 5]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub(crate) top_k: usize,
+    /// Store these sites' values of every run in cases/NAME_readings.npz
+    #[arg(long, value_name = "SITES", value_delimiter = ',')]
+    pub(crate) read: Vec<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Path patching")]
+pub(crate) struct PathArgs {
     /// Patch paths: only these read what senders send, all of them together (q@6.5, k@7, v@7.3,
     /// mlp_in@8, attn_in@8, resid_post@9, logits); corrupted values go into the clean run, and
     /// --positions are the senders' (use --sender instead of --site and --per)
@@ -164,10 +303,10 @@ pub(crate) struct PairArgs {
         long,
         value_name = "RECEIVERS",
         value_delimiter = ',',
-        conflicts_with_all = ["site", "per", "direction", "window"]
+        conflicts_with_all = ["site", "per", "direction", "window", "change"]
     )]
-    pub(crate) receiver: Option<Vec<String>>,
-    /// Who sends, a cell for each: z (heads), mlp_out, embed
+    pub(crate) receiver: Vec<String>,
+    /// Who sends, a cell for each: z (heads), z@9.6, mlp_out, embed; joined with + they send together
     #[arg(
         long,
         value_name = "SENDERS",
@@ -179,10 +318,20 @@ pub(crate) struct PairArgs {
     /// Hold MLPs at the clean run's outputs, so that only direct paths are left
     #[arg(long, value_name = "mlp", value_parser = ["mlp"], requires = "receiver")]
     pub(crate) freeze: Option<String>,
-    /// The results folder; the same command goes on where it was [default: runs/pair-…, named
-    /// after what is asked]
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct SweepArgs {
+    /// The experiment: a TOML file, or a JSON file with a name that ends in .json
+    #[arg(required_unless_present = "schema")]
+    pub(crate) file: Option<PathBuf>,
+    /// The results folder; the same command goes on where it was [default: runs/…, named after what
+    /// is asked]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Print the JSON schema of sweep files, and compute nothing
+    #[arg(long)]
+    pub(crate) schema: bool,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -190,6 +339,15 @@ pub(crate) struct PredictArgs {
     /// The prompts
     #[arg(required = true)]
     pub(crate) prompts: Vec<String>,
+    /// Also patch this prompt's run with the first one's values, and show the three side by side
+    #[arg(long, value_name = "PROMPT", requires = "site")]
+    pub(crate) corrupted: Option<String>,
+    /// What is copied into the corrupted run, as for `tracewright pair`: resid_post@5, z@9.6+z@9.9
+    #[arg(long, value_name = "SITES", requires = "corrupted")]
+    pub(crate) site: Option<String>,
+    /// At which positions
+    #[arg(long, value_delimiter = ',', requires = "corrupted")]
+    pub(crate) positions: Vec<String>,
     /// How many tokens to show
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub(crate) top_k: usize,

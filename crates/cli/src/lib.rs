@@ -38,23 +38,22 @@
 //! ```
 //! use tracewright::engine::{Execution, silent};
 //! use tracewright::models::{Checkpoint, DeviceName};
-//! use tracewright::sweep::{Pair, PairSettings, Per, Positions, patch_pair};
+//! use tracewright::sweep::{Pair, PairSettings, Pairs, Per};
 //!
 //! let model = Checkpoint::built_in()?.load(DeviceName::Cpu)?;
 //! let prompt = |giver| format!("After John and Mary went to the store, {giver} gave a bottle of milk to");
-//! let (clean, corrupted) = (prompt("Mary"), prompt("John"));
-//! let ioi = Pair { clean, corrupted, ..Pair::default() }.feed(&model.tokenizer)?;
-//! let sweep = |site: &str, per: &[Per], positions| {
-//!     let sites = vec![PairSettings::site(site, model.architecture())?];
-//!     let (per, positions) = (per.to_vec(), vec![positions]);
-//!     let settings = PairSettings { sites, per, positions, ..PairSettings::default() };
+//! let ioi = Pair { clean: prompt("Mary"), corrupted: vec![prompt("John")], ..Pair::default() };
+//! let sweep = |site: &str, per: &[Per]| {
+//!     let (sites, per) = (vec![site.into()], per.to_vec());
+//!     let settings = PairSettings { sites, per, ..PairSettings::default() };
+//!     let pairs = Pairs::new(&model, settings, vec![ioi.clone()])?;
 //!     Ok::<_, tracewright::sweep::SweepError>(
-//!         patch_pair(&ioi, &model, &settings, &Execution::default(), &mut silent)?.rows,
+//!         pairs.patch(0, &Execution::default(), &mut silent)?.rows,
 //!     )
 //! };
-//! let layers = sweep("resid_post", &[Per::Layer], Positions::All)?;
-//! let grid = sweep("resid_post", &[Per::Layer, Per::Position], Positions::Each)?;
-//! let heads = sweep("z", &[Per::Layer, Per::Head], Positions::All)?;
+//! let layers = sweep("resid_post", &[Per::Layer])?;
+//! let grid = sweep("resid_post", &[Per::Layer, Per::Position])?;
+//! let heads = sweep("z", &[Per::Layer, Per::Head])?;
 //! assert_eq!([layers.len(), grid.len(), heads.len()], [12, 12 * 16, 12 * 6]);
 //! let strongest = heads.iter().max_by(|a, b| a.recovery.partial_cmp(&b.recovery).unwrap()).unwrap();
 //! assert_eq!((strongest.layer, strongest.head), (Some(0), Some(5)));

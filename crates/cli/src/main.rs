@@ -20,6 +20,7 @@ fn main() -> ExitCode {
     let done = session.start().and_then(|()| match &command {
         Command::Trace(args) => commands::trace::run(args, &session, &console),
         Command::Pair(args) => commands::pair::run(args, &session, &console),
+        Command::Sweep(args) => commands::sweep::run(args, &session, &console),
         Command::Plan(plan) => commands::plan::run(plan, &session, &console),
         Command::Predict(args) => commands::predict::run(args, &session, &console),
         Command::Sites => commands::sites::run(&session, &console),

@@ -82,7 +82,7 @@ impl Session {
                 Failure::Usage(format!("--memory is '{given}': give a size such as 768MiB or 2GiB"))
             })?,
         };
-        Ok(Execution { executor, memory })
+        Ok(Execution { executor, memory, ..Execution::default() })
     }
 
     /// The same for a folder: a sweep that goes on keeps the budget that it began with, and so its
@@ -95,9 +95,18 @@ impl Session {
         Ok(Execution { memory: memory.unwrap_or(execution.memory), ..execution })
     }
 
-    /// The model's config and tokenizer; its warnings are shown.
-    pub(crate) fn checkpoint(&self, console: &Console) -> Result<Checkpoint, Failure> {
-        let checkpoint = match &self.model {
+    /// The model that the flags name.
+    pub(crate) fn model(&self) -> Option<&str> {
+        self.model.as_deref()
+    }
+
+    /// The config and tokenizer of the flags' model, or of the one that a file names; its warnings are shown.
+    pub(crate) fn checkpoint(
+        &self,
+        named: Option<&str>,
+        console: &Console,
+    ) -> Result<Checkpoint, Failure> {
+        let checkpoint = match self.model().or(named) {
             None => Checkpoint::built_in()?,
             Some(name) => {
                 let folder = PathBuf::from(name);
@@ -124,7 +133,7 @@ impl Session {
         execution: &Execution,
         console: &Console,
     ) -> Result<Value, Failure> {
-        let Execution { executor, memory } = execution;
+        let Execution { executor, memory, .. } = execution;
         let product_error = model.decoder.product_error();
         if model.dtype == Dtype::F32 && product_error > EXACT {
             console.warn(&format!(

@@ -319,5 +319,5 @@ fn a_case_whose_numbers_overflow_has_failed_and_the_request_was_right() {
     let output = place.tracewright(&args).output().expect("a run");
     assert_eq!(output.status.code(), Some(1));
     let err = String::from_utf8(output.stderr).expect("UTF-8");
-    assert!(err.starts_with("warning: case france-poland failed: 'logit' of run"), "{err}");
+    assert!(err.starts_with("warning: case france failed: 'entropy' of run"), "{err}");
 }

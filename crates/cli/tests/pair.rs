@@ -37,7 +37,7 @@ fn without_prompts_the_built_in_pairs_are_patched() {
     let out = place.output(&["pair"]);
     for part in [
         "subject 'France/Poland' (token 3, where the prompts differ)",
-        "subject 'Steve Jobs/Bill Gates' (tokens 0 to 3, where the prompts differ)",
+        "subject 'Space Needle/Taj Mahal' (tokens 1 to 6, where the prompts differ)",
         "Clean resid_post copied into the corrupted run",
         "France/Poland* ███",
         "recovery of kl: ",
@@ -54,17 +54,18 @@ fn without_prompts_the_built_in_pairs_are_patched() {
     assert_eq!(
         names,
         [
-            "cases/france-poland.json",
-            "cases/jobs-gates.json",
+            "averages.parquet",
+            "cases/france.json",
+            "cases/space-needle.json",
             "cells.parquet",
-            "figures/france-poland_kl.png",
-            "figures/france-poland_kl.svg",
-            "figures/france-poland_kl_curve.png",
-            "figures/france-poland_kl_curve.svg",
-            "figures/jobs-gates_kl.png",
-            "figures/jobs-gates_kl.svg",
-            "figures/jobs-gates_kl_curve.png",
-            "figures/jobs-gates_kl_curve.svg",
+            "figures/france_kl.png",
+            "figures/france_kl.svg",
+            "figures/france_kl_curve.png",
+            "figures/france_kl_curve.svg",
+            "figures/space-needle_kl.png",
+            "figures/space-needle_kl.svg",
+            "figures/space-needle_kl_curve.png",
+            "figures/space-needle_kl_curve.svg",
             "parts/pass-00000.parquet",
             "parts/pass-00001.parquet",
             "run.json",
@@ -116,28 +117,27 @@ fn answers_and_subject_are_told_with_where_they_come_from() {
         " Warsaw",
     ]);
     assert_snapshot!(out.lines().next().unwrap_or_default(), @"answer ' Paris' (as given), distractor ' Warsaw' (as given); subject 'France/Poland' (token 3, as given)");
-    assert_eq!(
-        document(&place, "given/run.json")["request"]["settings"]["metrics"],
-        json!(["logit-diff"])
-    );
+    let record = document(&place, "given/cases/0.json");
+    assert_eq!(record["baselines"][0]["metric"], "logit-diff");
 }
 
 #[test]
-fn a_built_in_pair_that_does_not_fit_a_tokenizer_is_left_out() {
+fn of_several_corrupted_prompts_the_first_with_as_many_tokens_is_taken_or_one_is_aligned() {
     let place = Place::new();
-    place.copy_model("facts-6m", "model");
-    let mut tokenizer = document(&place, "model/tokenizer.json");
-    let merges = tokenizer["model"]["merges"].as_array_mut().expect("merges");
-    merges.retain(|merge| *merge != json!(["il", "l"]));
-    place.write("model/tokenizer.json", tokenizer.to_string());
-    let (out, err) = place.warned(&pair(&[&["--model", "model", "--quiet"]]));
-    assert_snapshot!(err, @r"
-    warning: the pair jobs-gates is left out: the clean prompt has 7 tokens and the corrupted one 8, but values are copied from position to position, so they need as many:
-      clean     |Steve| J|ob|s | is | employed| by      |   |
-      corrupted |B    |il|l | G|ates| is      | employed| by|
-    reword one of them, for example with another name
-    ");
-    assert!(out.starts_with("The clean run says “Paris”"), "{out}");
+    let several = ["--corrupted", "The capital of West Germany is", "--corrupted"];
+    let fits = [&CAPITALS[..2], &several, &["The capital of Italy is"]].concat();
+    let out = place.output(&pair(&[&fits]));
+    assert!(
+        out.starts_with("answer ' Paris' (what the clean run says), distractor ' Rome'"),
+        "{out}"
+    );
+    let none = [&CAPITALS[..2], &several, &["The capital of East Germany is"]].concat();
+    let place = Place::new();
+    let out = place.output(&pair(&[&none]));
+    assert_snapshot!(out.lines().next().unwrap_or_default(), @"answer ' Paris' (what the clean run says), distractor ' the' (what the corrupted run says); subject 'France' (token 3, where the prompts differ); 5 and 7 tokens, which correspond by subject");
+    let rows = rows(&place);
+    assert_eq!(rows.len(), 5 * 12);
+    assert!(rows.iter().all(|row| row.value.is_some()));
 }
 
 #[test]
@@ -145,13 +145,13 @@ fn both_built_in_pairs_are_patched_where_they_fit_and_a_corruption_without_effec
     let place = Place::new();
     let tiny = fixture("tiny/gpt2-inverse");
     let (out, err) = place.warned(&pair(&[&["--model", &tiny, "--quiet"]]));
-    assert_snapshot!(err, @"warning: pair jobs-gates: both runs say ',', so the corruption doesn't change the prediction");
+    assert_snapshot!(err, @"warning: pair space-needle: both runs say ',', so the corruption doesn't change the prediction");
     let lines: Vec<&str> = out.lines().collect();
-    assert_eq!((lines.len(), lines[0], lines[2]), (4, "france-poland:", "jobs-gates:"));
+    assert_eq!((lines.len(), lines[0], lines[2]), (4, "france:", "space-needle:"));
     assert!(lines[3].starts_with("Both runs say “,”; KL from the clean run is 0"), "{out}");
     let rows = rows(&place);
-    assert!(rows.iter().any(|row| row.case == "france-poland"));
-    assert!(rows.iter().any(|row| row.case == "jobs-gates"));
+    assert!(rows.iter().any(|row| row.case == "france"));
+    assert!(rows.iter().any(|row| row.case == "space-needle"));
 }
 
 #[test]
@@ -172,7 +172,10 @@ fn positions_that_are_no_axis_are_patched_together() {
         settings,
         json!({
             "sites": ["resid_post", "mlp_out"], "per": ["layer"], "positions": ["subject-last"],
-            "window": 1, "metrics": ["kl"], "direction": "noise",
+            "window": 1, "change": "copy", "metric_mean": false, "top_k": 0, "direction": "noise",
+            "align": "none", "corruptions": [
+                { "by": "prompt", "noise": "s3", "replace": false, "samples": 10, "seed": 1 }
+            ],
         })
     );
 }
@@ -231,20 +234,12 @@ fn prompts_that_cannot_be_patched_between_are_refused() {
     ");
     assert_snapshot!(prompts(needle, needle), @"error: the clean and the corrupted prompt are the same ('The Space Needle is in downtown'), so there is nothing to patch: change what the answer depends on in one of them");
     assert_snapshot!(prompts(needle, ""), @"error: the prompt is empty: give at least one word");
-    assert_snapshot!(refused(&[&["--clean", needle]]), @r"
-    error: the following required arguments were not provided:
-      --corrupted <PROMPT>
-
-    Usage: tracewright pair --clean <PROMPT> --corrupted <PROMPT> --out <DIR>
-
-    For more information, try '--help'.
-    ");
+    assert_snapshot!(refused(&[&["--clean", needle]]), @"error: nothing is copied from: give a corrupted prompt, noise, or another corruption; or a change that reads no other run, such as zero");
     assert_snapshot!(refused(&[&["--answer", "Paris"]]), @r"
     error: the following required arguments were not provided:
-      --corrupted <PROMPT>
       --clean <PROMPT>
 
-    Usage: tracewright pair --corrupted <PROMPT> --clean <PROMPT> --out <DIR> --answer <ANSWER>
+    Usage: tracewright pair --clean <PROMPT> --out <DIR> --answer <ANSWER>
 
     For more information, try '--help'.
     ");
@@ -275,7 +270,7 @@ fn subjects_answers_and_metrics_that_do_not_fit_are_refused() {
     let needle = "The Space Needle is in downtown";
     let same = ["--clean", needle, "--corrupted", "The Eiffel Tower is in downtown"];
     assert_snapshot!(refused(&[&same, &["--metric", "logit-diff", "--model", &tiny]]), @"error: the answer and the distractor are the same token ',', so their logit difference is always 0: give another --answer or --distractor, or another metric");
-    assert_snapshot!(capitals(&["--metric", "kl,entopy"]), @"error: there is no metric 'entopy'; the nearest are entropy, logprob, mse; known: prob, logit, logit-diff, kl, logprob, rank, entropy, l2, mse, cosine");
+    assert_snapshot!(capitals(&["--metric", "kl,entopy"]), @"error: there is no metric 'entopy'; the nearest are entropy, topk-acc, logprob; known: prob, logit, logit-diff, kl, logprob, rank, topk-acc, entropy, l2, mse, cosine");
     assert_snapshot!(capitals(&["--metric", "kl,kl"]), @"error: give at least one metric, each once");
     assert_snapshot!(capitals(&["--direction", "noising"]), @"error: there is no direction 'noising'; the nearest are noise, denoise; known: denoise, noise");
 }
@@ -292,7 +287,7 @@ fn sites_axes_and_positions_that_pair_does_not_take_are_refused() {
     assert_snapshot!(capitals(&["--window", "13"]), @"error: the window is 13 layers, more than there can be: give at most 12");
     assert_snapshot!(capitals(&["--window", "3", "--site", "z@3"]), @"error: --window patches the layers around each cell's: it takes layer among --per, and sites in all layers (z, not z@3)");
     assert_snapshot!(capitals(&["--window", "0"]), @"error: --window is 0: give how many layers are patched together, from 1 on");
-    assert_snapshot!(capitals(&["--positions", "5-3"]), @"error: there are no positions '5-3': use all, each, subject, subject-last, last, a range such as 3-5 or a number such as 3 (counted from 0)");
+    assert_snapshot!(capitals(&["--positions", "5-3"]), @"error: there are no positions '5-3': use all, each, subject, subject-last, last, last-1, a number such as 3 (counted from 0), a range such as 3-5 or 3:last-1, a role such as first_subsequent or further, or all others: not subject");
     assert_snapshot!(capitals(&["--positions", "3-18446744073709551615"]), @"error: the positions 3-18446744073709551615 aren't all there: the prompts have 5 tokens, 0 to 4");
     assert_snapshot!(capitals(&["--positions", "all"]), @"error: the positions 'all' are patched together, but position is an axis: give --per layer, or --positions each");
     assert_snapshot!(capitals(&["--per", "layer", "--positions", "each"]), @"error: the positions 'each' are patched one by one, but position isn't an axis: give --per layer,position, or --positions all");

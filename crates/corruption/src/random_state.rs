@@ -64,7 +64,8 @@ impl RandomState {
         Ok(repeat_with(draw).take(n).collect())
     }
 
-    pub(crate) fn uniform_one(&mut self, low: f64, high: f64) -> f64 {
+    /// The next value of `uniform(low, high)`.
+    pub fn uniform_one(&mut self, low: f64, high: f64) -> f64 {
         low + (high - low) * self.random_sample()
     }
 

@@ -15,7 +15,8 @@ pub struct Outcome {
     pub values: Vec<Vec<f64>>,
     /// One array for each of the request's readings, of the locus' shape.
     pub readings: Vec<Array>,
-    /// The likeliest next tokens of each measured run, the likeliest first, as many as the request asks for.
+    /// The likeliest next tokens of each measured run, the likeliest first, as many as the request asks for; no lists where
+    /// it asks for none.
     pub tops: Vec<Vec<Candidate>>,
     /// What it took.
     pub cost: Cost,

@@ -248,7 +248,8 @@ impl<'a> Execution<'a> {
         let readings =
             request.readings.iter().map(|r| self.reading(r)).collect::<Result<_, _>>()?;
         let top = |run| self.tops.get(run).cloned().unwrap_or_default();
-        let tops = request.measured.iter().map(top).collect();
+        let topped = request.measured.iter().filter(|_| request.top_k > 0);
+        let tops = topped.map(top).collect();
         Ok(Outcome { values, readings, tops, cost: self.cost })
     }
 

@@ -160,7 +160,7 @@ impl fmt::Display for Value {
 }
 
 /// Numbers on the host, in C order.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Array {
     /// The length of each axis, as [`Locus::shape`] gives it.
     pub shape: Vec<usize>,

@@ -52,4 +52,5 @@ pub use error::ModelError;
 pub use forward::{Nobody, Visitor};
 pub use model::{BUILT_IN, Checkpoint, Model};
 pub use rows::Rows;
+pub use tensors::read_arrays;
 pub use tokenizer::Tokenizer;

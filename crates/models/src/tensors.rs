@@ -9,6 +9,8 @@ use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use safetensors::{SafeTensorError, SafeTensors};
 use sha2::{Digest, Sha256};
 
+use tracewright_ir::Array;
+
 use crate::error::ModelError;
 
 /// The bytes of a safetensors file with its checked header.
@@ -126,4 +128,21 @@ impl TensorFile {
 
 fn numbers<const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> f32) -> Vec<f32> {
     bytes.as_chunks().0.iter().map(|chunk| read(*chunk)).collect()
+}
+
+/// Every array of a safetensors file, in the order of their names.
+///
+/// # Errors
+///
+/// A file that can't be read or isn't one, and numbers of a kind that isn't f32, f16 or bf16.
+pub fn read_arrays(path: &Path) -> Result<Vec<(String, Array)>, ModelError> {
+    let file = TensorFile::map(path)?;
+    let mut names = file.names();
+    names.sort();
+    let read = |name: String| {
+        let shape = file.info(&name).map(|info| info.shape.clone()).unwrap_or_default();
+        let data = file.read(&name)?.into_iter().map(f64::from).collect();
+        Ok((name, Array { shape, data }))
+    };
+    names.into_iter().map(read).collect()
 }

@@ -106,6 +106,22 @@ impl Tokenizer {
     /// [`ModelError::EmptyAnswer`], [`ModelError::LongAnswer`] where the answer is several tokens,
     /// and [`ModelError::NoContinuation`] where it merges with the prompt's last token.
     pub fn answer(&self, prompt: &str, answer: &str) -> Result<u32, ModelError> {
+        match self.answer_tokens(prompt, answer)?.as_slice() {
+            [id] => Ok(*id),
+            ids => {
+                let texts = ids.iter().map(|&id| self.text(id)).collect();
+                Err(ModelError::LongAnswer { answer: answer.to_owned(), texts })
+            }
+        }
+    }
+
+    /// All tokens of an answer that continues a prompt; at least one.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::EmptyAnswer`], and [`ModelError::NoContinuation`] where it merges with the prompt's last
+    /// token.
+    pub fn answer_tokens(&self, prompt: &str, answer: &str) -> Result<Vec<u32>, ModelError> {
         let no_continuation = || ModelError::NoContinuation { answer: answer.to_owned() };
         let space = if needs_space(prompt, answer) { " " } else { "" };
         let before = self.encode(prompt, true)?.ids;
@@ -113,11 +129,7 @@ impl Tokenizer {
         match whole.strip_prefix(before.as_slice()).ok_or_else(no_continuation)? {
             [] if answer.is_empty() => Err(ModelError::EmptyAnswer),
             [] => Err(no_continuation()),
-            [id] => Ok(*id),
-            ids => {
-                let texts = ids.iter().map(|&id| self.text(id)).collect();
-                Err(ModelError::LongAnswer { answer: answer.to_owned(), texts })
-            }
+            ids => Ok(ids.to_vec()),
         }
     }
 

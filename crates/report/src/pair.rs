@@ -24,8 +24,11 @@ impl PairReport {
     ///
     /// Grids that aren't as large as their axes.
     pub fn new(record: PairRecord) -> Result<Self, ReportError> {
-        let tokens = record.clean.tokens.texts.iter().zip(&record.corrupted.tokens.texts);
-        let report = Self { tokens: tokens.map(|(a, b)| token(a, b)).collect(), record };
+        let clean = &record.clean.tokens.texts;
+        // Of prompts of different lengths positions are the clean one's.
+        let others = if record.align.is_none() { &record.corrupted.tokens.texts } else { clean };
+        let tokens = clean.iter().zip(others).map(|(a, b)| token(a, b)).collect();
+        let report = Self { tokens, record };
         report.record.grids.iter().try_for_each(|grid| report.check(grid))?;
         Ok(report)
     }
@@ -63,8 +66,18 @@ impl PairReport {
             _ => format!("tokens {} to {}", range.start, range.end.saturating_sub(1)),
         };
         let found = if record.subject_given { "as given" } else { "where the prompts differ" };
+        let corruption = record.corruption.as_ref();
+        let corruption = corruption.map_or(String::new(), |words| format!("; corrupted: {words}"));
+        let align = match &record.align {
+            Some(align) => format!(
+                "; {} and {} tokens, which correspond by {align}",
+                record.clean.tokens.len(),
+                record.corrupted.tokens.len()
+            ),
+            None => String::new(),
+        };
         format!(
-            "answer '{}' ({}), distractor '{}' ({}); subject '{}' ({tokens}, {found})",
+            "answer '{}' ({}), distractor '{}' ({}); subject '{}' ({tokens}, {found}){corruption}{align}",
             visible(&record.answer.text),
             from(record.answer.given, "clean"),
             visible(&record.distractor.text),
@@ -73,14 +86,52 @@ impl PairReport {
         )
     }
 
+    /// True where there is no corrupted run, so that cells are shown by how far they are from the clean one.
+    pub(crate) fn is_ablation(&self) -> bool {
+        let record = &self.record;
+        record.corruption.is_none() && record.clean.prompt == record.corrupted.prompt
+    }
+
+    /// What is shown of a cell: how far its patch moves its run towards the other one, or from the clean run.
+    pub(crate) fn cell(&self, grid: &PairGrid, row: usize, column: usize) -> Option<f64> {
+        if !self.is_ablation() {
+            let recovery = grid.recovery.get(row)?.get(column).copied().flatten()?;
+            return Some(self.moved(recovery));
+        }
+        let value = grid.values.get(row)?.get(column).copied().flatten()?;
+        let baselines = &self.record.baselines;
+        let clean = baselines.iter().find(|baseline| baseline.metric == grid.metric)?.clean;
+        Some(value - clean)
+    }
+
+    /// All cells of a grid, row by row.
+    pub(crate) fn cells(&self, grid: &PairGrid) -> Vec<Option<f64>> {
+        let row = |(row, values): (usize, &Vec<Option<f64>>)| {
+            (0..values.len()).map(|column| self.cell(grid, row, column)).collect::<Vec<_>>()
+        };
+        grid.values.iter().enumerate().flat_map(row).collect()
+    }
+
     /// True where the prompts' difference doesn't change what the model says.
     pub fn same_prediction(&self) -> bool {
         self.record.clean.prediction.id == self.record.corrupted.prediction.id
+            && !self.is_ablation()
+    }
+
+    /// The answer that was given, where the clean run says another one.
+    pub fn unexpected(&self) -> Option<(&str, &str)> {
+        let PairRecord { answer, others, clean, .. } = &self.record;
+        let expected = answer.id == clean.prediction.id
+            || others[0].iter().any(|other| other.id == clean.prediction.id);
+        (answer.given && !expected).then_some((&answer.text, &clean.prediction.text))
     }
 
     /// True where a metric is so different in the two runs that a share of the difference means
     /// something.
     pub(crate) fn differs(&self, metric: &str) -> bool {
+        if self.is_ablation() {
+            return true;
+        }
         let noticeably = |baseline: &Baseline| match (metric, baseline.clean, baseline.corrupted) {
             ("prob", clean, corrupted) => falls(clean, corrupted) || falls(corrupted, clean),
             (_, clean, corrupted) => (clean - corrupted).abs() >= LEAST_EFFECT,
@@ -99,6 +150,9 @@ impl PairReport {
 
     /// What [`PairReport::moved`] is called: at a colour bar, and of a metric.
     pub(crate) fn quantity(&self, metric: &str) -> (&'static str, String) {
+        if self.is_ablation() {
+            return ("patched − clean", format!("{metric}, patched − clean"));
+        }
         match self.record.direction {
             Direction::Denoise => ("recovery", format!("recovery of {metric}")),
             Direction::Noise => {
@@ -152,6 +206,15 @@ impl PairReport {
         words.concat()
     }
 
+    /// What is done with some activations, as a title.
+    pub(crate) fn deed(&self, what: &str) -> String {
+        let (copied, into) = self.words();
+        match self.record.change.as_str() {
+            "copy" => format!("{copied} {what} copied into the {into} run{}", self.readers()),
+            change => format!("{what} of the {into} run: {change}"),
+        }
+    }
+
     /// What is copied, and into which run.
     pub(crate) fn words(&self) -> (&'static str, &'static str) {
         match self.record.direction {
@@ -194,7 +257,10 @@ impl PairReport {
             let texts = positions.clone().filter_map(|at| prompt.tokens.texts.get(at));
             texts.map(String::as_str).collect::<String>().trim().to_owned()
         };
-        token(&of(&self.record.clean), &of(&self.record.corrupted))
+        match self.record.align {
+            Some(_) => visible(&of(&self.record.clean)),
+            None => token(&of(&self.record.clean), &of(&self.record.corrupted)),
+        }
     }
 }
 

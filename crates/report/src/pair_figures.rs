@@ -69,7 +69,8 @@ impl PairReport {
         let of_metric = |metric: &str| {
             let curves = Vec::from_iter(self.curve(metric));
             let mut heatmaps = self.heatmaps(metric);
-            let flat = self.of_metric(metric).all(|grid| grid.rows.is_none());
+            let flat =
+                !self.is_ablation() && self.of_metric(metric).all(|grid| grid.rows.is_none());
             let drawn = self.record().subject_curves.iter().filter(|curve| curve.metric == metric);
             if flat && drawn.count() == self.of_metric(metric).count() {
                 // A line for each site says as much as a row for each.
@@ -115,17 +116,18 @@ impl PairReport {
                 (grids.iter().map(|grid| grid.site.clone()).collect(), self.patched("activations"))
             }
         };
-        let recovery = grids.iter().flat_map(|grid| grid.recovery.iter().flatten());
-        let values: Vec<Option<f64>> =
-            recovery.map(|recovery| recovery.map(|recovery| self.moved(recovery))).collect();
+        let values: Vec<Option<f64>> = grids.iter().flat_map(|grid| self.cells(grid)).collect();
         let known = || values.iter().flatten().copied();
         let range = known().reduce(f64::min).zip(known().reduce(f64::max));
         // Slices of one site have one scale.
         let of_site = self.of_metric(metric).filter(|grid| grid.site == first.site);
-        let all = of_site.chain(grids.iter().copied()).flat_map(|grid| grid.recovery.iter());
-        let sizes = all.flatten().flatten().map(|recovery| self.moved(*recovery).abs());
-        let largest = sizes.fold(LIMITS.0, f64::max).min(LIMITS.1);
-        let limit = (largest / STEP).ceil() * STEP;
+        let all = of_site.chain(grids.iter().copied()).flat_map(|grid| self.cells(grid));
+        let sizes = all.flatten().map(f64::abs);
+        let limit = match self.is_ablation() {
+            // In the metric's own unit.
+            true => sizes.fold(f64::MIN_POSITIVE, f64::max),
+            false => (sizes.fold(LIMITS.0, f64::max).min(LIMITS.1) / STEP).ceil() * STEP,
+        };
         let (name, quantity) = self.quantity(metric);
         let range = match range {
             Some((low, high)) if self.differs(metric) => {
@@ -136,14 +138,9 @@ impl PairReport {
             }
             _ => format!("{metric} is hardly different in the two runs"),
         };
-        let (copied, into) = self.words();
         let at: Vec<(&str, usize)> = first.at.iter().map(|(axis, i)| (axis.as_str(), *i)).collect();
         Heatmap {
-            title: format!(
-                "{copied} {what}{} copied into the {into} run{}",
-                self.places(&at),
-                self.readers()
-            ),
+            title: self.deed(&format!("{what}{}", self.places(&at))),
             x_label: format!("{}; {range}", self.x_label(first)),
             colorbar_label: name.to_owned(),
             columns: self.columns(first),
@@ -169,6 +166,9 @@ impl PairReport {
 
     /// How far one metric is moved by layer, a line for each site.
     fn curve(&self, metric: &str) -> Option<Curve> {
+        if self.is_ablation() {
+            return None;
+        }
         let of_metric = |curve: &&SubjectCurve| curve.metric == metric;
         let curves = || self.record().subject_curves.iter().filter(of_metric);
         let place = match curves().next()?.position {
@@ -185,12 +185,10 @@ impl PairReport {
             values: self.moved_by(curve),
             marked: curve.best_layer,
         };
-        let (copied, into) = self.words();
-        let (name, copied) = (self.quantity(metric).0, copied.to_lowercase());
-        let title = format!(
-            "{name} of {metric}: {copied} values copied into the {into} run at {place}{}",
-            self.readers()
-        );
+        let name = self.quantity(metric).0;
+        let deed = self.deed("values");
+        let title =
+            format!("{name} of {metric}: {} at {place}", deed[..1].to_lowercase() + &deed[1..]);
         let by_layer = |grid: &&PairGrid| {
             let several = |columns: &GridAxis| columns.axis == "layer" && columns.indices.len() > 1;
             grid.columns.as_ref().is_some_and(several)
@@ -242,9 +240,17 @@ impl PairReport {
             true => a.to_owned(),
             false => format!("{a} / {b}"),
         };
-        let PairRecord { clean, corrupted, answer, distractor, .. } = self.record();
+        let PairRecord { clean, corrupted, answer, distractor, corruption, .. } = self.record();
         let prompts = both(clean.prompt.trim(), corrupted.prompt.trim());
-        format!("{prompts} → {}", both(answer.text.trim(), distractor.text.trim()))
+        let prompts = match corruption {
+            Some(words) => format!("{prompts} ({words})"),
+            None => prompts,
+        };
+        let answers = match self.is_ablation() {
+            true => answer.text.trim().to_owned(),
+            false => both(answer.text.trim(), distractor.text.trim()),
+        };
+        format!("{prompts} → {answers}")
     }
 }
 

@@ -1,7 +1,7 @@
 //! A patched pair in words.
 
 use tracewright_ir::Direction;
-use tracewright_results::{Baseline, GridAxis, PairGrid, PairRecord};
+use tracewright_results::{Baseline, GridAxis, PairGrid, PairPrompt, PairRecord};
 
 use crate::label::quoted;
 use crate::pair::PairReport;
@@ -24,7 +24,7 @@ pub(crate) fn summary(record: &PairRecord, report: &PairReport) -> String {
         .filter(|grid| grid.metric == baseline.metric)
         .map(|grid| Findings { grid, record, report })
         .collect();
-    let mut sentences = vec![baselines(record, baseline)];
+    let mut sentences = vec![baselines(record, baseline, report)];
     let nothing = grids.iter().all(|grid| grid.strongest().is_none());
     if nothing || !report.differs(&baseline.metric) {
         sentences.push("There is no noticeable difference that a patch could recover.".to_owned());
@@ -45,24 +45,48 @@ pub(crate) fn summary(record: &PairRecord, report: &PairReport) -> String {
     for part in [streams, modules] {
         let clauses: Vec<String> = part.into_iter().map(Findings::clause).collect();
         if !clauses.is_empty() {
-            let (copied, _) = report.words();
-            sentences.push(format!("{copied} {}{}.", clauses.join("; "), report.readers()));
+            let (copied, into) = report.words();
+            let clauses = clauses.join("; ");
+            sentences.push(match record.change.as_str() {
+                "copy" => format!("{copied} {clauses}{}.", report.readers()),
+                change => format!("With {change} in the {into} run, {clauses}."),
+            });
         }
     }
     sentences.join(" ")
 }
 
-fn baselines(record: &PairRecord, baseline: &Baseline) -> String {
+fn baselines(record: &PairRecord, baseline: &Baseline, report: &PairReport) -> String {
     let PairRecord { clean, corrupted, .. } = record;
-    let says = match clean.prediction.id == corrupted.prediction.id {
+    let says = match report.is_ablation() {
+        true => format!("The clean run says {}", quoted(&clean.prediction.text)),
+        false => said(clean, corrupted),
+    };
+    let metric = metric_in_words(record, baseline);
+    let number = |value: f64| match baseline.metric.as_str() {
+        "rank" => format!("{value:.0}"),
+        _ => ticks::number(value),
+    };
+    let (high, low) = (number(baseline.clean), number(baseline.corrupted));
+    match report.is_ablation() {
+        true => format!("{says}; {metric} is {high}."),
+        false => format!("{says}; {metric} is {high} in the first and {low} in the second."),
+    }
+}
+
+fn said(clean: &PairPrompt, corrupted: &PairPrompt) -> String {
+    match clean.prediction.id == corrupted.prediction.id {
         true => format!("Both runs say {}", quoted(&clean.prediction.text)),
         false => format!(
             "The clean run says {} and the corrupted one {}",
             quoted(&clean.prediction.text),
             quoted(&corrupted.prediction.text)
         ),
-    };
-    let metric = match baseline.metric.as_str() {
+    }
+}
+
+fn metric_in_words(record: &PairRecord, baseline: &Baseline) -> String {
+    match baseline.metric.as_str() {
         "kl" => "KL from the clean run".to_owned(),
         "logit-diff" => format!(
             "the logit difference of {} and {}",
@@ -77,13 +101,7 @@ fn baselines(record: &PairRecord, baseline: &Baseline) -> String {
             format!("the logits' distance from the clean run's ({})", baseline.metric)
         }
         other => format!("the {other} of {}", quoted(&record.answer.text)),
-    };
-    let number = |value: f64| match baseline.metric.as_str() {
-        "rank" => format!("{value:.0}"),
-        _ => ticks::number(value),
-    };
-    let (high, low) = (number(baseline.clean), number(baseline.corrupted));
-    format!("{says}; {metric} is {high} in the first and {low} in the second.")
+    }
 }
 
 /// One site's grid under the first metric.
@@ -96,7 +114,9 @@ struct Findings<'a> {
 impl Findings<'_> {
     /// How far the cell's patch moves its run towards the other one.
     fn moved(&self, row: usize, column: usize) -> Option<f64> {
-        Some(self.report.moved(self.grid.recovery.get(row)?.get(column).copied().flatten()?))
+        let shown = self.report.cell(self.grid, row, column)?;
+        // An ablation may move its metric either way.
+        Some(if self.report.is_ablation() { shown.abs() } else { shown })
     }
 
     fn columns(&self) -> usize {
@@ -118,6 +138,7 @@ impl Findings<'_> {
 
     fn verb(&self) -> &'static str {
         match self.record.direction {
+            _ if self.report.is_ablation() => "moves the metric",
             Direction::Denoise => "brings back",
             Direction::Noise => "takes away",
         }
@@ -150,6 +171,14 @@ impl Findings<'_> {
             false => format!(" at {}", self.report.together()),
         };
         let percent = match 100.0 * moved {
+            _ if self.report.is_ablation() => {
+                let shown = self.report.cell(self.grid, row, column).unwrap_or(moved);
+                return format!(
+                    "{site} {verb} most{together}{}{anywhere}: by {}",
+                    self.report.places(&at),
+                    ticks::number(shown)
+                );
+            }
             little if little < 1.0 => "less than 1".to_owned(),
             percent => format!("{percent:.0}"),
         };

@@ -55,6 +55,12 @@ fn record() -> PairRecord {
         receivers: Vec::new(),
         window: 1,
         freeze_mlp: false,
+        corruption: None,
+        samples: 1,
+        align: None,
+        change: "copy".to_owned(),
+        others: [Vec::new(), Vec::new()],
+        top: Vec::new(),
         baselines: vec![Baseline { metric: "kl".to_owned(), clean: 0.0, corrupted: 4.0 }],
         grids: vec![grid("resid_post", &stream), grid("mlp_out", &module)],
         subject_curves: vec![SubjectCurve {

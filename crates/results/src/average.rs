@@ -71,4 +71,6 @@ pub struct Group {
     pub receiver: Option<String>,
     /// The metric.
     pub metric: String,
+    /// The position that the metric is read at, if not the last one.
+    pub metric_position: Option<u32>,
 }

@@ -89,6 +89,7 @@ impl<'a> Groups<'a> {
             neuron: row.neuron,
             sender: row.sender.clone(),
             receiver: row.receiver.clone(),
+            metric_position: row.metric_position,
             metric: row.metric.clone(),
             ..Group::default()
         };

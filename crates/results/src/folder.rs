@@ -11,7 +11,7 @@ use crate::differences::differences;
 use crate::entries::{
     FIGURES, PARTS, list_parts, lock, part_path, refuse_file, refuse_foreign_folder,
 };
-use crate::outputs::{Cases, Written, write_outputs};
+use crate::outputs::{Cases, Written, write_outputs, write_readings};
 use crate::part::{Part, read_cases};
 use crate::run_file::{FORMAT, FailedCase, Progress, RUN_FILE, RunFile, as_read_back};
 use crate::whole_file::remove_leftovers;
@@ -107,6 +107,10 @@ impl ResultsFolder {
         if pass >= self.passes {
             let (path, passes) = (self.path.clone(), self.passes);
             return Err(ResultsError::NoSuchPass { path, pass, passes });
+        }
+        // Before the part, which says that the pass is finished.
+        for (case, arrays) in &part.readings {
+            write_readings(&self.path, case, arrays)?;
         }
         part.write(&part_path(&self.path, pass), pass)?;
         self.finished.insert(pass);

@@ -90,7 +90,10 @@ pub use folder::ResultsFolder;
 pub use load::{Results, load};
 pub use npz::{read_npz, write_npz};
 pub use outputs::Written;
-pub use pair::{Baseline, GridAxis, PairGrid, PairPrompt, PairRecord, PairToken, SubjectCurve};
+pub use pair::{
+    Baseline, GridAxis, PairGrid, PairPrompt, PairRecord, PairToken, SubjectCurve, TopToken,
+    TopTokens,
+};
 pub use part::Part;
 pub use rome::{NamedArrays, Scores, file_name, npz_arrays, npz_path};
 pub use row::Row;

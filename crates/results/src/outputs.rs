@@ -14,7 +14,7 @@ use crate::npz::npz_bytes;
 use crate::part::{Part, read_cases};
 use crate::rome::{CASES, Scores, file_name, npz_arrays, npz_path};
 use crate::table::write_table_in_pieces;
-use crate::{ResultsError, Row, whole_file};
+use crate::{Array, ResultsError, Row, whole_file};
 
 /// The table's name in a results folder.
 pub(crate) const CELLS: &str = "cells.parquet";
@@ -168,6 +168,10 @@ fn write_cases(
             whole_file::replace_with_bytes(&path, &npz_bytes(&path, &arrays)?)?;
             written.files.push(path);
         }
+        let readings = readings_path(folder, &case.name);
+        if readings.exists() {
+            written.files.push(readings);
+        }
         if !case.extra.is_null() {
             let path = below.join(format!("{}.json", file_name(&case.name)));
             whole_file::replace_with_bytes(&path, &json_bytes(&path, &case.extra)?)?;
@@ -186,4 +190,23 @@ fn json_bytes(path: &Path, value: &Value) -> Result<Vec<u8>, ResultsError> {
         .map_err(|error| ResultsError::writing(path, error.into()))?;
     bytes.push(b'\n');
     Ok(bytes)
+}
+
+/// The arrays that were read of a case's runs.
+fn readings_path(folder: &Path, case: &str) -> PathBuf {
+    folder.join(CASES).join(format!("{}_readings.npz", file_name(case)))
+}
+
+/// Writes the arrays that were read of a case's runs.
+pub(crate) fn write_readings(
+    folder: &Path,
+    case: &str,
+    arrays: &[(String, Array)],
+) -> Result<(), ResultsError> {
+    let below = folder.join(CASES);
+    fs::create_dir_all(&below).map_err(|source| ResultsError::writing(&below, source))?;
+    let path = readings_path(folder, case);
+    let arrays: Vec<(&str, Array)> =
+        arrays.iter().map(|(name, array)| (name.as_str(), array.clone())).collect();
+    whole_file::write_whole(&path, &npz_bytes(&path, &arrays)?)
 }

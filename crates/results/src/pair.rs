@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tracewright_ir::{Direction, Tokens};
 
 use crate::case::CaseRecord;
@@ -13,8 +14,20 @@ use crate::case::CaseRecord;
 pub struct PairRecord {
     /// The clean prompt.
     pub clean: PairPrompt,
-    /// The corrupted prompt.
+    /// The corrupted prompt; the clean one where its embeddings are corrupted, and of several the first.
     pub corrupted: PairPrompt,
+    /// What corrupts the clean prompt's embeddings, in words; null for another prompt.
+    #[serde(default)]
+    pub corruption: Option<String>,
+    /// How many corrupted runs there are.
+    #[serde(default = "one")]
+    pub samples: usize,
+    /// How positions of prompts of different lengths correspond; null where they have as many tokens.
+    #[serde(default)]
+    pub align: Option<String>,
+    /// What is done at a cell's place: `copy`, `zero`, `scale=2`.
+    #[serde(default = "copy")]
+    pub change: String,
     /// Which way values were copied.
     pub direction: Direction,
     /// The subject's tokens, half open; the same positions in both prompts.
@@ -25,6 +38,9 @@ pub struct PairRecord {
     pub answer: PairToken,
     /// The token that the answer is compared with; if not given, what the corrupted run says.
     pub distractor: PairToken,
+    /// Further answers, and further distractors.
+    #[serde(default)]
+    pub others: [Vec<PairToken>; 2],
     /// The axes of the grids among `layer`, `position`, `head`, `neuron` and `src_position`.
     pub per: Vec<String>,
     /// The positions that were patched: one after the other where they are an axis, otherwise
@@ -46,6 +62,45 @@ pub struct PairRecord {
     /// How much each layer recovers at the subject's last token (or at all patched positions
     /// together), for each grid that has layers and this token.
     pub subject_curves: Vec<SubjectCurve>,
+    /// The likeliest tokens of the clean run, the corrupted ones, and each cell's runs, in the order of the
+    /// grids; empty unless they were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub top: Vec<TopTokens>,
+}
+
+fn one() -> usize {
+    1
+}
+
+fn copy() -> String {
+    "copy".to_owned()
+}
+
+/// The likeliest next tokens of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TopTokens {
+    /// `clean`, `corrupted`, or `cell`.
+    pub run: String,
+    /// Which of the corrupted runs.
+    pub sample: usize,
+    /// The cell's place on each axis.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub at: Value,
+    /// The tokens, the likeliest first.
+    pub tokens: Vec<TopToken>,
+}
+
+/// One of the likeliest next tokens.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TopToken {
+    /// Its text.
+    pub text: String,
+    /// Its id.
+    pub id: u32,
+    /// Its logit.
+    pub logit: f32,
+    /// Its probability.
+    pub prob: f32,
 }
 
 /// One prompt of a pair.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::case::CaseRecord;
 use crate::table_read::read_metadata;
-use crate::{ResultsError, Row, read_table, write_table};
+use crate::{Array, ResultsError, Row, read_table, write_table};
 
 /// What one pass has found. A case that is spread over several passes is in each of their parts,
 /// with the rows that the pass computed.
@@ -17,6 +17,8 @@ pub struct Part {
     pub cases: Vec<CaseRecord>,
     /// Their cells, in the pass's order; `case` is the name of one of `cases`.
     pub rows: Vec<Row>,
+    /// Arrays that were read, by case: written once, beside the part, to `cases/NAME_readings.npz`.
+    pub readings: Vec<(String, Vec<(String, Array)>)>,
 }
 
 /// The part's metadata string, as JSON. The number keeps a part that was copied to another
@@ -57,7 +59,7 @@ impl Part {
     pub fn read(path: &Path, pass: usize) -> Result<Self, ResultsError> {
         let (rows, json) = read_table(path)?;
         let cases = cases_of(path, pass, &json)?;
-        Ok(Self { cases, rows })
+        Ok(Self { cases, rows, readings: Vec::new() })
     }
 }
 

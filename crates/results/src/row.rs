@@ -35,6 +35,8 @@ pub struct Row {
     pub receiver: Option<String>,
     /// The metric, spelled like the flag.
     pub metric: String,
+    /// The position that the metric is read at; null for the last one, or a mean over several.
+    pub metric_position: Option<u32>,
     /// The metric of the patched runs, averaged over noise samples.
     pub value: Option<f64>,
     /// The metric of the clean run.

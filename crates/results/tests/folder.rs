@@ -78,7 +78,7 @@ fn part(name: &str) -> Part {
     }
     // Another metric of the same sweep isn't in ROME's files.
     rows.push(Row { metric: "kl".into(), value: Some(9.0), ..rows[0].clone() });
-    Part { cases: vec![case(name)], rows }
+    Part { cases: vec![case(name)], rows, ..Part::default() }
 }
 
 fn all_files(dir: &Path) -> Vec<(String, Vec<u8>)> {
@@ -266,7 +266,7 @@ fn a_golden_made_again_from_rows_is_the_golden() {
     let dir = tempfile::tempdir().unwrap();
     let (case, rows) = from_golden(&theirs);
     let mut folder = open(dir.path(), 1).unwrap();
-    folder.commit(0, &Part { cases: vec![case], rows }).unwrap();
+    folder.commit(0, &Part { cases: vec![case], rows, ..Part::default() }).unwrap();
     folder.finish(&json!(null)).unwrap();
     assert_eq!(read_npz(&dir.path().join("cases/knowledge_0_mlp.npz")).unwrap(), theirs);
 }
@@ -316,7 +316,7 @@ fn a_case_answered_wrongly_holds_correct_prediction_alone() {
     let dir = tempfile::tempdir().unwrap();
     let mut folder = open(dir.path(), 1).unwrap();
     let wrong = CaseRecord { correct_prediction: false, ..case("2") };
-    folder.commit(0, &Part { cases: vec![wrong], rows: Vec::new() }).unwrap();
+    folder.commit(0, &Part { cases: vec![wrong], ..Part::default() }).unwrap();
     folder.finish(&json!(null)).unwrap();
     let arrays = read_npz(&dir.path().join("cases/knowledge_2.npz")).unwrap();
     assert_eq!(arrays, [("correct_prediction".to_owned(), Array::scalar(false))]);
@@ -330,6 +330,7 @@ fn a_case_spread_over_passes_is_put_together_and_not_before() {
     let half = |range: std::ops::Range<usize>| Part {
         cases: whole.cases.clone(),
         rows: whole.rows[range].to_vec(),
+        ..Part::default()
     };
     folder.commit(0, &half(0..9)).unwrap();
     let written = folder.finish(&json!(null)).unwrap();
@@ -360,7 +361,7 @@ fn no_name_of_a_case_leads_out_of_the_folder_or_meets_another() {
     let mut folder = open(dir.path(), 1).unwrap();
     let mut all = Part::default();
     for name in ["../../x", "a/b", "a%2Fb", "0", "0_mlp", "", "日本", &"long".repeat(99)] {
-        let Part { cases, rows } = part(name);
+        let Part { cases, rows, .. } = part(name);
         all.cases.extend(cases);
         all.rows.extend(rows);
     }
@@ -500,7 +501,7 @@ fn a_damaged_run_file_is_an_error_that_says_what_to_do() {
 fn a_part_must_have_the_cases_of_its_rows_and_a_number_of_the_sweep() {
     let dir = tempfile::tempdir().unwrap();
     let mut folder = open(dir.path(), 1).unwrap();
-    let stray = Part { cases: Vec::new(), rows: part("0").rows };
+    let stray = Part { rows: part("0").rows, ..Part::default() };
     assert!(matches!(folder.commit(0, &stray).unwrap_err(), ResultsError::Unwritable { .. }));
     let error = folder.commit(1, &part("0")).unwrap_err();
     assert!(matches!(error, ResultsError::NoSuchPass { pass: 1, passes: 1, .. }));

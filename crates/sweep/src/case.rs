@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tracewright_corruption::{CorruptionError, subject_range};
 use tracewright_ir::Tokens;
@@ -11,7 +12,8 @@ use crate::error::SweepError;
 use crate::warning::Warning;
 
 /// A prompt to trace.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct Case {
     /// Names the case's rows and files; a fact's id.
     pub name: String,
@@ -20,8 +22,10 @@ pub struct Case {
     /// What the prompt is about; noise goes to its tokens.
     pub subject: String,
     /// What the model should say; where it says something else, the case isn't traced.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub expected: Option<String>,
     /// What is measured, if not what the model says.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
 }
 

@@ -74,7 +74,83 @@ pub enum SweepError {
     #[error(
         "the site '{site}' has no {axis}s to be patched one by one: leave {axis} out of --per, or give sites that have them with --site (heads: z, q, k, v, pattern; neurons: mlp_post; src_positions: scores, pattern)"
     )]
-    NoAxis { site: &'static str, axis: &'static str },
+    NoAxis { site: String, axis: &'static str },
+    /// A sweep file that isn't one.
+    #[error("the sweep file '{}' isn't one: {problem}", path.display())]
+    BadSweepFile { path: PathBuf, problem: String },
+    /// An experiment that TOML can't hold.
+    #[error("the experiment can't be written as TOML: {problem}")]
+    UnwritableFile { problem: String },
+    /// Indices that aren't a selection.
+    #[error(
+        "'{given}' selects nothing: write indices as 3, 0-3,7 or, for all others, not 6,9 (counted from 0)"
+    )]
+    UnknownIndices { given: String },
+    /// Indices past an axis' end, or none.
+    #[error("the {axis}s {given} aren't there: the model has {len}, 0 to {}", len.saturating_sub(1))]
+    NoSuchIndex { axis: &'static str, given: String, len: usize },
+    /// An operation that there isn't.
+    #[error(
+        "there is no change '{given}': use copy, zero, mean, scale=2, constant=0.5, interpolate=0.5, or with an array of an npz or safetensors file set=FILE:KEY, add=FILE:KEY, add=-2*FILE:KEY, project-out=FILE:KEY, project-in=FILE:KEY, along=FILE:KEY"
+    )]
+    UnknownChange { given: String },
+    /// An array of a file that doesn't fit its place.
+    #[error(
+        "the array of '{file}' has the shape {given:?}, which doesn't fit {site}: it takes {expected:?}, or the last axes of that"
+    )]
+    VectorShape { file: String, given: Vec<usize>, site: String, expected: Vec<usize> },
+    /// An array that isn't in its file.
+    #[error("'{}' has no array '{key}': it has {}", path.display(), known.join(", "))]
+    NoArray { path: PathBuf, key: String, known: Vec<String> },
+    /// An array that isn't numbers.
+    #[error("the array '{key}' of '{}' isn't one of finite real numbers", path.display())]
+    NoNumbers { path: PathBuf, key: String },
+    /// A dataset that isn't one.
+    #[error("the dataset '{}' {problem}", path.display())]
+    BadDataset { path: PathBuf, problem: String },
+    /// A dataset that is missing, or not asked for.
+    #[error("{what} needs a dataset, and only it takes one: give its file")]
+    NoDataset { what: &'static str },
+    /// Too few prompts of a length.
+    #[error(
+        "'{}' has {found} other prompts of {tokens} tokens, and {needed} samples are asked for: give fewer samples or another file", path.display()
+    )]
+    TooFewPrompts { path: PathBuf, needed: usize, found: usize, tokens: usize },
+    /// A prompt of a dataset that a grouping can't place.
+    #[error("the prompt '{prompt}' has no {what}, which the means are grouped by")]
+    PromptLacks { prompt: String, what: &'static str },
+    /// A mean that the dataset hasn't got.
+    #[error(
+        "the dataset has no mean of '{site}' for position {position}: none of its prompts has the {by} '{key}'"
+    )]
+    NoMean { by: &'static str, key: String, site: String, position: usize },
+    /// A mean of scores or patterns.
+    #[error(
+        "'{site}' has a number for each key, of which there is no mean over a dataset: give another site"
+    )]
+    NoMeanOfCells { site: String },
+    /// Nothing to corrupt with.
+    #[error(
+        "nothing is copied from: give a corrupted prompt, noise, or another corruption; or a change that reads no other run, such as zero"
+    )]
+    NoCorruption,
+    /// A corruption of a subject that isn't known.
+    #[error("{corruption} changes the subject's tokens: give the subject, or say where with `on`")]
+    NoSubject { corruption: String },
+    /// Scores or patterns of prompts of different lengths.
+    #[error(
+        "'{site}' has a number for each key, so it can't be copied between prompts whose positions differ: give prompts with as many tokens"
+    )]
+    CellsOfUnequal { site: String },
+    /// A whole answer after prompts of different lengths.
+    #[error("an answer of several tokens as a product takes prompts with as many tokens")]
+    ProductOfUnequal,
+    /// Metrics at positions of prompts of different lengths.
+    #[error("metrics at other positions than the last take prompts with as many tokens")]
+    MeasuresOfUnequal,
+    /// Another operation along a path.
+    #[error("senders send the other run's values: the change '{change}' isn't for paths")]
+    PathsChange { change: String },
     /// A receiver that there isn't.
     #[error(
         "there is no receiver '{given}': give q, k or v of a head (q@6.5) or layer (q@6), mlp_in@8, attn_in@8, resid_pre@8, resid_mid@8, resid_post@8 or logits"
@@ -108,7 +184,7 @@ pub enum SweepError {
     NoWindow { given: usize },
     /// Positions that aren't a selection.
     #[error(
-        "there are no positions '{given}': use all, each, subject, subject-last, last, a range such as 3-5 or a number such as 3 (counted from 0)"
+        "there are no positions '{given}': use all, each, subject, subject-last, last, last-1, a number such as 3 (counted from 0), a range such as 3-5 or 3:last-1, a role such as first_subsequent or further, or all others: not subject"
     )]
     UnknownPositions { given: String },
     /// Positions past the prompt's end.
@@ -129,6 +205,11 @@ pub enum SweepError {
         "several --positions are patched one by one, but position isn't an axis: give --per layer,position, or a single selection such as 3-5"
     )]
     SeveralWithoutAxis,
+    /// More values read than fit in memory.
+    #[error(
+        "{numbers} numbers would be read, and at most {most} are possible: read fewer sites, or of fewer cells"
+    )]
+    TooMuchRead { numbers: usize, most: usize },
     /// A pair with more cells than can be kept track of.
     #[error(
         "this pair takes {forwards} forward passes, and at most {most} are possible: give fewer sites or positions"

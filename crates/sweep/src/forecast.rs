@@ -8,8 +8,7 @@ use tracewright_models::Checkpoint;
 
 use crate::case::Case;
 use crate::error::SweepError;
-use crate::experiment::ready;
-use crate::pair::{self, Answers, Pair, PairSettings};
+use crate::pair::{Numbers, Pair, PairSettings, Ready, ready_pairs};
 use crate::settings::Settings;
 use crate::{trace, traces};
 
@@ -78,20 +77,13 @@ impl Forecast {
         pairs: Vec<Pair>,
         memory: u64,
     ) -> Result<Self, SweepError> {
-        settings.check()?;
         let architecture = checkpoint.architecture();
-        let fed = ready(
-            pairs,
-            |pair| &pair.name,
-            |pair: Pair| {
-                let fed = pair.feed(checkpoint.tokenizer())?;
-                pair::pair_sweep(&fed, &Answers::stand_ins(&fed), architecture, settings)?;
-                Ok(fed)
-            },
-        )?;
-        let sweep =
-            |fed: &_| pair::pair_sweep(fed, &Answers::stand_ins(fed), architecture, settings);
-        Self::of(fed.iter().map(sweep), architecture, memory)
+        let settings = settings.clone().resolved(architecture)?;
+        let numbers = Numbers::stand_ins(&settings, architecture)?;
+        let tokenizer = checkpoint.tokenizer();
+        let ready = ready_pairs(tokenizer, architecture, &settings, &numbers, pairs)?;
+        let sweep = |ready: &Ready| ready.rehearsal(architecture, &settings, &numbers);
+        Self::of(ready.iter().map(sweep), architecture, memory)
     }
 
     /// One sweep is in memory at a time: those of many facts on a large model take gigabytes.

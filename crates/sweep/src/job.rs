@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -109,7 +109,7 @@ impl<'a> Job<'a> {
     }
 
     /// Runs every case that the folder hasn't got yet and makes the folder's tables from the
-    /// parts. A case that fails is recorded with its reason, and the others go on.
+    /// parts; `loaded` is how long it took to load the model, for the record. A case that fails is recorded with its reason, and the others go on.
     ///
     /// # Errors
     ///
@@ -119,7 +119,7 @@ impl<'a> Job<'a> {
         &self,
         folder: &Path,
         environment: &Value,
-        execution: &Execution,
+        (execution, loaded): (&Execution, Duration),
         events: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
     ) -> Result<Done, SweepError> {
         let started = Instant::now();
@@ -151,7 +151,14 @@ impl<'a> Job<'a> {
             _ => {
                 let Cost { forwards, rows, flops } = total(&folder.cases()?);
                 let seconds = started.elapsed().as_secs_f64();
-                json!({ "forwards": forwards, "rows": rows, "flops": flops, "seconds": seconds })
+                json!({
+                    "forwards": forwards,
+                    "rows": rows,
+                    "flops": flops,
+                    "seconds": seconds,
+                    "load_seconds": loaded.as_secs_f64(),
+                    "peak_bytes": peak_bytes(),
+                })
             }
         };
         let written = folder.finish(&cost)?;
@@ -186,11 +193,19 @@ impl<'a> Job<'a> {
         match self.experiment.part(case, execution, progress) {
             Err(SweepError::Engine(error @ EngineError::NotFinite { .. })) => {
                 let case = CaseRecord::failed(name, error.to_string());
-                Ok(Part { cases: vec![case], rows: Vec::new() })
+                Ok(Part { cases: vec![case], ..Part::default() })
             }
             outcome => outcome,
         }
     }
+}
+
+/// The most memory that the process has had, where the system tells.
+fn peak_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib << 10)
 }
 
 /// What all cases took together, whichever start computed them.

@@ -34,9 +34,11 @@
 //! ```
 
 mod case;
+mod dataset;
 mod error;
 mod experiment;
 mod facts;
+mod file;
 mod forecast;
 mod job;
 mod noise;
@@ -51,12 +53,14 @@ mod words;
 pub use case::{Case, Fed};
 pub use error::SweepError;
 pub use facts::{Fact, Facts};
+pub use file::{PairCommand, PairFile, SweepFile, TraceCommand, TraceFile};
 pub use forecast::Forecast;
 pub use job::{Done, Event, Job};
 pub use noise::resolve as resolve_noise;
 pub use pair::{
-    Answers, FedPair, Pair, PairMetric, PairSettings, Paths, Per, Positions, Receiver, pair_sweep,
-    patch_pair,
+    Align, AnswerTokens, Answers, By, Change, Corrupted, Corruption, End, FedPair, Grouping,
+    Indices, MeanOf, Pair, PairMetric, PairSettings, Pairs, Paths, Per, Positions, Receiver,
+    Target, Vector,
 };
 pub use settings::{Kind, Settings, SeverNoise};
 pub use trace::{sweep as trace_sweep, trace};

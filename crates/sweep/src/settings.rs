@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tracewright_corruption::NoiseRule;
 use tracewright_ir::{Component, window};
@@ -12,7 +13,9 @@ use crate::warning::Warning;
 use crate::words::{each_once, no_twins, word};
 
 /// What a trace restores.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// The residual stream after one layer.
@@ -67,7 +70,8 @@ impl FromStr for Kind {
 const MOST_LAYERS: usize = 10_000;
 
 /// How to trace; the defaults are those of ROME's code.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// What is restored, in this order.
     pub kinds: Vec<Kind>,
@@ -76,6 +80,7 @@ pub struct Settings {
     /// Corrupted runs, each with its own noise.
     pub samples: usize,
     /// The noise on the subject's embeddings.
+    #[schemars(with = "String")]
     pub noise: NoiseRule,
     /// The noise replaces the embeddings instead of being added. As in ROME's code the corrupted
     /// score is measured with added noise all the same.
@@ -91,7 +96,7 @@ pub struct Settings {
 }
 
 /// Which noise a severed run has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SeverNoise {
     /// That of the run whose values are held.

@@ -22,6 +22,7 @@ use tracewright_results::{CaseRecord, KindGrid, Part};
 use crate::case::Fed;
 use crate::error::SweepError;
 use crate::experiment::execute;
+use crate::pair::Reported;
 use crate::scores::{Prompt, Scores};
 use crate::settings::{Kind, Settings, SeverNoise};
 
@@ -226,18 +227,19 @@ pub fn trace(
     let predicted = Cost::of_forwards(model.architecture(), 1, fed.tokens.len(), 1);
     if !case.correct_prediction {
         case.cost = json!(predicted);
-        return Ok(Part { cases: vec![case], rows: Vec::new() });
+        return Ok(Part { cases: vec![case], ..Part::default() });
     }
     let sweep = sweep(fed, answer, model.architecture(), settings, noise)?;
     let outcome = execute(model, &sweep.request, execution, progress)?;
-    let scores = Scores::new(&sweep, &outcome, 0);
+    let prob = Reported::only("prob");
+    let scores = Scores::new(&sweep, &outcome, &prob);
     let prompt = Prompt { case: &fed.case.name, tokens: &fed.tokens.texts, subject: &fed.subject };
-    (case.high_score, case.low_score) = (scores.clean.mean, scores.corrupted.mean);
+    (case.high_score, case.low_score) = (scores.clean, scores.corrupted);
     let rows = sweep.cells.iter().map(|cell| scores.row(cell, &prompt)).collect();
     let mut cost = outcome.cost;
     cost += predicted;
     case.cost = json!(cost);
-    Ok(Part { cases: vec![case], rows })
+    Ok(Part { cases: vec![case], rows, ..Part::default() })
 }
 
 /// The files that a case's trace makes.

@@ -1,5 +1,10 @@
 //! Words of flags and lists of them.
 
+use std::fmt;
+
+use schemars::{Schema, SchemaGenerator, json_schema};
+use serde::Deserializer;
+use serde::de::{SeqAccess, Visitor};
 use tracewright_ir::nearest;
 
 use crate::error::SweepError;
@@ -29,4 +34,36 @@ pub(crate) fn each_once<T: PartialEq>(list: &[T]) -> bool {
 /// True for a list that holds nothing twice.
 pub(crate) fn no_twins<T: PartialEq>(list: &[T]) -> bool {
     list.iter().enumerate().all(|(index, one)| !list[..index].contains(one))
+}
+
+/// A list, or its only element by itself.
+pub(crate) fn one_or_many<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    struct Words;
+    impl<'de> Visitor<'de> for Words {
+        type Value = Vec<String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a text or a list of texts")
+        }
+
+        fn visit_str<E>(self, word: &str) -> Result<Self::Value, E> {
+            Ok(vec![word.to_owned()])
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut words = Vec::new();
+            while let Some(word) = list.next_element()? {
+                words.push(word);
+            }
+            Ok(words)
+        }
+    }
+    from.deserialize_any(Words)
+}
+
+/// What [`one_or_many`] takes.
+pub(crate) fn one_or_many_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "oneOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }]
+    })
 }

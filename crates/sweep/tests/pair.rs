@@ -1,12 +1,10 @@
 //! Patching between two prompts of the built-in model.
 
 use tracewright_engine::{Execution, silent};
-use tracewright_ir::{Component, Direction, Metric, Site, Sweep};
+use tracewright_ir::{Component, Direction, Metric, Sweep};
 use tracewright_models::{Checkpoint, DeviceName, Model};
 use tracewright_results::{Part, Row};
-use tracewright_sweep::{
-    FedPair, Pair, PairMetric, PairSettings, Per, Positions, SweepError, pair_sweep, patch_pair,
-};
+use tracewright_sweep::{End, Pair, PairMetric, PairSettings, Pairs, Per, Positions, SweepError};
 
 fn model() -> Model {
     let checkpoint = Checkpoint::built_in().expect("the built-in model");
@@ -14,36 +12,33 @@ fn model() -> Model {
 }
 
 /// France and Poland: five tokens, of which the fourth differs.
-fn capitals(model: &Model) -> FedPair {
-    let pair = Pair::built_in().swap_remove(0);
-    pair.feed(&model.tokenizer).expect("equally many tokens")
+fn capitals() -> Pair {
+    Pair::built_in().swap_remove(0)
+}
+
+/// A pair under some settings.
+fn fed<'a>(model: &'a Model, settings: &PairSettings, pair: Pair) -> Pairs<'a> {
+    Pairs::new(model, settings.clone(), vec![pair]).expect("it can be patched")
 }
 
 fn sweep(model: &Model, settings: &PairSettings) -> Sweep {
-    let fed = capitals(model);
-    let answers = fed.answers(model).expect("answers");
-    pair_sweep(&fed, &answers, model.architecture(), settings).expect("a sweep")
+    fed(model, settings, capitals()).sweep(0).expect("a sweep")
 }
 
 fn part(model: &Model, settings: &PairSettings) -> Part {
-    patch_pair(&capitals(model), model, settings, &Execution::default(), &mut silent)
-        .expect("a part")
-}
-
-fn everywhere(component: Component) -> Site {
-    Site { component, layer: None }
+    let pairs = fed(model, settings, capitals());
+    pairs.patch(0, &Execution::default(), &mut silent).expect("a part")
 }
 
 /// All positions together, under every metric.
 fn together(sites: &[Component], direction: Direction) -> PairSettings {
     PairSettings {
-        sites: sites.iter().copied().map(everywhere).collect(),
-        window: 1,
-        paths: None,
+        sites: sites.iter().map(|site| (*site).into()).collect(),
         per: vec![Per::Layer],
         positions: vec![Positions::All],
         metrics: PairMetric::ALL.to_vec(),
         direction,
+        ..PairSettings::default()
     }
 }
 
@@ -61,8 +56,8 @@ fn changes(sweep: &Sweep) -> Vec<String> {
 fn denoising_copies_clean_values_into_the_corrupted_run_cell_by_cell() {
     let model = model();
     let settings = PairSettings {
-        sites: [Component::ResidPost, Component::MlpOut].map(everywhere).to_vec(),
-        positions: vec![Positions::Last, Positions::Subject],
+        sites: ["resid_post", "mlp_out"].map(Into::into).to_vec(),
+        positions: vec![Positions::LAST, Positions::Subject],
         ..PairSettings::default()
     };
     let changes = changes(&sweep(&model, &settings));
@@ -78,7 +73,7 @@ fn noising_goes_the_other_way_and_what_is_no_axis_is_patched_together() {
     let settings = PairSettings {
         direction: Direction::Noise,
         per: vec![Per::Position],
-        positions: vec![Positions::Range(1, 2)],
+        positions: vec![Positions::Range(End::FromStart(1), End::FromStart(2))],
         ..PairSettings::default()
     };
     let sweep = sweep(&model, &settings);
@@ -98,8 +93,9 @@ fn the_whole_stream_of_one_layer_carries_the_other_runs_answer() {
     let stream = [Component::ResidPre, Component::ResidPost];
     for (direction, expected) in [(Direction::Denoise, 1.0), (Direction::Noise, 0.0)] {
         let part = part(&model, &together(&stream, direction));
-        assert_eq!(part.rows.len(), 10 * 2 * 12);
-        for row in &part.rows {
+        assert_eq!(part.rows.len(), 11 * 2 * 12);
+        // Both countries' capitals are among the five likeliest tokens of either run.
+        for row in part.rows.iter().filter(|row| row.metric != "topk-acc") {
             let recovery = row.recovery.expect("the runs differ");
             // f32 sums in another order, of a difference of at least 0.6.
             assert!((recovery - expected).abs() < 1e-4, "{row:?}");
@@ -111,7 +107,7 @@ fn the_whole_stream_of_one_layer_carries_the_other_runs_answer() {
 #[test]
 fn the_stream_before_a_layer_is_the_one_after_the_layer_below() {
     let model = model();
-    let sites = [Component::ResidPre, Component::ResidPost].map(everywhere).to_vec();
+    let sites = ["resid_pre", "resid_post"].map(Into::into).to_vec();
     let rows = part(&model, &PairSettings { sites, ..PairSettings::default() }).rows;
     let (pre, post) = rows.split_at(60);
     let same = |(pre, post): (&Row, &Row)| {
@@ -154,37 +150,40 @@ fn a_record_holds_both_prompts_and_the_subjects_curve() {
 #[test]
 fn a_subject_that_is_not_given_is_where_the_prompts_differ() {
     let model = model();
-    let fed = capitals(&model);
-    assert_eq!((fed.subject.clone(), fed.subject_text().as_str()), (3..4, "France"));
+    let default = PairSettings::default();
+    let pairs = fed(&model, &default, capitals());
+    let fed_capitals = pairs.fed(0);
+    assert_eq!(
+        (fed_capitals.subject.clone(), fed_capitals.subject_text().as_str()),
+        (3..4, "France")
+    );
     // Each of these characters is several tokens.
     let [clean, corrupted] = ["In 東京 it is", "In 大阪 it is"].map(str::to_owned);
-    let pair = Pair { clean, corrupted, ..Pair::default() };
-    let fed = pair.feed(&model.tokenizer).expect("equally many tokens");
-    assert_eq!(fed.subject_text(), "東京");
+    let pair = Pair { clean, corrupted: vec![corrupted], ..Pair::default() };
+    assert_eq!(fed(&model, &default, pair).fed(0).subject_text(), "東京");
 }
 
 #[test]
 fn the_built_in_model_answers_both_prompts_of_each_built_in_pair() {
     let model = model();
     let answers = |pair: Pair| {
-        let fed = pair.feed(&model.tokenizer).expect("equally many tokens");
-        let answers = fed.answers(&model).expect("answers");
-        [fed.subject_text(), answers.clean.text, answers.corrupted.text]
+        let pairs = fed(&model, &PairSettings::default(), pair);
+        let answers = pairs.fed(0).answers(&model).expect("answers");
+        [pairs.fed(0).subject_text(), answers.clean.text, answers.corrupted.text]
     };
     let answers: Vec<[String; 3]> = Pair::built_in().into_iter().map(answers).collect();
-    let expected = [["France", " Paris", " Warsaw"], ["Steve Jobs", " Apple", " Microsoft"]];
+    let expected = [["France", " Paris", " Warsaw"], ["Space Needle", " Seattle", " Moscow"]];
     assert_eq!(answers, expected);
 }
 
 #[test]
 fn a_logit_difference_of_a_token_to_itself_is_refused() {
     let model = model();
-    let token = Some("Paris".to_owned());
-    let pair = Pair { answer: token.clone(), distractor: token, ..Pair::built_in().swap_remove(0) };
-    let fed = pair.feed(&model.tokenizer).expect("equally many tokens");
+    let token = vec!["Paris".to_owned()];
+    let pair = Pair { answer: token.clone(), distractor: token, ..capitals() };
     let patch = |metric| {
         let settings = PairSettings { metrics: vec![metric], ..PairSettings::default() };
-        patch_pair(&fed, &model, &settings, &Execution::default(), &mut silent)
+        Pairs::new(&model, settings, vec![pair.clone()])
     };
     assert!(matches!(patch(PairMetric::LogitDiff), Err(SweepError::SameAnswers { .. })));
     assert!(patch(PairMetric::Prob).is_ok());

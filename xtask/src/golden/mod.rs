@@ -20,6 +20,7 @@ mod rome;
 mod sites;
 mod table;
 mod tiny;
+mod transformer_lens;
 
 pub use interventions::interventions;
 pub use pairs::pairs;
@@ -31,6 +32,7 @@ pub use rome::{embedding_deviation, rome};
 pub use sites::sites;
 pub use table::table;
 pub use tiny::tiny;
+pub use transformer_lens::transformer_lens;
 
 /// How many cells of the pairs' heatmaps are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +68,7 @@ fn on(cells: Cells, device: DeviceName) -> Result<Vec<Quantity>> {
     quantities.extend(pairs(&model, cells)?);
     quantities.extend(protocol(&model)?);
     quantities.extend(paths(&model)?);
+    quantities.extend(transformer_lens(&model, cells)?);
     quantities.push(embedding_deviation(&model)?);
     quantities.extend(rome(&model)?);
     Ok(quantities)

@@ -9,15 +9,12 @@ use super::quantity::{Quantity, largest};
 use super::{Cells, execute};
 
 /// Of the largest absolute clean logit: f32 sums in another order, through twelve layers.
-const LOGITS: f64 = 1e-4;
+pub(super) const LOGITS: f64 = 1e-4;
 /// A probability has its own size.
 const PROB: f64 = 2e-5;
 
-/// The layer and the step of `neurons_layer3_last_every7th`.
-const NEURONS: (usize, usize) = (3, 7);
-
 /// The heatmaps of the golden files and the axes of each, without the metrics.
-const HEATMAPS: [(&str, Component, &[Axis]); 9] = {
+const HEATMAPS: [Heatmap; 9] = {
     use {Axis as A, Component as C};
     [
         ("resid_post", C::ResidPost, &[A::Position, A::Layer]),
@@ -28,24 +25,34 @@ const HEATMAPS: [(&str, Component, &[Axis]); 9] = {
         ("mlp_out_all_positions", C::MlpOut, &[A::Layer]),
         ("z_head_all_positions", C::Z, &[A::Layer, A::Head]),
         ("z_head_by_position", C::Z, &[A::Layer, A::Head, A::Position]),
-        ("neurons_layer3_last_every7th", C::MlpPost, &[A::Neuron]),
+        ("neurons_layer3_last_every7th", C::MlpPost, &[A::Neuron { layer: Some(3), step: 7 }]),
     ]
 };
 
+/// An array of a golden file, the component that is patched, and the array's axes.
+pub(super) type Heatmap = (&'static str, Component, &'static [Axis]);
+
 #[derive(Clone, Copy)]
-enum Axis {
+pub(super) enum Axis {
+    /// The destination, of patterns.
     Position,
+    SrcPosition,
     Layer,
     Head,
-    Neuron,
+    /// At the last position, every `step`th one; the layer where that isn't an axis before.
+    Neuron {
+        layer: Option<usize>,
+        step: usize,
+    },
 }
 
 /// One cell of a heatmap.
-struct Cell {
+pub(super) struct Cell {
     /// Its heatmap and its place there, for the table.
-    name: String,
-    run: RunId,
-    golden: Vec<f64>,
+    pub(super) name: String,
+    pub(super) run: RunId,
+    /// Every metric.
+    pub(super) golden: Vec<f64>,
 }
 
 /// Every metric of every heatmap, a quantity for each file and metric, and one for the tokens.
@@ -81,14 +88,13 @@ fn file(model: &Model, golden: &GoldenFile, which: Cells) -> Result<Vec<Quantity
     };
     let mut cells =
         vec![baseline("clean_metrics", clean)?, baseline("corrupted_metrics", corrupted)?];
-    let step = if which == Cells::All { 1 } else { 7 };
     for heatmap in HEATMAPS {
-        cells.extend(patches(golden, heatmap, step, &mut request, base, source)?);
+        cells.extend(patches(golden, heatmap, which, &mut request, base, source)?);
     }
     request.measured = cells.iter().map(|cell| cell.run).collect();
     let outcome = execute(model, &request)?;
 
-    let mut quantities = vec![tokens(model, golden)?];
+    let mut quantities = vec![tokens(model, golden, "pair")?];
     for (index, (measure, ours)) in request.measures.iter().zip(&outcome.values).enumerate() {
         let metric = measure.metric.name();
         let name = format!("pair {} {metric}", golden.name);
@@ -135,9 +141,9 @@ fn metrics(golden: &GoldenFile, clean: RunId) -> Result<Vec<Metric>> {
 }
 
 /// Our tokens of the prompts and answers.
-fn tokens(model: &Model, golden: &GoldenFile) -> Result<Quantity> {
+pub(super) fn tokens(model: &Model, golden: &GoldenFile, group: &str) -> Result<Quantity> {
     let [clean, corrupted, answer, distractor, _] = texts(golden)?;
-    let mut quantity = Quantity::new(format!("pair {} tokens", golden.name), 0.0);
+    let mut quantity = Quantity::new(format!("{group} {} tokens", golden.name), 0.0);
     for (key, text) in [("clean_ids", clean), ("corrupted_ids", corrupted)] {
         quantity.equal(key, &model.tokenizer.prompt(text)?.ids, &golden.integers(key)?);
     }
@@ -147,21 +153,25 @@ fn tokens(model: &Model, golden: &GoldenFile) -> Result<Quantity> {
     Ok(quantity)
 }
 
-/// Adds a variant for every `step`th cell of a heatmap.
-fn patches(
+/// Adds a variant for each cell of a heatmap that is compared.
+pub(super) fn patches(
     golden: &GoldenFile,
-    (key, component, axes): (&str, Component, &[Axis]),
-    step: usize,
+    (key, component, axes): Heatmap,
+    which: Cells,
     request: &mut Request,
     base: RunId,
     source: RunId,
 ) -> Result<Vec<Cell>> {
     let last = request.tokens(base)?.len().saturating_sub(1);
     let values = golden.floats(key)?;
-    let [shape @ .., metrics] = values.shape.as_slice() else { bail!("'{key}' is a scalar") };
-    ensure!(shape.len() == axes.len(), "'{key}' has the shape {:?}", values.shape);
+    let wrong = || format!("'{key}' has the shape {:?}", values.shape);
+    // Behind the axes are the metrics, where there are several.
+    let (shape, metrics) = values.shape.split_at_checked(axes.len()).with_context(wrong)?;
+    ensure!(metrics.len() <= 1, wrong());
+    let step = if which == Cells::All { 1 } else { 7 };
     let mut cells = Vec::new();
-    for (number, golden) in values.data.chunks(*metrics).enumerate().step_by(step) {
+    let metrics = metrics.first().copied().unwrap_or(1);
+    for (number, golden) in values.data.chunks(metrics).enumerate().step_by(step) {
         let at = coordinates(number, shape);
         let locus = locus(component, axes, &at, last);
         let name = format!("{key} {at:?}");
@@ -176,11 +186,12 @@ fn locus(component: Component, axes: &[Axis], at: &[usize], last: usize) -> Locu
     for (axis, index) in axes.iter().zip(at) {
         match axis {
             Axis::Position => locus = locus.positions([*index]),
+            Axis::SrcPosition => locus = locus.src_positions([*index]),
             Axis::Layer => locus.site.layer = Some(*index),
             Axis::Head => locus = locus.heads([*index]),
-            Axis::Neuron => {
-                locus.site.layer = Some(NEURONS.0);
-                locus = locus.positions([last]).neurons([index * NEURONS.1]);
+            Axis::Neuron { layer, step } => {
+                locus.site.layer = locus.site.layer.or(*layer);
+                locus = locus.positions([last]).neurons([index * step]);
             }
         }
     }
@@ -188,7 +199,7 @@ fn locus(component: Component, axes: &[Axis], at: &[usize], last: usize) -> Locu
 }
 
 /// The indices of the element `number` of an array in C order.
-fn coordinates(mut number: usize, shape: &[usize]) -> Vec<usize> {
+pub(super) fn coordinates(mut number: usize, shape: &[usize]) -> Vec<usize> {
     let mut at = vec![0; shape.len()];
     for (index, len) in at.iter_mut().zip(shape).rev() {
         (*index, number) = (number % len, number / len);

@@ -2,12 +2,12 @@
 
 use anyhow::{Context, Result, ensure};
 use tracewright_engine::{Execution, silent};
-use tracewright_ir::{Component, Direction, Site};
+use tracewright_ir::{Component, Direction};
 use tracewright_models::Model;
-use tracewright_sweep::{PairMetric, PairSettings, Paths, Per, Positions, Receiver, patch_pair};
+use tracewright_sweep::{PairMetric, PairSettings, Pairs, Paths, Per, Positions, Receiver};
 
 use super::file::GoldenFile;
-use super::protocol::fed;
+use super::protocol::pair;
 use super::quantity::Quantity;
 
 /// Of the largest absolute clean logit: f32 sums in another order, through twelve layers.
@@ -30,7 +30,7 @@ pub fn paths(model: &Model) -> Result<Vec<Quantity>> {
 fn file(model: &Model, golden: &GoldenFile) -> Result<Vec<Quantity>> {
     let texts: &[String; 4] =
         golden.texts("texts")?.try_into().context("the array 'texts' should hold four texts")?;
-    let fed = fed(model, golden, texts.clone())?;
+    let pair = pair(golden, texts.clone());
     let (base, scale) = (golden.floats("base")?.data[0], golden.floats("scale")?.data[0]);
     let values = golden.floats("values")?;
     let keys = golden.texts("keys")?;
@@ -44,7 +44,7 @@ fn file(model: &Model, golden: &GoldenFile) -> Result<Vec<Quantity>> {
         let (receivers, frozen) = key.split_once('|').context("a key without a '|'")?;
         let receivers = receivers.split(',').map(str::parse::<Receiver>);
         let settings = PairSettings {
-            sites: senders.iter().map(|site| Site { component: *site, layer: None }).collect(),
+            sites: senders.iter().map(|site| (*site).into()).collect(),
             per: vec![Per::Layer, Per::Head],
             positions: vec![Positions::All],
             metrics: vec![PairMetric::LogitDiff],
@@ -55,7 +55,8 @@ fn file(model: &Model, golden: &GoldenFile) -> Result<Vec<Quantity>> {
             }),
             ..PairSettings::default()
         };
-        let rows = patch_pair(&fed, model, &settings, &Execution::default(), &mut silent)?.rows;
+        let pairs = Pairs::new(model, settings, vec![pair.clone()])?;
+        let rows = pairs.patch(0, &Execution::default(), &mut silent)?.rows;
         ensure!(rows.len() == expected.len(), "{} senders to {key}", rows.len());
         let mut quantity = Quantity::new(format!("paths {} {key}", golden.name), LOGITS * scale);
         for (row, expected) in rows.iter().zip(expected) {

@@ -2,10 +2,10 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use tracewright_engine::{Execution, silent};
-use tracewright_ir::{Component, Site};
+use tracewright_ir::Component;
 use tracewright_models::Model;
 use tracewright_results::Row;
-use tracewright_sweep::{FedPair, Pair, PairMetric, PairSettings, Per, Positions, patch_pair};
+use tracewright_sweep::{Pair, PairMetric, PairSettings, Pairs, Per, Positions};
 
 use super::file::GoldenFile;
 use super::pairs::{bound, texts};
@@ -40,22 +40,23 @@ pub fn protocol(model: &Model) -> Result<Vec<Quantity>> {
 
 fn file(model: &Model, golden: &GoldenFile) -> Result<Vec<Quantity>> {
     let [clean, corrupted, answer, distractor, direction] = texts(golden)?.clone();
-    let fed = fed(model, golden, [clean, corrupted, answer, distractor])?;
+    let pair = pair(golden, [clean, corrupted, answer, distractor]);
     let metrics = golden.texts("metric_names")?.iter().map(|name| metric(name));
     let metrics: Vec<PairMetric> = metrics.collect::<Result<_>>()?;
     let mut quantities = Vec::new();
     for (suffix, sites, axes) in HEATMAPS {
         let each = if axes.contains(&Per::Position) { Positions::Each } else { Positions::All };
         let settings = PairSettings {
-            sites: sites.iter().map(|site| Site { component: *site, layer: None }).collect(),
+            sites: sites.iter().map(|site| (*site).into()).collect(),
             per: axes.to_vec(),
             positions: vec![each],
             metrics: metrics.clone(),
             direction: PairSettings::direction(&direction)?,
             ..PairSettings::default()
         };
-        let part = patch_pair(&fed, model, &settings, &Execution::default(), &mut silent)?;
-        let cells = part.rows.len() / settings.metrics.len();
+        let pairs = Pairs::new(model, settings, vec![pair.clone()])?;
+        let part = pairs.patch(0, &Execution::default(), &mut silent)?;
+        let cells = part.rows.len() / metrics.len();
         for (index, rows) in part.rows.chunks(cells).enumerate() {
             quantities.push(compare(golden, rows, (suffix, axes), index)?);
         }
@@ -96,15 +97,18 @@ fn compare(
 }
 
 /// A golden file's pair as the program takes it.
-pub(super) fn fed(
-    model: &Model,
+pub(super) fn pair(
     golden: &GoldenFile,
     [clean, corrupted, answer, distractor]: [String; 4],
-) -> Result<FedPair> {
-    let (answer, distractor) = (Some(answer), Some(distractor));
-    let name = golden.name.clone();
-    let pair = Pair { name, clean, corrupted, subject: None, answer, distractor };
-    Ok(pair.feed(&model.tokenizer)?)
+) -> Pair {
+    Pair {
+        name: golden.name.clone(),
+        clean,
+        corrupted: vec![corrupted],
+        answer: vec![answer],
+        distractor: vec![distractor],
+        ..Pair::default()
+    }
 }
 
 fn metric(name: &str) -> Result<PairMetric> {

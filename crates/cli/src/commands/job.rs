@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -28,7 +29,7 @@ pub(crate) fn default_folder(command: &str, what: &str, request: &Value) -> Path
 pub(crate) fn compute(
     job: &Job<'_>,
     folder: &Path,
-    session: &Session,
+    (session, loaded): (&Session, Duration),
     model: &Model,
     console: &Console,
 ) -> Result<(Done, Results), Failure> {
@@ -36,7 +37,7 @@ pub(crate) fn compute(
     let bar = console.progress(job.forwards());
     let execution = session.execution_in(folder)?;
     let environment = session.environment(model, &execution, console)?;
-    let done = job.run(folder, &environment, &execution, &mut |event| {
+    let done = job.run(folder, &environment, (&execution, loaded), &mut |event| {
         match event {
             Event::Case { name, .. } => bar.set_message(format!("case {name}")),
             Event::Forwards { done } => bar.set_position(done as u64),
@@ -78,6 +79,19 @@ fn warn(job: &Job<'_>, console: &Console) {
     if warnings.len() > MOST {
         console.warn(&format!("… and {} more of this kind", warnings.len() - MOST));
     }
+}
+
+/// How long it took to load the model, to compute, and all in all, and how much memory.
+pub(crate) fn took(cost: &Option<Value>, started: Instant) -> String {
+    let all = format!("{:.1} s", started.elapsed().as_secs_f64());
+    let number = |name: &str| cost.as_ref()?.get(name)?.as_f64();
+    let parts = [
+        number("load_seconds").map(|seconds| format!("model loaded in {seconds:.1} s")),
+        number("seconds").map(|seconds| format!("swept in {seconds:.1} s")),
+        number("peak_bytes").map(|bytes| format!("peak memory {:.0} MiB", bytes / 1_048_576.0)),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if parts.is_empty() { all } else { format!("{all}: {}", parts.join(", ")) }
 }
 
 /// Draws a figure as SVG and PNG unless it is there, and returns the PNG's path.

@@ -5,15 +5,12 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use tracewright_ir::{Architecture, Direction};
-use tracewright_models::Tokenizer;
 use tracewright_report::{PairReport, draw_terminal};
 use tracewright_results::{Results, file_name};
-use tracewright_sweep::{
-    Done, Job, Pair, PairMetric, PairSettings, Paths, Per, Positions, SweepError,
-};
+use tracewright_sweep::{Done, Job, Pair, PairFile, SweepFile};
 
-use super::job::{compute, default_folder, draw, drawn};
+use super::job::{compute, default_folder, draw, drawn, took};
+use super::pair_file::file;
 use crate::args::PairArgs;
 use crate::console::Console;
 use crate::error::Failure;
@@ -24,107 +21,50 @@ pub(crate) fn run(
     session: &Session,
     console: &Console,
 ) -> Result<ExitCode, Failure> {
-    let checkpoint = session.checkpoint(console)?;
-    let settings = settings(args, checkpoint.architecture())?;
-    settings.check()?;
-    let model = session.load(checkpoint)?;
+    let file = file(args, session.model().map(str::to_owned))?;
+    if args.print {
+        console.answer(SweepFile::Pair(Box::new(file)).to_toml()?.trim_end())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    run_file(file, args.out.as_deref(), session, console)
+}
+
+/// Runs a pair's experiment.
+pub(super) fn run_file(
+    file: PairFile,
+    out: Option<&Path>,
+    session: &Session,
+    console: &Console,
+) -> Result<ExitCode, Failure> {
     let started = Instant::now();
-    let pairs = pairs(args, &model.tokenizer, console)?;
-    let job = Job::pairs(&model, settings, pairs)?;
-    let what = args.clean.as_deref().unwrap_or("built-in pairs");
-    let folder = args.out.clone().unwrap_or_else(|| default_folder("pair", what, &job.request()));
-    let (done, results) = compute(&job, &folder, session, &model, console)?;
+    let checkpoint = session.checkpoint(file.model.as_deref(), console)?;
+    let settings = file.settings.resolved(checkpoint.architecture())?;
+    let model = session.load(checkpoint)?;
+    let loaded = started.elapsed();
+    let what = file.cases.first().map_or("built-in pairs", |case| case.clean.as_str()).to_owned();
+    let job = Job::pairs(&model, settings, cases(file.cases))?;
+    let folder = out.map(Path::to_path_buf);
+    let folder = folder.unwrap_or_else(|| default_folder("pair", &what, &job.request()));
+    let (done, results) = compute(&job, &folder, (session, loaded), &model, console)?;
     let reports = reports(&results)?;
     let figures = draw_all(&folder, &reports)?;
     show(&reports, console)?;
     console.explain(&format!(
-        "\nresults in {}: cells.parquet, cases/*.json, run.json; {}\n{:.1} s",
+        "\nresults in {}: cells.parquet, cases/*.json, run.json; {}\n{}",
         folder.display(),
         match figures.is_empty() && !reports.is_empty() {
             true => "no figures (more than 24 heatmaps, or 128 cells in a row, aren't drawn)".to_owned(),
             false => drawn(&figures),
         },
-        started.elapsed().as_secs_f64()
+        took(&results.cost, started)
     ))?;
     console.json(&document(&folder, &reports, &figures, &done, &results))?;
     Ok(if results.failed().is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-pub(super) fn settings(
-    args: &PairArgs,
-    architecture: &Architecture,
-) -> Result<PairSettings, Failure> {
-    let paths = match &args.receiver {
-        Some(receivers) => {
-            Some(Paths { receivers: parsed(receivers)?, freeze_mlp: args.freeze.is_some() })
-        }
-        None => None,
-    };
-    // A sender has the axes that it has.
-    let per = if paths.is_some() { vec![Per::Layer, Per::Head] } else { parsed(&args.per)? };
-    let sites = if paths.is_some() { &args.sender } else { &args.site };
-    let each = if per.contains(&Per::Position) { Positions::Each } else { Positions::All };
-    let metric = match (&args.answer, &args.distractor) {
-        (Some(_), Some(_)) => PairMetric::LogitDiff,
-        _ => PairMetric::Kl,
-    };
-    let site = |site: &String| PairSettings::site(site, architecture);
-    Ok(PairSettings {
-        sites: sites.iter().map(site).collect::<Result<_, _>>()?,
-        window: args.window,
-        positions: args.positions.as_deref().map_or_else(|| Ok(vec![each]), parsed)?,
-        metrics: args.metric.as_deref().map_or_else(|| Ok(vec![metric]), parsed)?,
-        direction: match paths {
-            Some(_) => Direction::Noise,
-            None => PairSettings::direction(&args.direction)?,
-        },
-        per,
-        paths,
-    })
-}
-
-fn parsed<T: std::str::FromStr<Err = SweepError>>(words: &[String]) -> Result<Vec<T>, SweepError> {
-    words.iter().map(|word| word.parse()).collect()
-}
-
-fn given(args: &PairArgs) -> Option<Pair> {
-    Some(Pair {
-        name: "0".to_owned(),
-        clean: args.clean.clone()?,
-        corrupted: args.corrupted.clone()?,
-        subject: args.subject.clone(),
-        answer: args.answer.clone(),
-        distractor: args.distractor.clone(),
-    })
-}
-
-/// The pair that was given, or those of the built-in ones whose prompts have equally many tokens for
-/// this model; the others are told.
-pub(super) fn pairs(
-    args: &PairArgs,
-    tokenizer: &Tokenizer,
-    console: &Console,
-) -> Result<Vec<Pair>, Failure> {
-    if let Some(pair) = given(args) {
-        return Ok(vec![pair]);
-    }
-    let mut fitting = Vec::new();
-    for pair in Pair::built_in() {
-        match pair.clone().feed(tokenizer) {
-            Err(error @ SweepError::DifferentLengths { .. }) => {
-                console.warn(&format!("the pair {} is left out: {error}", pair.name));
-            }
-            // What else is wrong, the job tells.
-            _ => fitting.push(pair),
-        }
-    }
-    match fitting.is_empty() {
-        true => Err(Failure::Usage(
-            "none of the built-in pairs fits this model's tokenizer: give --clean and --corrupted"
-                .to_owned(),
-        )),
-        false => Ok(fitting),
-    }
+/// The pairs that are asked for, or the built-in ones.
+pub(super) fn cases(given: Vec<Pair>) -> Vec<Pair> {
+    if given.is_empty() { Pair::built_in() } else { given }
 }
 
 /// The pairs that didn't fail, by name.
@@ -162,6 +102,11 @@ fn show(reports: &Reports<'_>, console: &Console) -> Result<(), Failure> {
             console.warn(&format!(
                 "pair {name}: both runs say '{}', so the corruption doesn't change the prediction",
                 record.clean.prediction.text
+            ));
+        }
+        if let Some((answer, said)) = report.unexpected() {
+            console.warn(&format!(
+                "pair {name}: the clean run says '{said}', not the answer '{answer}' that is measured"
             ));
         }
         let first = record.baselines.first().map_or("", |baseline| baseline.metric.as_str());

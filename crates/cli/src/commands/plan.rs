@@ -3,27 +3,35 @@
 use std::process::ExitCode;
 
 use serde_json::json;
-use tracewright_sweep::Forecast;
+use tracewright_sweep::{Forecast, SweepFile};
 
-use super::{pair, trace};
+use super::{pair, pair_file, sweep, trace};
 use crate::args::Plan;
 use crate::console::{Console, count, grouped, table};
 use crate::error::Failure;
 use crate::session::Session;
 
 pub(crate) fn run(plan: &Plan, session: &Session, console: &Console) -> Result<ExitCode, Failure> {
-    let checkpoint = session.checkpoint(console)?;
+    let given = session.model().map(str::to_owned);
+    let file = match plan {
+        Plan::Trace(args) => SweepFile::Trace(Box::new(trace::file(args, given)?)),
+        Plan::Pair(args) => SweepFile::Pair(Box::new(pair_file::file(args, given)?)),
+        Plan::Sweep(args) => sweep::read(args)?,
+    };
+    let model = match &file {
+        SweepFile::Trace(file) => file.model.as_deref(),
+        SweepFile::Pair(file) => file.model.as_deref(),
+    };
+    let checkpoint = session.checkpoint(model, console)?;
     let memory = session.execution()?.memory;
-    let (what, forecast) = match plan {
-        Plan::Trace(args) => {
-            let settings = trace::settings(args)?;
-            let cases = trace::cases(args, &trace::facts(args)?)?;
-            ("trace", Forecast::of_traces(&checkpoint, &settings, cases, memory)?)
+    let (what, forecast) = match file {
+        SweepFile::Trace(file) => {
+            let (_, cases) = trace::cases(&file)?;
+            ("trace", Forecast::of_traces(&checkpoint, &file.settings, cases, memory)?)
         }
-        Plan::Pair(args) => {
-            let settings = pair::settings(args, checkpoint.architecture())?;
-            let pairs = pair::pairs(args, checkpoint.tokenizer(), console)?;
-            ("pair", Forecast::of_pairs(&checkpoint, &settings, pairs, memory)?)
+        SweepFile::Pair(file) => {
+            let cases = pair::cases(file.cases);
+            ("pair", Forecast::of_pairs(&checkpoint, &file.settings, cases, memory)?)
         }
     };
     console.answer(&describe(what, checkpoint.name(), &forecast, memory))?;

@@ -10,9 +10,11 @@ use tracewright_corruption::NoiseRule;
 use tracewright_models::Model;
 use tracewright_report::{CaseReport, draw_terminal, visible};
 use tracewright_results::{CaseRecord, Results, Row, npz_path};
-use tracewright_sweep::{Case, Done, Facts, Job, Kind, Settings, SweepError, resolve_noise};
+use tracewright_sweep::{
+    Case, Done, Facts, Job, Kind, Settings, SweepError, SweepFile, TraceFile, resolve_noise,
+};
 
-use super::job::{compute, default_folder, draw, drawn};
+use super::job::{compute, default_folder, draw, drawn, took};
 use crate::args::TraceArgs;
 use crate::console::{Console, table};
 use crate::error::Failure;
@@ -27,26 +29,56 @@ pub(crate) fn run(
     session: &Session,
     console: &Console,
 ) -> Result<ExitCode, Failure> {
-    let settings = settings(args)?;
-    settings.check()?;
-    let facts = facts(args)?;
-    let cases = cases(args, &facts)?;
-    let model = session.load(session.checkpoint(console)?)?;
+    let file = file(args, session.model().map(str::to_owned))?;
+    if args.print {
+        console.answer(SweepFile::Trace(Box::new(file)).to_toml()?.trim_end())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    run_file(file, args.out.as_deref(), session, console)
+}
+
+/// Runs a trace's experiment.
+pub(super) fn run_file(
+    file: TraceFile,
+    out: Option<&Path>,
+    session: &Session,
+    console: &Console,
+) -> Result<ExitCode, Failure> {
     let started = Instant::now();
-    let text = args.noise_text.as_deref();
-    let noise = resolve_noise(&settings.noise, &model, &facts.subjects(), text)?;
-    let job = Job::traces(&model, settings, noise, cases)?;
-    let named = || default_folder("trace", what(args), &job.request());
-    let folder = args.out.clone().unwrap_or_else(named);
-    let (done, results) = compute(&job, &folder, session, &model, console)?;
+    let (facts, cases) = cases(&file)?;
+    file.settings.check()?;
+    let model = session.load(session.checkpoint(file.model.as_deref(), console)?)?;
+    let loaded = started.elapsed();
+    let text = file.noise_text.as_deref();
+    let noise = resolve_noise(&file.settings.noise, &model, &facts.subjects(), text)?;
+    let what = what(&file).to_owned();
+    let job = Job::traces(&model, file.settings, noise, cases)?;
+    let named = || default_folder("trace", &what, &job.request());
+    let folder = out.map_or_else(named, Path::to_path_buf);
+    let (done, results) = compute(&job, &folder, (session, loaded), &model, console)?;
     let reports = reports(&results, &model)?;
     let figures = draw_all(&folder, &reports)?;
-    show(&folder, &reports, &figures, started, console)?;
+    show(&folder, &reports, &figures, &took(&results.cost, started), console)?;
     console.json(&document(&folder, &reports, &figures, &done, &results)?)?;
     Ok(if results.failed().is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-pub(super) fn settings(args: &TraceArgs) -> Result<Settings, Failure> {
+/// What the flags ask for.
+pub(super) fn file(args: &TraceArgs, model: Option<String>) -> Result<TraceFile, Failure> {
+    let settings = settings(args)?;
+    settings.check()?;
+    let cases = match (&args.prompt, &args.subject, &args.facts) {
+        (Some(prompt), Some(subject), _) => vec![case(prompt, subject, args.answer.clone())],
+        // All of them, as the file has them.
+        (_, _, Some(_)) if args.ids.is_empty() && args.limit.is_none() => Vec::new(),
+        (_, _, Some(path)) => Facts::read(path)?.select(&args.ids, args.limit)?,
+        _ => vec![case(DEFAULT_PROMPT, DEFAULT_SUBJECT, args.answer.clone())],
+    };
+    let (facts, noise_text) = (args.facts.clone(), args.noise_text.clone());
+    Ok(TraceFile { model, noise_text, facts, settings, cases, ..TraceFile::default() })
+}
+
+fn settings(args: &TraceArgs) -> Result<Settings, Failure> {
     let noise: NoiseRule = args.noise.parse().map_err(SweepError::from)?;
     if args.noise_text.is_some() && !noise.reads_text() {
         return Err(Failure::Usage(format!(
@@ -65,34 +97,34 @@ pub(super) fn settings(args: &TraceArgs) -> Result<Settings, Failure> {
     })
 }
 
-pub(super) fn facts(args: &TraceArgs) -> Result<Facts, Failure> {
-    Ok(match &args.facts {
-        Some(path) => Facts::read(path)?,
-        None => Facts::built_in()?,
-    })
+fn case(prompt: &str, subject: &str, answer: Option<String>) -> Case {
+    let (name, prompt, subject) = ("0".to_owned(), prompt.to_owned(), subject.to_owned());
+    Case { name, prompt, subject, expected: None, answer }
 }
 
-pub(super) fn cases(args: &TraceArgs, facts: &Facts) -> Result<Vec<Case>, Failure> {
-    let (prompt, subject) = match (&args.prompt, &args.subject) {
-        (Some(prompt), Some(subject)) => (prompt.as_str(), subject.as_str()),
-        _ if args.facts.is_some() => return Ok(facts.select(&args.ids, args.limit)?),
-        _ => (DEFAULT_PROMPT, DEFAULT_SUBJECT),
+/// The facts that noise is measured on, and the cases: those given, otherwise all facts, or without a file of
+/// them the default.
+pub(super) fn cases(file: &TraceFile) -> Result<(Facts, Vec<Case>), Failure> {
+    let facts = match &file.facts {
+        Some(path) => Facts::read(path)?,
+        None => Facts::built_in()?,
     };
-    Ok(vec![Case {
-        name: "0".to_owned(),
-        prompt: prompt.to_owned(),
-        subject: subject.to_owned(),
-        expected: None,
-        answer: args.answer.clone(),
-    }])
+    let cases = match (file.cases.is_empty(), &file.facts) {
+        (false, _) => file.cases.clone(),
+        (true, Some(_)) => facts.select(&[], None)?,
+        (true, None) => vec![case(DEFAULT_PROMPT, DEFAULT_SUBJECT, None)],
+    };
+    Ok((facts, cases))
 }
 
 /// What a person knows the request by.
-fn what(args: &TraceArgs) -> &str {
-    match (&args.prompt, &args.facts) {
-        (Some(prompt), _) => prompt.as_str(),
-        (None, Some(facts)) => facts.file_stem().and_then(|stem| stem.to_str()).unwrap_or("facts"),
-        (None, None) => DEFAULT_PROMPT,
+fn what(file: &TraceFile) -> &str {
+    match (file.cases.as_slice(), &file.facts) {
+        (_, Some(facts)) if file.cases.len() != 1 => {
+            facts.file_stem().and_then(|stem| stem.to_str()).unwrap_or("facts")
+        }
+        ([one, ..], _) => one.prompt.as_str(),
+        _ => DEFAULT_PROMPT,
     }
 }
 
@@ -133,7 +165,7 @@ fn show(
     folder: &Path,
     reports: &Reports<'_>,
     figures: &[PathBuf],
-    started: Instant,
+    took: &str,
     console: &Console,
 ) -> Result<(), Failure> {
     if let [(_, report)] = reports.as_slice() {
@@ -151,10 +183,9 @@ fn show(
         console.answer(&format!("{traced} of {} cases traced{others}", reports.len()))?;
     }
     console.explain(&format!(
-        "\nresults in {}: cells.parquet, cases/*.npz, run.json; {}\n{:.1} s",
+        "\nresults in {}: cells.parquet, cases/*.npz, run.json; {}\n{took}",
         folder.display(),
         drawn(figures),
-        started.elapsed().as_secs_f64()
     ))
 }
 

@@ -22,6 +22,9 @@ type Read = (usize, usize, Logits);
 /// What was found of a measured run: its request, its index there, and a list.
 type OfRun<T> = (usize, usize, Vec<T>);
 
+/// The metrics of all runs, and their likeliest tokens.
+type Measures = (Vec<OfRun<f64>>, Vec<OfRun<Candidate>>);
+
 /// Rows whose metric is computed together: the request, the measure, what they are compared with.
 type Batch = (usize, usize, Option<u32>);
 
@@ -168,9 +171,7 @@ impl<'a> Metrics<'a> {
 
     /// The values of each measured run: request, run, one value for each measure; and the likeliest tokens
     /// of those runs whose request asks for them.
-    pub(crate) fn finish(
-        mut self,
-    ) -> Result<(Vec<OfRun<f64>>, Vec<OfRun<Candidate>>), EngineError> {
+    pub(crate) fn finish(mut self) -> Result<Measures, EngineError> {
         for (request, measure, logits) in std::mem::take(&mut self.waiting) {
             let row = self.held(logits.row).ok_or(EngineError::NotKept { site: LOGITS })?;
             let value = self.metric(request, measure, row, logits.clean)?;
@@ -186,9 +187,10 @@ impl<'a> Metrics<'a> {
             (run.request, run.run.0, values.collect())
         };
         let tops = |run: &Measured| {
+            // Another request may have asked for more of the same row, or at all.
+            let count = Some(self.requests[run.request].top_k).filter(|count| *count > 0)?;
             let tops = self.tops.get(&run.rows.first()?.row)?;
-            let count = self.requests[run.request].top_k.min(tops.len());
-            Some((run.request, run.run.0, tops[..count].to_vec()))
+            Some((run.request, run.run.0, tops[..count.min(tops.len())].to_vec()))
         };
         let values = self.pass.measured.iter().map(of_run).collect();
         Ok((values, self.pass.measured.iter().filter_map(tops).collect()))

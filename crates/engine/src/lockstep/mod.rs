@@ -87,7 +87,10 @@ impl Outcomes {
         let empty = |request: &&Request| Outcome {
             values: vec![vec![f64::NAN; request.measured.len()]; request.measures.len()],
             readings: vec![Array { shape: Vec::new(), data: Vec::new() }; request.readings.len()],
-            tops: vec![Vec::new(); request.measured.len()],
+            tops: match request.top_k {
+                0 => Vec::new(),
+                _ => vec![Vec::new(); request.measured.len()],
+            },
             cost: Cost::default(),
         };
         let places = |request: &&Request| {

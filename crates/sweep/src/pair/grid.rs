@@ -1,17 +1,18 @@
 //! The grids of a pair's sweep: which cells there are, and what each patches.
 
-use tracewright_ir::{Architecture, Axis, Coordinates, Intervention, Locus, RunId, Site, window};
+use tracewright_ir::{Architecture, Axis, Component, Coordinates, window};
 use tracewright_results::GridAxis;
 
 use super::prompts::FedPair;
 use super::settings::{PairSettings, Per};
+use super::target::{Member, Target};
 use crate::error::SweepError;
 use crate::experiment::MOST_FORWARDS;
 
-/// The cells of one site that are shown together: rows by columns, at one index of every other axis.
+/// The cells of one target that are shown together: rows by columns, at one index of every other axis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Grid {
-    pub(crate) site: Site,
+    pub(crate) members: Vec<Member>,
     /// The other axes, each with its index.
     pub(crate) at: Vec<(Per, usize)>,
     pub(crate) rows: Option<Indices>,
@@ -21,7 +22,7 @@ pub(crate) struct Grid {
 /// An axis with the indices that are patched one after the other.
 pub(crate) type Indices = (Per, Vec<usize>);
 
-/// All grids of a pair: sites, then the axes that have neither rows nor columns.
+/// All grids of a pair: targets, then the axes that have neither rows nor columns.
 ///
 /// # Errors
 ///
@@ -34,60 +35,94 @@ pub(crate) fn grids(
 ) -> Result<Vec<Grid>, SweepError> {
     let mut grids = Vec::new();
     let mut forwards = 2;
-    if let Some(paths) = &settings.paths {
-        paths.check(architecture)?;
-    }
     if settings.window > architecture.n_layers {
         let (given, most) = (settings.window, architecture.n_layers);
         return Err(SweepError::WindowTooWide { given, most });
     }
-    for site in &settings.sites {
-        let axes = axes(settings, *site, fed, architecture)?;
-        let cells = axes.iter().map(|(_, indices)| indices.len());
-        forwards += cells.fold(1, usize::saturating_mul);
+    for target in &settings.sites {
+        let members = target.members(architecture)?;
+        let axes = axes(settings, &members, fed, architecture)?;
+        let cells = axes.iter().map(|(_, indices)| indices.len()).fold(1, usize::saturating_mul);
+        forwards += cells.saturating_mul(fed.samples());
         if forwards > MOST_FORWARDS {
             return Err(SweepError::TooManyCells { forwards, most: MOST_FORWARDS });
         }
-        grids.extend(of_site(*site, axes));
+        grids.extend(of_target(&members, axes));
     }
     Ok(grids)
 }
 
-/// The axes of a site's cells.
+/// The axes of a target's cells.
 fn axes(
     settings: &PairSettings,
-    site: Site,
+    members: &[Member],
     fed: &FedPair,
     architecture: &Architecture,
 ) -> Result<Vec<Indices>, SweepError> {
-    let component = site.component;
-    let positions = settings.positions_of(fed)?;
     let mut axes = Vec::new();
     for per in settings.per.iter().copied() {
-        let indices = match (per, component.head_axis()) {
-            (Per::Position, _) => Some(positions.clone()),
-            (Per::Layer, _) if !component.in_layers() => continue,
-            (Per::Layer, _) => {
-                Some(site.layer.map_or_else(|| (0..architecture.n_layers).collect(), |l| vec![l]))
-            }
-            (Per::Head, Some(axis)) => Some((0..architecture.axis_len(axis, 0)).collect()),
-            (Per::Neuron, _) if component.has_neurons() => Some((0..architecture.d_mlp).collect()),
-            (Per::SrcPosition, _) if component.has_sources() => {
-                Some((0..fed.clean.len()).collect())
-            }
-            // A sender has the axes that it has.
-            _ if settings.paths.is_some() => continue,
-            _ => None,
-        };
-        let missing = || SweepError::NoAxis { site: component.name(), axis: per.name() };
-        axes.push((per, indices.ok_or_else(missing)?));
+        let name = Target::of(members).0;
+        match indices(settings, per, members, fed, architecture)? {
+            Some(indices) => axes.push((per, indices)),
+            // What has no layers stands in none; a sender has the axes that it has.
+            None if per == Per::Layer && !members.iter().any(in_layers) => {}
+            None if settings.paths.is_some() => {}
+            None => return Err(SweepError::NoAxis { site: name, axis: per.name() }),
+        }
     }
     Ok(axes)
 }
 
+fn in_layers(member: &Member) -> bool {
+    member.site.component.in_layers()
+}
+
+/// The indices of an axis that all members have.
+fn indices(
+    settings: &PairSettings,
+    per: Per,
+    members: &[Member],
+    fed: &FedPair,
+    architecture: &Architecture,
+) -> Result<Option<Vec<usize>>, SweepError> {
+    let all = |has: fn(Component) -> bool| members.iter().all(|m| has(m.site.component));
+    match per {
+        Per::Position => settings.positions_of(fed).map(Some),
+        Per::Layer => match members {
+            [Member { site, .. }] if site.layer.is_some() => {
+                Ok(site.layer.map(|layer| vec![layer]))
+            }
+            _ if members.iter().any(|m| in_layers(m) && m.site.layer.is_none()) => {
+                settings.selected(Per::Layer, architecture.n_layers).map(Some)
+            }
+            _ => Ok(None),
+        },
+        Per::Head => {
+            let len = |member: &Member| {
+                let axis = member.site.component.head_axis()?;
+                member.head.is_none().then(|| architecture.axis_len(axis, 0))
+            };
+            let lens: Option<Vec<usize>> = members.iter().map(len).collect();
+            match lens.as_deref() {
+                Some([first, others @ ..]) if others.iter().all(|len| len == first) => {
+                    settings.selected(Per::Head, *first).map(Some)
+                }
+                _ => Ok(None),
+            }
+        }
+        Per::Neuron if all(Component::has_neurons) => {
+            settings.selected(Per::Neuron, architecture.d_mlp).map(Some)
+        }
+        Per::SrcPosition if all(Component::has_sources) => {
+            settings.selected(Per::SrcPosition, fed.clean.len()).map(Some)
+        }
+        Per::Neuron | Per::SrcPosition => Ok(None),
+    }
+}
+
 /// Queries by keys and layers by heads as in the field's figures; otherwise layers stand across, and
 /// positions down.
-fn of_site(site: Site, mut axes: Vec<Indices>) -> Vec<Grid> {
+fn of_target(members: &[Member], mut axes: Vec<Indices>) -> Vec<Grid> {
     let has = |per| axes.iter().any(|(axis, _)| *axis == per);
     let orders: [&[Per]; 2] = if has(Per::Position) && has(Per::SrcPosition) {
         [&[Per::Position], &[Per::SrcPosition]]
@@ -111,7 +146,8 @@ fn of_site(site: Site, mut axes: Vec<Indices>) -> Vec<Grid> {
         places =
             places.iter().flat_map(|p| indices.iter().map(move |index| with(p, index))).collect();
     }
-    let grid = |at| Grid { site, at, rows: rows.clone(), columns: columns.clone() };
+    let grid =
+        |at| Grid { members: members.to_vec(), at, rows: rows.clone(), columns: columns.clone() };
     places.into_iter().map(grid).collect()
 }
 
@@ -155,21 +191,35 @@ impl Grid {
 
     /// A sender as the program's flag writes it: `z@9.6`.
     fn sender(&self, at: &Coordinates) -> String {
-        let site = Site { layer: at.layer.or(self.site.layer), ..self.site };
-        let head = at.head.map_or(String::new(), |head| format!(".{head}"));
-        format!("{}{head}", site.short_name())
+        let in_cell = |member: &Member| {
+            let mut member = *member;
+            member.site.layer = member.site.layer.or(at.layer.filter(|_| in_layers(&member)));
+            member.head = member.head.or(at.head);
+            member
+        };
+        Target::of(&self.members.iter().map(in_cell).collect::<Vec<_>>()).0
+    }
+
+    /// The target as it is recorded.
+    pub(crate) fn name(&self) -> String {
+        Target::of(&self.members).0
     }
 
     fn cell(&self, place: impl Iterator<Item = (Per, usize)>) -> Coordinates {
-        let component = self.site.component;
-        let (site, layer) = (component.name().to_owned(), self.site.layer);
-        let mut at = Coordinates { site, layer, ..Coordinates::default() };
+        let mut at = match self.members.as_slice() {
+            [Member { site, head }] => {
+                let (site, layer, head) = (site.component.name().to_owned(), site.layer, *head);
+                let mut at = Coordinates { site, layer, ..Coordinates::default() };
+                *self.head(&mut at) = head;
+                at
+            }
+            _ => Coordinates { site: self.name(), ..Coordinates::default() },
+        };
         for (per, index) in self.at.iter().copied().chain(place) {
             let field = match per {
                 Per::Layer => &mut at.layer,
                 Per::Position => &mut at.position,
-                Per::Head if component.head_axis() == Some(Axis::KvHead) => &mut at.kv_head,
-                Per::Head => &mut at.head,
+                Per::Head => self.head(&mut at),
                 Per::Neuron => &mut at.neuron,
                 Per::SrcPosition => &mut at.src_position,
             };
@@ -178,33 +228,25 @@ impl Grid {
         at
     }
 
-    /// Copies a run's values into a cell's place: `positions` where position isn't an axis, and a window of
-    /// layers around the cell's.
-    pub(crate) fn copies(
-        &self,
+    /// The column of the target's heads.
+    fn head<'c>(&self, at: &'c mut Coordinates) -> &'c mut Option<usize> {
+        let shared = |member: &Member| member.site.component.head_axis() == Some(Axis::KvHead);
+        if self.members.iter().all(shared) { &mut at.kv_head } else { &mut at.head }
+    }
+
+    /// The layers that a cell patches of a member: its own, a window around the cell's, or all selected.
+    pub(crate) fn layers(
+        member: &Member,
         at: &Coordinates,
-        positions: &[usize],
-        architecture: &Architecture,
         width: usize,
-        source: RunId,
-    ) -> Vec<Intervention> {
-        let Site { component, layer } = self.site;
-        let n_layers = architecture.n_layers;
-        let layers: Vec<Option<usize>> = match (layer, at.layer) {
-            _ if !component.in_layers() => vec![None],
+        selected: &[usize],
+        n_layers: usize,
+    ) -> Vec<Option<usize>> {
+        match (member.site.layer, at.layer) {
+            _ if !in_layers(member) => vec![None],
             (Some(layer), _) => vec![Some(layer)],
             (None, Some(centre)) => window(centre, width, n_layers).map(Some).collect(),
-            (None, None) => (0..n_layers).map(Some).collect(),
-        };
-        let one = |index: usize| vec![index];
-        let positions = at.position.map_or_else(|| positions.to_vec(), one);
-        let copy = |layer| {
-            let mut locus = Locus::at(Site { component, layer }).positions(positions.clone());
-            locus = at.head.or(at.kv_head).into_iter().fold(locus, |l, head| l.heads([head]));
-            locus = at.neuron.into_iter().fold(locus, |l, neuron| l.neurons([neuron]));
-            locus = at.src_position.into_iter().fold(locus, |l, key| l.src_positions([key]));
-            Intervention::copy(locus, source)
-        };
-        layers.into_iter().map(copy).collect()
+            (None, None) => selected.iter().copied().map(Some).collect(),
+        }
     }
 }

@@ -3,64 +3,169 @@
 use serde_json::{Value, json};
 use tracewright_engine::{EngineError, Execution, Progress};
 use tracewright_ir::{Architecture, Sweep};
-use tracewright_models::Model;
+use tracewright_models::{Model, Tokenizer};
 use tracewright_results::Part;
 
 use super::answers::Answers;
-use super::prompts::{FedPair, Pair};
-use super::settings::{PairMetric, PairSettings};
-use super::{pair_sweep, patch_pair};
+use super::measures::PairMetric;
+use super::numbers::Numbers;
+use super::prompts::{FedPair, Feeding, Pair};
+use super::settings::PairSettings;
+use super::sweep::{PairSweep, pair_sweep, patch_pair};
 use crate::error::SweepError;
 use crate::experiment::{Experiment, ready};
 use crate::warning::Warning;
 
-/// Pairs to patch, checked against the model.
+/// Pairs to patch, checked against the model: every pair under every corruption of the settings.
 #[derive(Debug)]
-pub(crate) struct Pairs<'a> {
+pub struct Pairs<'a> {
     model: &'a Model,
     settings: PairSettings,
+    numbers: Numbers,
+    asked: Vec<Pair>,
     pairs: Vec<Ready>,
 }
 
 /// A pair and how many forward passes it takes.
 #[derive(Debug)]
-struct Ready {
-    fed: FedPair,
+pub(crate) struct Ready {
+    pub(crate) fed: FedPair,
     forwards: usize,
 }
 
 impl<'a> Pairs<'a> {
-    pub(crate) fn new(
+    /// Finds the tokens of all pairs, reads and computes what the settings name.
+    ///
+    /// # Errors
+    ///
+    /// Settings with nothing to patch or too much, sites and positions that aren't there, prompts that don't
+    /// correspond, a logit difference of a token to itself, two pairs of one name, files that can't be read.
+    pub fn new(
         model: &'a Model,
         settings: PairSettings,
         pairs: Vec<Pair>,
     ) -> Result<Self, SweepError> {
-        settings.check()?;
-        let feed = |pair: Pair| {
-            let fed = pair.feed(&model.tokenizer)?;
-            if settings.metrics.contains(&PairMetric::LogitDiff) {
-                check_answers(&fed, model)?;
+        let settings = settings.resolved(model.architecture())?;
+        let numbers = Numbers::of(model, &settings)?;
+        let ready = ready_pairs(
+            &model.tokenizer,
+            model.architecture(),
+            &settings,
+            &numbers,
+            pairs.clone(),
+        )?;
+        for Ready { fed, .. } in &ready {
+            if settings.metrics(fed).contains(&PairMetric::LogitDiff) {
+                check_answers(fed, model)
+                    .map_err(|error| error.in_one_of(ready.len() > 1, &fed.pair.name))?;
             }
-            // Whatever else is wrong with the request, before anything is computed.
-            let answers = Answers::stand_ins(&fed);
-            let rehearsal = pair_sweep(&fed, &answers, model.architecture(), &settings)?;
-            let forwards = rehearsal.request.runs.len();
-            Ok(Ready { fed, forwards })
+        }
+        Ok(Self { model, settings, numbers, asked: pairs, pairs: ready })
+    }
+}
+
+impl Pairs<'_> {
+    /// How many cases there are.
+    pub fn len(&self) -> usize {
+        self.pairs.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.pairs.is_empty()
+    }
+
+    /// A case as the model's tokenizer sees it.
+    pub fn fed(&self, case: usize) -> &FedPair {
+        &self.pairs[case].fed
+    }
+
+    /// The runs and cells of a case, as an executor takes them.
+    ///
+    /// # Errors
+    ///
+    /// A failing device.
+    pub fn sweep(&self, case: usize) -> Result<Sweep, SweepError> {
+        let fed = self.fed(case);
+        let answers = fed.answers(self.model)?;
+        Ok(pair_sweep(fed, &answers, self.architecture(), &self.settings, &self.numbers)?.sweep)
+    }
+
+    /// Patches a case: every cell under every metric.
+    ///
+    /// # Errors
+    ///
+    /// What [`tracewright_engine::execute`] gives.
+    pub fn patch(
+        &self,
+        case: usize,
+        execution: &Execution,
+        progress: Progress<'_>,
+    ) -> Result<Part, SweepError> {
+        patch_pair(self.fed(case), self.model, &self.settings, &self.numbers, execution, progress)
+    }
+}
+
+/// Every pair under every corruption, with the rehearsal of its sweep: whatever is wrong with the request comes
+/// out before anything is computed.
+pub(crate) fn ready_pairs(
+    tokenizer: &Tokenizer,
+    architecture: &Architecture,
+    settings: &PairSettings,
+    numbers: &Numbers,
+    pairs: Vec<Pair>,
+) -> Result<Vec<Ready>, SweepError> {
+    let several = settings.corruptions.len() > 1;
+    let under = |pair: Pair| {
+        let one = move |(index, corruption): (usize, &super::corruption::Corruption)| {
+            let mut pair = pair.clone();
+            if several {
+                pair.name = format!("{}-{}", pair.name, corruption.name());
+            }
+            (index, pair)
         };
-        let pairs = ready(pairs, |pair| &pair.name, feed)?;
-        Ok(Self { model, settings, pairs })
+        settings.corruptions.iter().enumerate().map(one).collect::<Vec<_>>()
+    };
+    let all: Vec<(usize, Pair)> = pairs.into_iter().flat_map(under).collect();
+    let feed = |(index, pair): (usize, Pair)| {
+        let (corruption, embeddings) = (&settings.corruptions[index], &numbers.embeddings[index]);
+        let with = Feeding { tokenizer, architecture, settings, corruption, embeddings };
+        let fed = pair.feed(&with)?;
+        let rehearsal =
+            pair_sweep(&fed, &Answers::stand_ins(&fed), architecture, settings, numbers)?;
+        let forwards = rehearsal.forwards();
+        Ok(Ready { fed, forwards })
+    };
+    ready(all, |(_, pair)| &pair.name, feed)
+}
+
+impl Ready {
+    /// The pair's sweep with any tokens for the answers that only the model knows.
+    pub(crate) fn rehearsal(
+        &self,
+        architecture: &Architecture,
+        settings: &PairSettings,
+        numbers: &Numbers,
+    ) -> Result<Sweep, SweepError> {
+        let answers = Answers::stand_ins(&self.fed);
+        let PairSweep { sweep, .. } =
+            pair_sweep(&self.fed, &answers, architecture, settings, numbers)?;
+        Ok(sweep)
     }
 }
 
 impl Experiment for Pairs<'_> {
     fn request(&self) -> Value {
-        let pairs: Vec<&Pair> = self.pairs.iter().map(|ready| &ready.fed.pair).collect();
-        json!({
+        let mut request = json!({
             "command": "pair",
             "model": { "sha256": self.model.sha256, "dtype": self.model.dtype.name() },
             "settings": self.settings,
-            "cases": pairs,
-        })
+            "cases": self.asked,
+        });
+        if !self.numbers.files.is_empty() {
+            request["files"] = json!(self.numbers.files);
+        }
+        request
     }
 
     fn names(&self) -> Vec<&str> {
@@ -76,8 +181,7 @@ impl Experiment for Pairs<'_> {
     }
 
     fn rehearsal(&self, case: usize) -> Result<Sweep, SweepError> {
-        let fed = &self.pairs[case].fed;
-        pair_sweep(fed, &Answers::stand_ins(fed), self.architecture(), &self.settings)
+        self.pairs[case].rehearsal(self.architecture(), &self.settings, &self.numbers)
     }
 
     fn architecture(&self) -> &Architecture {
@@ -90,7 +194,7 @@ impl Experiment for Pairs<'_> {
         execution: &Execution,
         progress: Progress<'_>,
     ) -> Result<Part, SweepError> {
-        patch_pair(&self.pairs[case].fed, self.model, &self.settings, execution, progress)
+        self.patch(case, execution, progress)
     }
 }
 

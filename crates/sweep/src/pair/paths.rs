@@ -10,6 +10,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tracewright_ir::{
     Architecture, Component, Coordinates, Intervention, Locus, Operation, Request, Run, RunId,
@@ -19,17 +20,20 @@ use tracewright_ir::{
 use crate::error::SweepError;
 
 /// What senders are patched for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Paths {
     /// Who reads the senders' values: all of them together.
     pub receivers: Vec<Receiver>,
     /// Whether MLPs are held at the clean run's outputs, so that only direct paths are left.
+    #[serde(default)]
     pub freeze_mlp: bool,
 }
 
 /// What a sender's value is read by: `q@6.5`, `mlp_in@8`, `resid_pre@7`, `logits`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
 pub struct Receiver {
     component: Component,
     layer: Option<usize>,

@@ -1,64 +1,107 @@
-//! Pairs: a clean prompt and a corrupted one.
+//! Pairs: a clean prompt and what it is corrupted to.
 
 use std::ops::Range;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tracewright_ir::Tokens;
+use tracewright_corruption::RandomState;
+use tracewright_ir::{Architecture, Tokens};
 use tracewright_models::Tokenizer;
 
 use super::alignment::aligned;
+use super::corruption::{By, Corrupted, Corruption, Embeddings};
+use super::measures::{AnswerTokens, PairMetric};
+use super::partners::{Align, differences};
+use super::positions::Positions;
+use super::settings::PairSettings;
 use crate::case::subject_tokens;
+use crate::dataset::Dataset;
 use crate::error::SweepError;
 use crate::warning::{Warning, covered};
+use crate::words::one_or_many;
 
-/// Two prompts to patch between.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// A prompt to patch, and the other one of the pair.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct Pair {
     /// Names the pair's rows and files.
     pub name: String,
     /// The clean prompt.
     pub clean: String,
-    /// The corrupted prompt.
-    pub corrupted: String,
+    /// The corrupted prompt. Of several the first with as many tokens is taken; if none has, the first, and
+    /// positions correspond by subject.
+    #[serde(deserialize_with = "one_or_many")]
+    #[schemars(schema_with = "crate::words::one_or_many_schema")]
+    pub corrupted: Vec<String>,
     /// What the clean prompt is about, a part of it; if not given, the tokens in which the prompts
     /// differ.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
-    /// The answer, if not what the clean run says.
-    pub answer: Option<String>,
-    /// What the answer is compared with, if not what the corrupted run says.
-    pub distractor: Option<String>,
+    /// The answers, if not what the clean run says.
+    #[serde(deserialize_with = "one_or_many", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "crate::words::one_or_many_schema")]
+    pub answer: Vec<String>,
+    /// What the answers are compared with, if not what the corrupted run says.
+    #[serde(deserialize_with = "one_or_many", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "crate::words::one_or_many_schema")]
+    pub distractor: Vec<String>,
+    /// The group of prompts of a dataset whose means this one takes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
 }
 
-/// A pair as one model's tokenizer sees it: as many tokens on either side.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A pair as one model's tokenizer sees it.
+#[derive(Clone, Debug, PartialEq)]
 pub struct FedPair {
     /// The pair.
     pub pair: Pair,
     /// The clean prompt's tokens.
     pub clean: Tokens,
-    /// The corrupted prompt's tokens.
-    pub corrupted: Tokens,
-    /// The subject's tokens, half open; the same positions in both prompts.
+    /// What the corrupted runs are.
+    pub corrupted: Corrupted,
+    /// What corrupts the embeddings, in words.
+    pub(crate) words: Option<String>,
+    /// The subject's tokens in the clean prompt, half open.
     pub subject: Range<usize>,
-    /// The token of [`Pair::answer`].
-    pub answer: Option<u32>,
-    /// The token of [`Pair::distractor`].
-    pub distractor: Option<u32>,
+    /// How positions correspond, and for each one of the clean prompt the corrupted prompt's.
+    pub align: Align,
+    pub(crate) partners: Vec<Option<usize>>,
+    /// The tokens of [`Pair::answer`], the first of each.
+    pub answers: Vec<u32>,
+    /// The tokens of [`Pair::distractor`].
+    pub distractors: Vec<u32>,
+    /// All tokens of the first answer, where it is measured as a whole; otherwise empty.
+    pub answer_tokens: Vec<u32>,
+}
+
+/// What a prompt is fed with.
+pub(crate) struct Feeding<'a> {
+    pub(crate) tokenizer: &'a Tokenizer,
+    pub(crate) architecture: &'a Architecture,
+    pub(crate) settings: &'a PairSettings,
+    pub(crate) corruption: &'a Corruption,
+    pub(crate) embeddings: &'a Embeddings,
 }
 
 impl Pair {
-    /// The pairs that stand for a first look, where none is given: equally many tokens for the built-in
-    /// model and for GPT-2, and different in their subjects alone.
+    /// The pairs that stand for a first look, where none is given. Each has several corrupted prompts, so that
+    /// one of them has as many tokens for most tokenizers.
     pub fn built_in() -> Vec<Self> {
-        let pair = |name: &str, clean: &str, corrupted: &str| Self {
+        let pair = |name: &str, clean: &str, corrupted: &[&str]| Self {
             name: name.to_owned(),
             clean: clean.to_owned(),
-            corrupted: corrupted.to_owned(),
+            corrupted: corrupted.iter().map(|prompt| (*prompt).to_owned()).collect(),
             ..Self::default()
         };
+        let capitals = ["Poland", "Italy", "Spain", "Germany"]
+            .map(|country| format!("The capital of {country} is"));
+        let capitals = capitals.each_ref().map(String::as_str);
+        let towns = ["The Eiffel Tower", "The Taj Mahal", "The Big Ben", "The Golden Gate Bridge"]
+            .map(|subject| format!("{subject} is in downtown"));
+        let towns = towns.each_ref().map(String::as_str);
         vec![
-            pair("france-poland", "The capital of France is", "The capital of Poland is"),
-            pair("jobs-gates", "Steve Jobs is employed by", "Bill Gates is employed by"),
+            pair("france", "The capital of France is", &capitals),
+            pair("space-needle", "The Space Needle is in downtown", &towns),
         ]
     }
 
@@ -67,30 +110,79 @@ impl Pair {
     ///
     /// # Errors
     ///
-    /// An empty or too long prompt, prompts of equal tokens or of different numbers of them, a
-    /// subject that isn't in the clean prompt, an answer of several tokens.
-    pub fn feed(self, tokenizer: &Tokenizer) -> Result<FedPair, SweepError> {
+    /// An empty or too long prompt, prompts of equal tokens or (without an alignment) of different numbers of
+    /// them, a subject that isn't in the clean prompt, an answer of several tokens.
+    pub(crate) fn feed(self, with: &Feeding<'_>) -> Result<FedPair, SweepError> {
+        let Feeding { tokenizer, settings, corruption, .. } = *with;
         let clean = tokenizer.prompt(&self.clean)?;
-        let corrupted = tokenizer.prompt(&self.corrupted)?;
-        if clean.len() != corrupted.len() {
-            return Err(SweepError::DifferentLengths {
-                clean: clean.len(),
-                corrupted: corrupted.len(),
-                shown: aligned(&clean.texts, &corrupted.texts),
-            });
+        let given = match &self.subject {
+            Some(subject) => Some(subject_tokens(&clean, &self.clean, subject)?),
+            None => None,
+        };
+        let whole = 0..clean.len();
+        let Answered { answers, distractors, answer_tokens } = Answered::of(&self, with)?;
+        let mut fed = FedPair {
+            subject: given.clone().unwrap_or(whole),
+            partners: (0..clean.len()).map(Some).collect(),
+            corrupted: Corrupted::Nothing,
+            words: None,
+            align: settings.align,
+            pair: self,
+            clean,
+            answers,
+            distractors,
+            answer_tokens,
+        };
+        match corruption.by {
+            By::Prompt => fed.pair_up(with, given)?,
+            By::Resample => fed.resample(with)?,
+            By::None => {}
+            By::Noise | By::Zero | By::Mean => {
+                let on = corruption.on.clone().unwrap_or(Positions::Subject);
+                if given.is_none() && on.needs_subject() {
+                    return Err(SweepError::NoSubject { corruption: corruption.name() });
+                }
+                let positions = on.of(fed.clean.len(), &fed.subject)?;
+                let texts = positions.iter().map(|p| fed.clean.texts[*p].as_str());
+                fed.words = corruption.words(texts.collect::<String>().trim());
+                fed.corrupted =
+                    corruption.embeddings(positions, with.architecture, with.embeddings)?;
+            }
         }
-        let Some(difference) = difference(&clean.ids, &corrupted.ids) else {
-            return Err(SweepError::SamePrompts { prompt: self.clean });
+        fed.check_lengths()?;
+        let same = fed.distractors.iter().find(|id| fed.answers.contains(id));
+        if let (Some(id), true) = (same, settings.metrics(&fed).contains(&PairMetric::LogitDiff)) {
+            return Err(SweepError::SameAnswers { token: tokenizer.text(*id) });
+        }
+        Ok(fed)
+    }
+}
+
+/// The tokens of what a pair measures.
+struct Answered {
+    answers: Vec<u32>,
+    distractors: Vec<u32>,
+    /// All tokens of the first answer, where they count.
+    answer_tokens: Vec<u32>,
+}
+
+impl Answered {
+    fn of(pair: &Pair, with: &Feeding<'_>) -> Result<Self, SweepError> {
+        let way = with.settings.answer_tokens;
+        let all = |answer: &String| with.tokenizer.answer_tokens(&pair.clean, answer);
+        let token = |answer: &String| -> Result<u32, SweepError> {
+            Ok(match way {
+                Some(_) => all(answer)?[0],
+                None => with.tokenizer.answer(&pair.clean, answer)?,
+            })
         };
-        let subject = match &self.subject {
-            Some(subject) => subject_tokens(&clean, &self.clean, subject)?,
-            None => difference,
-        };
-        let token = |answer: &Option<String>| {
-            answer.as_ref().map(|answer| tokenizer.answer(&self.clean, answer)).transpose()
-        };
-        let (answer, distractor) = (token(&self.answer)?, token(&self.distractor)?);
-        Ok(FedPair { pair: self, clean, corrupted, subject, answer, distractor })
+        let tokens = |list: &[String]| list.iter().map(token).collect::<Result<Vec<u32>, _>>();
+        let whole = pair.answer.first().filter(|_| way == Some(AnswerTokens::Product));
+        Ok(Self {
+            answers: tokens(&pair.answer)?,
+            distractors: tokens(&pair.distractor)?,
+            answer_tokens: whole.map(all).transpose()?.unwrap_or_default(),
+        })
     }
 }
 
@@ -102,33 +194,157 @@ impl FedPair {
         self.pair.subject.clone().unwrap_or_else(|| found.trim().to_owned())
     }
 
+    /// How many corrupted runs there are.
+    pub(crate) fn samples(&self) -> usize {
+        match &self.corrupted {
+            Corrupted::Prompts(prompts) => prompts.len(),
+            Corrupted::Embeddings(_, operations) => operations.len(),
+            Corrupted::Nothing => 1,
+        }
+    }
+
+    /// The corrupted prompt, as the corrupted runs have it; that of the first sample.
+    pub(crate) fn corrupted_tokens(&self) -> &Tokens {
+        match &self.corrupted {
+            Corrupted::Prompts(prompts) => prompts.first().unwrap_or(&self.clean),
+            Corrupted::Embeddings(..) | Corrupted::Nothing => &self.clean,
+        }
+    }
+
+    /// Whether both prompts have as many tokens.
+    pub(crate) fn aligned(&self) -> bool {
+        self.corrupted_tokens().len() == self.clean.len()
+    }
+
+    /// The tokens of the answer that follow every prompt.
+    pub(crate) fn appended(&self) -> &[u32] {
+        self.answer_tokens.split_last().map_or(&[], |(_, before)| before)
+    }
+
+    /// The length of the clean runs, or of the corrupted ones.
+    pub(crate) fn len_of(&self, corrupted: bool) -> usize {
+        let tokens = if corrupted { self.corrupted_tokens() } else { &self.clean };
+        tokens.len() + self.appended().len()
+    }
+
+    /// Takes the first corrupted prompt that fits.
+    fn pair_up(
+        &mut self,
+        with: &Feeding<'_>,
+        given: Option<Range<usize>>,
+    ) -> Result<(), SweepError> {
+        let Feeding { tokenizer, corruption, .. } = *with;
+        let (mut prompts, mut wrong) = (Vec::new(), None);
+        let mut texts = Vec::new();
+        for prompt in &self.pair.corrupted {
+            match tokenizer.prompt(prompt) {
+                Ok(tokens) => {
+                    prompts.push(tokens);
+                    texts.push(prompt.clone());
+                }
+                Err(error) => wrong = Some(error),
+            }
+        }
+        // Of several prompts some may be wrong; of one, that is told.
+        let Some(first) = prompts.first() else {
+            return Err(wrong.map_or(SweepError::NoCorruption, SweepError::from));
+        };
+        let only = self.pair.corrupted.len() == 1;
+        let fitting = prompts.iter().position(|tokens| tokens.len() == self.clean.len());
+        if fitting.is_none() && self.align == Align::None {
+            if only {
+                return Err(SweepError::DifferentLengths {
+                    clean: self.clean.len(),
+                    corrupted: first.len(),
+                    shown: aligned(&self.clean.texts, &first.texts),
+                });
+            }
+            self.align = Align::Subject;
+        }
+        let chosen = fitting.unwrap_or(0);
+        let mut corrupted = prompts.swap_remove(chosen);
+        self.pair.corrupted = vec![texts.swap_remove(chosen)];
+        if let Some(on) = corruption.on.as_ref().filter(|on| **on != Positions::All) {
+            let differ = differences(&self.clean.ids, &corrupted.ids).map(|(range, _)| range);
+            let subject = given.clone().or(differ).unwrap_or(self.subject.clone());
+            corrupted = self.substituted(&corrupted, &on.of(self.clean.len(), &subject)?)?;
+        }
+        let Some((own, other)) = differences(&self.clean.ids, &corrupted.ids) else {
+            return Err(SweepError::SamePrompts { prompt: self.pair.clean.clone() });
+        };
+        // Where one prompt only has more tokens than the other, the difference in it may be empty.
+        let shown =
+            if own.is_empty() { own.start.saturating_sub(1)..own.end.max(1) } else { own.clone() };
+        self.subject = given.unwrap_or(shown);
+        let (clean, there) = ((self.clean.len(), &self.subject), (corrupted.len(), &other));
+        if corrupted.len() != self.clean.len() {
+            self.partners = self.align.partners(clean, there);
+        }
+        self.corrupted = Corrupted::Prompts(vec![corrupted]);
+        Ok(())
+    }
+
+    /// The clean prompt with the other one's tokens at some positions.
+    fn substituted(&self, other: &Tokens, positions: &[usize]) -> Result<Tokens, SweepError> {
+        if other.len() != self.clean.len() {
+            return Err(SweepError::DifferentLengths {
+                clean: self.clean.len(),
+                corrupted: other.len(),
+                shown: aligned(&self.clean.texts, &other.texts),
+            });
+        }
+        let mut tokens = self.clean.clone();
+        for position in positions {
+            tokens.ids[*position] = other.ids[*position];
+            tokens.texts[*position].clone_from(&other.texts[*position]);
+        }
+        Ok(tokens)
+    }
+
+    /// Draws prompts of the dataset with as many tokens, each once while there are enough.
+    fn resample(&mut self, with: &Feeding<'_>) -> Result<(), SweepError> {
+        let Feeding { tokenizer, corruption, .. } = *with;
+        let Some(path) = &corruption.from else {
+            return Err(SweepError::NoDataset { what: "resampling" });
+        };
+        let mut fitting = Vec::new();
+        for prompt in Dataset::read(path)?.prompts {
+            let tokens = tokenizer.prompt(&prompt.prompt)?;
+            if tokens.len() == self.clean.len() && tokens.ids != self.clean.ids {
+                fitting.push(tokens);
+            }
+        }
+        let (needed, found) = (corruption.samples, fitting.len());
+        if found < needed {
+            let (path, tokens) = (path.clone(), self.clean.len());
+            return Err(SweepError::TooFewPrompts { path, needed, found, tokens });
+        }
+        let mut random = RandomState::new(corruption.seed);
+        let mut draw = || {
+            let place = random.uniform_one(0.0, fitting.len() as f64) as usize;
+            fitting.swap_remove(place.min(fitting.len() - 1))
+        };
+        let drawn = (0..needed).map(|_| draw()).collect();
+        self.words = corruption.words("");
+        self.corrupted = Corrupted::Prompts(drawn);
+        Ok(())
+    }
+
+    /// Refuses what can't be told of prompts of different lengths.
+    fn check_lengths(&self) -> Result<(), SweepError> {
+        match self.aligned() || self.appended().is_empty() {
+            true => Ok(()),
+            false => Err(SweepError::ProductOfUnequal),
+        }
+    }
+
     /// What is odd about the pair.
     pub(crate) fn warnings(&self) -> Vec<Warning> {
         let Pair { clean, corrupted, subject, .. } = &self.pair;
-        let of_prompts = [clean, corrupted].into_iter().filter_map(|p| Warning::of_prompt(p));
+        let of_prompts = [clean].into_iter().chain(corrupted).filter_map(|p| Warning::of_prompt(p));
         let of_subject = subject
             .iter()
             .flat_map(|subject| Warning::of_subject(subject, clean, &self.clean, &self.subject));
         of_prompts.chain(of_subject).collect()
-    }
-}
-
-/// From the first to the last place at which two lists of equal length differ.
-fn difference(a: &[u32], b: &[u32]) -> Option<Range<usize>> {
-    let differs = |(a, b): (&u32, &u32)| a != b;
-    let first = a.iter().zip(b).position(differs)?;
-    let last = a.iter().zip(b).rposition(differs)?;
-    Some(first..last + 1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn prompts_differ_from_their_first_to_their_last_other_token() {
-        assert_eq!(difference(&[1, 2, 3, 4, 5], &[1, 7, 3, 8, 5]), Some(1..4));
-        assert_eq!(difference(&[1, 2], &[1, 3]), Some(1..2));
-        assert_eq!(difference(&[1, 2], &[1, 2]), None);
     }
 }

@@ -1,16 +1,28 @@
 //! What a pair's JSON file says.
 
 use tracewright_ir::Direction;
-use tracewright_results::{Baseline, PairGrid, PairPrompt, PairRecord, Row, SubjectCurve};
+use tracewright_results::{
+    Baseline, PairGrid, PairPrompt, PairRecord, Row, SubjectCurve, TopTokens,
+};
 
 use super::answers::Answers;
 use super::grid::Grid;
+use super::measures::Reported;
 use super::paths::Paths;
 use super::prompts::FedPair;
 use super::settings::{PairSettings, Per};
 use crate::error::SweepError;
 
-/// The record of a pair whose rows come metric by metric, grid by grid.
+/// What a pair's sweep has found: rows by reported number, then grid.
+pub(super) struct Shown<'a> {
+    pub(super) grids: &'a [Grid],
+    pub(super) reported: &'a [Reported],
+    pub(super) rows: &'a [Row],
+    pub(super) baselines: Vec<Baseline>,
+    pub(super) top: Vec<TopTokens>,
+}
+
+/// The record of a pair.
 ///
 /// # Errors
 ///
@@ -19,19 +31,25 @@ pub(super) fn record(
     fed: &FedPair,
     answers: &Answers,
     settings: &PairSettings,
-    baselines: Vec<Baseline>,
-    (grids, rows): (&[Grid], &[Row]),
+    shown: Shown<'_>,
 ) -> Result<PairRecord, SweepError> {
-    let cells: usize = grids.iter().map(Grid::len).sum();
-    let of_metric = |mut rows: &[Row]| -> Vec<PairGrid> {
+    let cells: usize = shown.grids.iter().map(Grid::len).sum();
+    let of_metric = |(reported, mut rows): (&Reported, &[Row])| -> Vec<PairGrid> {
         let mut next = |grid: &Grid| {
             let (first, rest) = rows.split_at(grid.len());
             rows = rest;
-            recorded(grid, first)
+            recorded(grid, reported, first)
         };
-        grids.iter().map(&mut next).collect()
+        shown.grids.iter().map(&mut next).collect()
     };
-    let grids: Vec<PairGrid> = rows.chunks(cells.max(1)).flat_map(of_metric).collect();
+    let of_metrics = shown.reported.iter().zip(shown.rows.chunks(cells.max(1)));
+    let grids: Vec<PairGrid> = of_metrics.flat_map(of_metric).collect();
+    let other = match fed.has_other_prompts() {
+        true => fed.pair.corrupted.first().cloned(),
+        false => None,
+    };
+    let tokens = fed.corrupted_tokens().clone();
+    let substituted = || tokens.texts.concat();
     Ok(PairRecord {
         clean: PairPrompt {
             prompt: fed.pair.clean.clone(),
@@ -39,31 +57,40 @@ pub(super) fn record(
             prediction: answers.clean.clone(),
         },
         corrupted: PairPrompt {
-            prompt: fed.pair.corrupted.clone(),
-            tokens: fed.corrupted.clone(),
+            prompt: match fed.words.is_some() && fed.has_other_prompts() {
+                true => substituted(),
+                false => other.unwrap_or_else(|| fed.pair.clean.clone()),
+            },
+            tokens: tokens.clone(),
             prediction: answers.corrupted.clone(),
         },
+        corruption: fed.words.clone(),
+        samples: fed.samples(),
+        align: (!fed.aligned()).then(|| fed.align.name().to_owned()),
+        change: settings.change.to_string(),
         direction: settings.direction,
         subject_range: fed.subject.clone(),
         subject_given: fed.pair.subject.is_some(),
         answer: answers.answer.clone(),
         distractor: answers.distractor.clone(),
+        others: answers.others.clone(),
         per: settings.per.iter().map(|axis| axis.name().to_owned()).collect(),
         subject_curves: curves(&grids, settings, fed.subject.end - 1),
         positions: settings.positions_of(fed)?,
         window: settings.window,
         freeze_mlp: settings.paths.as_ref().is_some_and(|paths| paths.freeze_mlp),
         receivers: settings.paths.as_ref().map(Paths::names).unwrap_or_default(),
-        baselines,
+        baselines: shown.baselines,
         grids,
+        top: shown.top,
     })
 }
 
-fn recorded(grid: &Grid, rows: &[Row]) -> PairGrid {
+fn recorded(grid: &Grid, reported: &Reported, rows: &[Row]) -> PairGrid {
     let lines = || rows.chunks(grid.across());
     PairGrid {
-        site: grid.site.short_name(),
-        metric: rows[0].metric.clone(),
+        site: grid.name(),
+        metric: reported.label(),
         at: grid.at.iter().map(|(per, index)| (per.name().to_owned(), *index)).collect(),
         rows: Grid::axis(grid.rows.as_ref()),
         columns: Grid::axis(grid.columns.as_ref()),

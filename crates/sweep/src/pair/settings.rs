@@ -1,98 +1,208 @@
-//! How to patch between two prompts.
+//! How to patch a pair.
 
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tracewright_ir::{Architecture, Component, Direction, IrError, Metric, RunId, Site};
+use tracewright_ir::{Architecture, Component, Direction};
 
+use super::change::Change;
+use super::corruption::{By, Corruption};
+use super::indices::Indices;
+use super::mean::MeanOf;
+use super::measures::{AnswerTokens, PairMetric};
+use super::partners::Align;
 use super::paths::Paths;
 use super::positions::Positions;
 use super::prompts::FedPair;
+use super::target::Target;
 use crate::error::SweepError;
-use crate::words::{each_once, word};
+use crate::words::{each_once, no_twins, word};
 
-/// How to patch between two prompts.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// How to patch a pair.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct PairSettings {
-    /// What is copied; without a layer in all layers.
-    #[serde(with = "site_names")]
-    pub sites: Vec<Site>,
-    /// The axes of the grids.
+    /// What is patched; without a layer in all layers.
+    pub sites: Vec<Target>,
+    /// The axes of the grids; without any there is one cell.
     pub per: Vec<Per>,
-    /// Which positions: one after the other where they are an axis, otherwise together.
+    /// Which positions: one after the other where they are an axis, otherwise together. If not given, each by
+    /// itself where position is an axis, and otherwise all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub positions: Vec<Positions>,
+    /// Which layers, if not all: one after the other where they are an axis, otherwise together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layers: Option<Indices>,
+    /// Which heads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heads: Option<Indices>,
+    /// Which neurons.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub neurons: Option<Indices>,
+    /// Which keys of scores and patterns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub src_positions: Option<Indices>,
+    /// What is left alone of all that (`z@9.6`): every head but those of a circuit.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub except: Vec<Target>,
     /// How many layers around a cell's are patched together, counted as ROME counts them
     /// ([`window`](tracewright_ir::window)).
     pub window: usize,
-    /// What is measured.
+    /// What is done there.
+    pub change: Change,
+    /// The dataset that the change `mean` takes its values from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mean: Option<MeanOf>,
+    /// What is measured; if nothing is given, `kl`, or `logit-diff` where the pairs have answers and distractors.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub metrics: Vec<PairMetric>,
+    /// The positions that metrics are read at, each by itself; if not given, the last one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub metric_at: Vec<Positions>,
+    /// Whether the mean over these positions is taken.
+    pub metric_mean: bool,
+    /// What is done with an answer of several tokens; otherwise it is an error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer_tokens: Option<AnswerTokens>,
+    /// How many of the likeliest tokens are stored for each cell, and count as the top of `topk-acc` (5 if none
+    /// are stored).
+    pub top_k: usize,
+    /// Sites whose values are stored, of the clean and the corrupted runs and of each cell's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub read: Vec<Target>,
     /// Which way values are copied; corrupted ones into the clean run where paths are patched.
+    #[schemars(with = "String")]
     pub direction: Direction,
+    /// How positions correspond where prompts have different lengths.
+    pub align: Align,
+    /// How the clean prompts are corrupted: one case for each.
+    pub corruptions: Vec<Corruption>,
     /// Who alone reads the copied values; everybody where there are no paths.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub paths: Option<Paths>,
 }
 
 impl Default for PairSettings {
     fn default() -> Self {
         Self {
-            sites: vec![everywhere(Component::ResidPost)],
+            sites: vec![Component::ResidPost.into()],
             per: vec![Per::Layer, Per::Position],
-            positions: vec![Positions::Each],
+            positions: Vec::new(),
+            layers: None,
+            heads: None,
+            neurons: None,
+            src_positions: None,
+            except: Vec::new(),
             window: 1,
-            metrics: vec![PairMetric::Kl],
+            change: Change::Copy,
+            mean: None,
+            metrics: Vec::new(),
+            metric_at: Vec::new(),
+            metric_mean: false,
+            answer_tokens: None,
+            top_k: 0,
+            read: Vec::new(),
             direction: Direction::Denoise,
+            align: Align::None,
+            corruptions: vec![Corruption::default()],
             paths: None,
         }
     }
 }
 
+/// The top of `topk-acc` where no tokens are stored.
+const TOP: usize = 5;
+
 impl PairSettings {
-    /// Fails where there is nothing to patch, or something twice.
+    /// The same with the sites' short names, checked against the model.
     ///
     /// # Errors
     ///
-    /// Lists that are empty or name something twice, positions that contradict the axes, a window around
-    /// nothing, senders that there aren't, paths in the other direction.
-    pub fn check(&self) -> Result<(), SweepError> {
+    /// Names that the model hasn't got, lists that name something twice, positions that contradict the axes, a
+    /// window around nothing, senders that there aren't, paths in the other direction, a mean of nothing.
+    pub fn resolved(mut self, architecture: &Architecture) -> Result<Self, SweepError> {
+        for list in [&mut self.sites, &mut self.except, &mut self.read] {
+            for target in list {
+                *target = target.canonical(architecture)?;
+            }
+        }
+        self.check(architecture)?;
+        Ok(self)
+    }
+
+    fn check(&self, architecture: &Architecture) -> Result<(), SweepError> {
         let lists = [
             ("site", each_once(&self.sites)),
-            ("axis", each_once(&self.per)),
-            ("metric", each_once(&self.metrics)),
+            ("axis", no_twins(&self.per)),
+            ("metric", no_twins(&self.metrics)),
+            ("site to leave alone", no_twins(&self.except)),
+            ("site to read", no_twins(&self.read)),
+            ("corruption", !self.corruptions.is_empty()),
         ];
         if let Some((what, _)) = lists.into_iter().find(|(_, good)| !good) {
             return Err(SweepError::NotEachOnce { what });
         }
-        if self.paths.as_ref().is_some_and(|paths| !each_once(&paths.receivers)) {
-            return Err(SweepError::NotEachOnce { what: "receiver" });
-        }
-        let sends = |site: &&Site| !Paths::SENDERS.contains(&site.component);
-        if let Some(site) = self.sites.iter().find(sends).filter(|_| self.paths.is_some()) {
-            let known = Paths::SENDERS.map(Component::name).join(", ");
-            return Err(SweepError::NoSender { site: site.short_name(), known });
-        }
+        self.corruptions.iter().try_for_each(Corruption::check)?;
         if self.window == 0 {
             return Err(SweepError::NoWindow { given: self.window });
         }
-        let fixed = |site: &Site| site.layer.is_some() || !site.component.in_layers();
-        let around = self.has(Per::Layer) && !self.sites.iter().any(fixed) && self.paths.is_none();
+        let mut around = self.has(Per::Layer) && self.paths.is_none();
+        for target in &self.sites {
+            let everywhere =
+                |m: &super::target::Member| m.site.component.in_layers() && m.site.layer.is_none();
+            around &= target.members(architecture)?.iter().all(everywhere);
+        }
         if self.window > 1 && !around {
             return Err(SweepError::WindowWithoutLayers);
         }
-        if self.paths.is_some() && self.direction == Direction::Denoise {
+        if (self.change == Change::Mean) != self.mean.is_some() {
+            return Err(SweepError::NoDataset { what: "the change 'mean'" });
+        }
+        let nothing = |corruption: &Corruption| corruption.by == By::None;
+        if self.corruptions.iter().any(nothing) && self.change.reads_a_run() {
+            return Err(SweepError::NoCorruption);
+        }
+        if let Some(paths) = &self.paths {
+            self.check_paths(paths, architecture)?;
+        }
+        self.check_positions()
+    }
+
+    fn check_paths(&self, paths: &Paths, architecture: &Architecture) -> Result<(), SweepError> {
+        paths.check(architecture)?;
+        if !each_once(&paths.receivers) {
+            return Err(SweepError::NotEachOnce { what: "receiver" });
+        }
+        for target in &self.sites {
+            let members = target.members(architecture)?;
+            let sends = |m: &super::target::Member| Paths::SENDERS.contains(&m.site.component);
+            if !members.iter().all(sends) {
+                let known = Paths::SENDERS.map(Component::name).join(", ");
+                return Err(SweepError::NoSender { site: target.0.clone(), known });
+            }
+        }
+        if self.direction == Direction::Denoise {
             return Err(SweepError::PathsDenoise);
         }
-        if self.paths.is_some() && !matches!(self.positions[..], [one] if one != Positions::Each) {
-            return Err(SweepError::SenderPositions);
+        if self.change != Change::Copy {
+            return Err(SweepError::PathsChange { change: self.change.to_string() });
         }
+        match self.positions[..] {
+            [] => Ok(()),
+            [ref one] if *one != Positions::Each => Ok(()),
+            _ => Err(SweepError::SenderPositions),
+        }
+    }
+
+    fn check_positions(&self) -> Result<(), SweepError> {
         let one_by_one = self.has(Per::Position);
         match self.positions.as_slice() {
             _ if one_by_one && self.positions.contains(&Positions::All) => {
                 Err(SweepError::TogetherOnAxis)
             }
             [Positions::Each] if !one_by_one => Err(SweepError::EachWithoutAxis),
-            [] => Err(SweepError::NotEachOnce { what: "position" }),
-            [_] => Ok(()),
+            [] | [_] => Ok(()),
             _ if one_by_one => Ok(()),
             _ => Err(SweepError::SeveralWithoutAxis),
         }
@@ -103,33 +213,63 @@ impl PairSettings {
         self.per.contains(&axis)
     }
 
-    /// The positions that are patched, rising and each once.
-    ///
-    /// # Errors
-    ///
-    /// A range that reaches past the prompts' end.
-    pub fn positions_of(&self, fed: &FedPair) -> Result<Vec<usize>, SweepError> {
-        let mut all = Vec::new();
-        for positions in &self.positions {
-            all.extend(positions.of(fed.clean.len(), &fed.subject)?);
+    /// The metrics: those given, or the default for these answers.
+    pub(crate) fn metrics(&self, fed: &FedPair) -> Vec<PairMetric> {
+        match (self.metrics.is_empty(), fed.answers.is_empty() || fed.distractors.is_empty()) {
+            (false, _) => self.metrics.clone(),
+            (true, true) => vec![PairMetric::Kl],
+            (true, false) => vec![PairMetric::LogitDiff],
         }
-        all.sort_unstable();
-        all.dedup();
-        Ok(all)
     }
 
-    /// A site by any of its names; without its layer it stands for the component in all layers.
+    /// How many tokens are the top.
+    pub(crate) fn top(&self) -> usize {
+        if self.top_k == 0 { TOP } else { self.top_k }
+    }
+
+    /// The positions of the clean prompt that are patched, rising and each once.
     ///
     /// # Errors
     ///
-    /// A name that the model hasn't got, with the nearest.
-    pub fn site(name: &str, architecture: &Architecture) -> Result<Site, SweepError> {
-        // As `tracewright sites` writes a name for all layers.
-        let of_any = name.replace(".N.", ".0.");
-        match Site::parse(&of_any, architecture) {
-            Err(IrError::NoLayer { component }) => Ok(everywhere(component)),
-            Ok(site) if of_any != name => Ok(everywhere(site.component)),
-            _ => Ok(Site::parse(name, architecture)?),
+    /// A range that reaches past the prompt's end.
+    pub fn positions_of(&self, fed: &FedPair) -> Result<Vec<usize>, SweepError> {
+        match self.positions.is_empty() {
+            true => Ok((0..fed.clean.len()).collect()),
+            false => chosen(&self.positions, fed),
+        }
+    }
+
+    /// The positions that metrics are read at; none for the last one alone.
+    ///
+    /// # Errors
+    ///
+    /// A range that reaches past the prompt's end, and prompts of different lengths.
+    pub(crate) fn measured_at(&self, fed: &FedPair) -> Result<Option<Vec<usize>>, SweepError> {
+        if self.metric_at.is_empty() || self.metric_at == [Positions::LAST] {
+            return Ok(None);
+        }
+        match fed.aligned() {
+            true => chosen(&self.metric_at, fed).map(Some),
+            false => Err(SweepError::MeasuresOfUnequal),
+        }
+    }
+
+    /// What is selected on an axis.
+    pub(crate) fn selection(&self, per: Per) -> Option<&Indices> {
+        match per {
+            Per::Layer => self.layers.as_ref(),
+            Per::Head => self.heads.as_ref(),
+            Per::Neuron => self.neurons.as_ref(),
+            Per::SrcPosition => self.src_positions.as_ref(),
+            Per::Position => None,
+        }
+    }
+
+    /// The selected indices of an axis of length `len`.
+    pub(crate) fn selected(&self, per: Per, len: usize) -> Result<Vec<usize>, SweepError> {
+        match self.selection(per) {
+            Some(indices) => indices.of(per.name(), len),
+            None => Ok((0..len).collect()),
         }
     }
 
@@ -143,39 +283,19 @@ impl PairSettings {
     }
 }
 
-/// A component in all layers, or the one outside them.
-const fn everywhere(component: Component) -> Site {
-    Site { layer: None, component }
-}
-
-/// Sites in files by their short names: `z`, `z@9`.
-mod site_names {
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-    use tracewright_ir::{Component, Site};
-
-    pub(super) fn serialize<S: Serializer>(sites: &[Site], to: S) -> Result<S::Ok, S::Error> {
-        sites.iter().map(|site| site.short_name()).collect::<Vec<_>>().serialize(to)
+/// The positions of several selections, rising and each once.
+fn chosen(selections: &[Positions], fed: &FedPair) -> Result<Vec<usize>, SweepError> {
+    let mut all = Vec::new();
+    for positions in selections {
+        all.extend(positions.of(fed.clean.len(), &fed.subject)?);
     }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Site>, D::Error> {
-        let site = |name: String| {
-            let (component, layer) = match name.split_once('@') {
-                Some((component, layer)) => (component, Some(layer.parse().ok()?)),
-                None => (name.as_str(), None),
-            };
-            Some(Site { component: Component::from_name(component)?, layer })
-        };
-        let names: Vec<String> = Vec::deserialize(from)?;
-        let sites = names.into_iter().map(|name| site(name.clone()).ok_or(name));
-        sites
-            .collect::<Result<_, _>>()
-            .map_err(|name| D::Error::custom(format!("no site '{name}'")))
-    }
+    all.sort_unstable();
+    all.dedup();
+    Ok(all)
 }
 
 /// An axis of a pair's grids.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Per {
     /// A cell for each layer; otherwise all layers are patched together.
@@ -215,86 +335,14 @@ impl FromStr for Per {
     }
 }
 
-/// A metric whose answer isn't known yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PairMetric {
-    /// The answer's probability.
-    Prob,
-    /// The answer's logit.
-    Logit,
-    /// The answer's logit minus the distractor's.
-    LogitDiff,
-    /// KL(clean ‖ run).
-    Kl,
-    /// The logarithm of the answer's probability.
-    Logprob,
-    /// How many tokens are likelier than the answer.
-    Rank,
-    /// The entropy of the next token's distribution.
-    Entropy,
-    /// The Euclidean distance of the logits to the clean run's.
-    L2,
-    /// The mean squared difference of the logits to the clean run's.
-    Mse,
-    /// One minus the cosine of the angle between the logits and the clean run's.
-    Cosine,
-}
-
-impl PairMetric {
-    /// Every metric.
-    pub const ALL: [Self; 10] = [
-        Self::Prob,
-        Self::Logit,
-        Self::LogitDiff,
-        Self::Kl,
-        Self::Logprob,
-        Self::Rank,
-        Self::Entropy,
-        Self::L2,
-        Self::Mse,
-        Self::Cosine,
-    ];
-
-    /// The metric's name, spelled like the program's flag.
-    pub fn name(self) -> &'static str {
-        self.of(0, 0, RunId(0)).name()
-    }
-
-    /// The metric of these tokens and this clean run.
-    pub fn of(self, answer: u32, distractor: u32, clean: RunId) -> Metric {
-        match self {
-            Self::Prob => Metric::Prob { answer },
-            Self::Logit => Metric::Logit { answer },
-            Self::LogitDiff => {
-                Metric::LogitDiff { answers: vec![answer], distractors: vec![distractor] }
-            }
-            Self::Kl => Metric::Kl { clean },
-            Self::Logprob => Metric::Logprob { answer },
-            Self::Rank => Metric::Rank { answer },
-            Self::Entropy => Metric::Entropy,
-            Self::L2 => Metric::L2 { clean },
-            Self::Mse => Metric::Mse { clean },
-            Self::Cosine => Metric::Cosine { clean },
-        }
-    }
-}
-
-impl FromStr for PairMetric {
-    type Err = SweepError;
-
-    fn from_str(given: &str) -> Result<Self, SweepError> {
-        word("metric", given, &Self::ALL, Self::name)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[track_caller]
     fn check(settings: PairSettings, expected: &str) {
-        let message = settings.check().map_err(|error| error.to_string()).err();
+        let model = tracewright_models::Checkpoint::built_in().expect("the built-in model");
+        let message = settings.check(model.architecture()).map_err(|error| error.to_string()).err();
         assert_eq!(message.unwrap_or_default(), expected);
     }
 
@@ -311,8 +359,8 @@ mod tests {
         let each = "the positions 'each' are patched one by one, but position isn't an axis: give --per layer,position, or --positions all";
         check(of(&[Per::Layer], &[Positions::Each]), each);
         let several = "several --positions are patched one by one, but position isn't an axis: give --per layer,position, or a single selection such as 3-5";
-        check(of(&[Per::Layer], &[Positions::Subject, Positions::Last]), several);
-        check(of(&both, &[Positions::Subject, Positions::Last]), "");
+        check(of(&[Per::Layer], &[Positions::Subject, Positions::LAST]), several);
+        check(of(&both, &[Positions::Subject, Positions::LAST]), "");
         check(of(&[Per::Layer], &[Positions::Subject]), "");
     }
 
@@ -323,7 +371,8 @@ mod tests {
         check(PairSettings { sites: vec![], ..default() }, "give at least one site, each once");
         let twice = vec![PairMetric::Kl, PairMetric::Kl];
         check(PairSettings { metrics: twice, ..default() }, "give at least one metric, each once");
-        check(PairSettings { per: vec![], ..default() }, "give at least one axis, each once");
+        let twice = vec![Per::Head, Per::Head];
+        check(PairSettings { per: twice, ..default() }, "give at least one axis, each once");
         let none = "--window is 0: give how many layers are patched together, from 1 on";
         check(PairSettings { window: 0, ..default() }, none);
     }

@@ -1,0 +1,210 @@
+//! Sweep files: a whole experiment as TOML or JSON.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use schemars::{JsonSchema, Schema, schema_for};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::case::Case;
+use crate::error::SweepError;
+use crate::pair::{Pair, PairSettings};
+use crate::settings::Settings;
+
+/// An experiment: what `tracewright trace` or `tracewright pair` would be asked with flags, and more cases and
+/// runs than flags can say.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum SweepFile {
+    /// Patching ([`PairFile`]).
+    Pair(Box<PairFile>),
+    /// ROME's causal tracing ([`TraceFile`]).
+    Trace(Box<TraceFile>),
+}
+
+/// Patching between runs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PairFile {
+    /// `pair`
+    pub command: PairCommand,
+    /// A checkpoint's folder or a cached model's name; the built-in model where neither this nor `--model` says
+    /// another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// What is patched and measured.
+    #[serde(default)]
+    pub settings: PairSettings,
+    /// The pairs; the built-in ones where there are none.
+    #[serde(default)]
+    pub cases: Vec<Pair>,
+}
+
+/// Causal traces.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TraceFile {
+    /// `trace`
+    pub command: TraceCommand,
+    /// As in a pair's file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// The text whose embeddings the noise rules `m` and `t` take their statistics from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise_text: Option<PathBuf>,
+    /// The facts file whose subjects the noise rule `s` is measured on; without cases all its facts are traced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<PathBuf>,
+    /// What is traced.
+    #[serde(default)]
+    pub settings: Settings,
+    /// The prompts.
+    #[serde(default)]
+    pub cases: Vec<Case>,
+}
+
+/// The word `pair`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PairCommand {
+    /// `pair`
+    #[default]
+    Pair,
+}
+
+/// The word `trace`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TraceCommand {
+    /// `trace`
+    #[default]
+    Trace,
+}
+
+/// What a file has to say before the rest of it means anything.
+#[derive(Deserialize)]
+struct Kind {
+    command: Option<String>,
+}
+
+impl SweepFile {
+    /// Reads a file; one whose name ends in `.json` is JSON, every other one TOML.
+    ///
+    /// # Errors
+    ///
+    /// A file that can't be read, and one that isn't what it should be, with the line.
+    pub fn read(path: &Path) -> Result<Self, SweepError> {
+        let unreadable = |error| SweepError::UnreadableText { path: path.to_owned(), error };
+        let text = fs::read_to_string(path).map_err(unreadable)?;
+        let json = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("json"));
+        let bad = |problem: String| SweepError::BadSweepFile { path: path.to_owned(), problem };
+        let mut file = Self::parse(&text, json).map_err(bad)?;
+        let cases = match &mut file {
+            Self::Pair(file) => file.cases.iter_mut().map(|case| &mut case.name).collect(),
+            Self::Trace(file) => file.cases.iter_mut().map(|case| &mut case.name).collect(),
+        };
+        number(cases);
+        Ok(file)
+    }
+
+    fn parse(text: &str, json: bool) -> Result<Self, String> {
+        let kind: Kind = parsed(text, json)?;
+        match kind.command.as_deref() {
+            Some("pair") => Ok(Self::Pair(parsed(text, json)?)),
+            Some("trace") => Ok(Self::Trace(parsed(text, json)?)),
+            Some(other) => Err(format!("there is no command '{other}': give pair or trace")),
+            None => {
+                Err("it says no command: begin it with command = \"pair\" or \"trace\"".to_owned())
+            }
+        }
+    }
+
+    /// The file as TOML.
+    ///
+    /// # Errors
+    ///
+    /// Numbers that TOML hasn't got.
+    pub fn to_toml(&self) -> Result<String, SweepError> {
+        let unwritable =
+            |error: toml::ser::Error| SweepError::UnwritableFile { problem: error.to_string() };
+        toml::to_string_pretty(self).map_err(unwritable)
+    }
+
+    /// The JSON schema of sweep files.
+    pub fn schema() -> Schema {
+        schema_for!(Self)
+    }
+}
+
+fn parsed<T: DeserializeOwned>(text: &str, json: bool) -> Result<T, String> {
+    match json {
+        true => serde_json::from_str(text).map_err(|error| error.to_string()),
+        false => toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned()),
+    }
+}
+
+/// Cases without a name are called by their numbers.
+fn number(names: Vec<&mut String>) {
+    for (index, name) in names.into_iter().enumerate() {
+        if name.is_empty() {
+            *name = index.to_string();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair(text: &str) -> Result<PairFile, String> {
+        match SweepFile::parse(text, false)? {
+            SweepFile::Pair(file) => Ok(*file),
+            SweepFile::Trace(_) => Err("a trace".to_owned()),
+        }
+    }
+
+    #[test]
+    fn what_is_not_said_is_as_without_flags() {
+        let file = pair("command = \"pair\"").expect("a file");
+        assert_eq!(file, PairFile::default());
+    }
+
+    #[test]
+    fn a_file_is_read_as_it_is_written() {
+        let mut file = PairFile::default();
+        let words = ["scale=2", "add=v.npz:x"];
+        for change in words {
+            file.settings.change = change.parse().expect(change);
+            file.settings.heads = Some("not 3".parse().expect("indices"));
+            file.settings.positions = vec!["last-1".parse().expect("positions")];
+            let case = Pair { clean: "A is".to_owned(), ..Pair::default() };
+            file.cases = vec![Pair { corrupted: vec!["B is".to_owned()], ..case }];
+            let text = SweepFile::Pair(Box::new(file.clone())).to_toml().expect("TOML");
+            assert_eq!(pair(&text).as_ref(), Ok(&file), "{text}");
+        }
+    }
+
+    #[test]
+    fn mistakes_are_told_with_their_lines() {
+        let wrong = |text: &str| pair(text).expect_err("wrong");
+        insta::assert_snapshot!(wrong("command = \"pair\"\n[settings]\nsite = [\"z\"]"), @r#"
+        TOML parse error at line 3, column 1
+          |
+        3 | site = ["z"]
+          | ^^^^
+        unknown field `site`, expected one of `sites`, `per`, `positions`, `layers`, `heads`, `neurons`, `src_positions`, `except`, `window`, `change`, `mean`, `metrics`, `metric_at`, `metric_mean`, `answer_tokens`, `top_k`, `read`, `direction`, `align`, `corruptions`, `paths`
+        "#);
+        insta::assert_snapshot!(wrong("command = \"pair\"\n[settings]\nchange = \"sclae=2\""), @r#"
+        TOML parse error at line 3, column 10
+          |
+        3 | change = "sclae=2"
+          |          ^^^^^^^^^
+        there is no change 'sclae=2': use copy, zero, mean, scale=2, constant=0.5, interpolate=0.5, or with an array of an npz or safetensors file set=FILE:KEY, add=FILE:KEY, add=-2*FILE:KEY, project-out=FILE:KEY, project-in=FILE:KEY, along=FILE:KEY
+        "#);
+        insta::assert_snapshot!(wrong("command = \"pear\""), @"there is no command 'pear': give pair or trace");
+        insta::assert_snapshot!(wrong("[settings]"), @r#"it says no command: begin it with command = "pair" or "trace""#);
+        let json = SweepFile::parse("{\"command\": \"pair\",\n \"case\": []}", true);
+        insta::assert_snapshot!(json.expect_err("wrong"), @"unknown field `case`, expected one of `command`, `model`, `settings`, `cases` at line 2 column 7");
+    }
+}

@@ -1,0 +1,177 @@
+//! What a request names and doesn't hold: arrays of files, means over a dataset, noise levels.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use tracewright_ir::{Architecture, Array, Site};
+use tracewright_models::{Model, read_arrays};
+use tracewright_results::{Data, read_npz};
+
+use super::change::{Vector, Vectors};
+use super::corruption::{By, Corruption, Embeddings};
+use super::grid::Grid;
+use super::mean::Means;
+use super::settings::PairSettings;
+use crate::dataset::Dataset;
+use crate::error::SweepError;
+use crate::facts::Facts;
+use crate::noise;
+
+/// The numbers of a request.
+#[derive(Debug, Default)]
+pub(crate) struct Numbers {
+    pub(crate) vectors: Vectors,
+    pub(crate) means: Means,
+    /// For each of the settings' corruptions.
+    pub(crate) embeddings: Vec<Embeddings>,
+    /// The digest of every file that was read.
+    pub(crate) files: BTreeMap<String, String>,
+}
+
+impl Numbers {
+    /// Reads and computes what the settings name.
+    ///
+    /// # Errors
+    ///
+    /// Files that can't be read or don't hold what they should, a failing device.
+    pub(crate) fn of(model: &Model, settings: &PairSettings) -> Result<Self, SweepError> {
+        let architecture = model.architecture();
+        let mut numbers = Self { vectors: vectors(settings)?, ..Self::default() };
+        let embeddings = |corruption| embeddings(model, corruption);
+        numbers.embeddings =
+            settings.corruptions.iter().map(embeddings).collect::<Result<_, _>>()?;
+        if let Some(mean) = &settings.mean {
+            numbers.means = Means::of(model, mean, &sites(settings, architecture)?)?;
+        }
+        numbers.files = digests(settings)?;
+        Ok(numbers)
+    }
+
+    /// The same for plans, which haven't got the weights.
+    ///
+    /// # Errors
+    ///
+    /// Arrays that can't be read.
+    pub(crate) fn stand_ins(
+        settings: &PairSettings,
+        architecture: &Architecture,
+    ) -> Result<Self, SweepError> {
+        let embeddings = |corruption| Embeddings::stand_in(corruption, architecture);
+        Ok(Self {
+            vectors: vectors(settings)?,
+            means: Means::stand_in(),
+            embeddings: settings.corruptions.iter().map(embeddings).collect(),
+            files: BTreeMap::new(),
+        })
+    }
+}
+
+/// The sites that are patched, each in its layer.
+fn sites(
+    settings: &PairSettings,
+    architecture: &Architecture,
+) -> Result<BTreeSet<Site>, SweepError> {
+    let layers: Vec<usize> = (0..architecture.n_layers).collect();
+    let mut sites = BTreeSet::new();
+    for target in &settings.sites {
+        for member in target.members(architecture)? {
+            let of_all = Default::default();
+            let layers = Grid::layers(&member, &of_all, 1, &layers, architecture.n_layers);
+            sites.extend(layers.into_iter().map(|layer| Site { layer, ..member.site }));
+        }
+    }
+    Ok(sites)
+}
+
+fn embeddings(model: &Model, corruption: &Corruption) -> Result<Embeddings, SweepError> {
+    match corruption.by {
+        By::Noise => {
+            let facts = Facts::built_in()?;
+            let text = corruption.noise_text.as_deref();
+            let noise = noise::resolve(&corruption.noise, model, &facts.subjects(), text)?;
+            Ok(Embeddings::Noise(noise))
+        }
+        By::Mean => {
+            let mut ids = Vec::new();
+            match &corruption.from {
+                Some(path) => {
+                    for prompt in Dataset::read(path)?.prompts {
+                        ids.extend(model.tokenizer.plain(&prompt.prompt)?);
+                    }
+                }
+                None => {
+                    for subject in Facts::built_in()?.subjects() {
+                        ids.extend(model.tokenizer.plain(subject)?);
+                    }
+                }
+            }
+            let d_model = model.architecture().d_model;
+            let rows = noise::embeddings(model, &ids)?;
+            let mut mean = vec![0.0; d_model];
+            for row in rows.chunks_exact(d_model) {
+                mean.iter_mut().zip(row).for_each(|(sum, x)| *sum += f64::from(*x));
+            }
+            mean.iter_mut().for_each(|sum| *sum /= ids.len() as f64);
+            Ok(Embeddings::Mean(mean))
+        }
+        _ => Ok(Embeddings::Nothing),
+    }
+}
+
+fn vectors(settings: &PairSettings) -> Result<Vectors, SweepError> {
+    let named = settings.change.vector();
+    named.map(|vector| Ok((vector.to_string(), Arc::new(array(vector)?)))).into_iter().collect()
+}
+
+/// An array of an npz or safetensors file.
+fn array(vector: &Vector) -> Result<Array, SweepError> {
+    let path = &vector.path;
+    let npz = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("npz"));
+    let arrays: Vec<(String, Array)> = match npz {
+        true => read_npz(path)?
+            .into_iter()
+            .filter_map(|(name, array)| {
+                let data: Vec<f64> = match array.data() {
+                    Data::F32(data) => data.iter().map(|x| f64::from(*x)).collect(),
+                    Data::F64(data) => data.clone(),
+                    Data::I64(data) => data.iter().map(|x| *x as f64).collect(),
+                    Data::Bool(_) | Data::Str(_) => return None,
+                };
+                Some((name, Array { shape: array.shape().to_vec(), data }))
+            })
+            .collect(),
+        false => read_arrays(path)?,
+    };
+    let known = || arrays.iter().map(|(name, _)| name.clone()).collect();
+    let missing =
+        |key: &str| SweepError::NoArray { path: path.clone(), key: key.to_owned(), known: known() };
+    let found = match (&vector.key, arrays.as_slice()) {
+        (Some(key), all) => all.iter().find(|(name, _)| name == key).ok_or_else(|| missing(key))?,
+        (None, [only]) => only,
+        (None, _) => return Err(missing("")),
+    };
+    let mut array = found.1.clone();
+    array.data.iter_mut().for_each(|number| *number *= vector.factor);
+    match array.data.iter().all(|number| (*number as f32).is_finite()) {
+        true => Ok(array),
+        false => Err(SweepError::NoNumbers { path: path.clone(), key: found.0.clone() }),
+    }
+}
+
+/// The digests of the files that the settings name.
+fn digests(settings: &PairSettings) -> Result<BTreeMap<String, String>, SweepError> {
+    let of_corruptions = settings.corruptions.iter();
+    let of_corruptions = of_corruptions.flat_map(|c| [c.from.as_deref(), c.noise_text.as_deref()]);
+    let vector = settings.change.vector().map(|vector| vector.path.as_path());
+    let mean = settings.mean.as_ref().map(|mean| mean.from.as_path());
+    let paths = of_corruptions.chain([vector, mean]).flatten();
+    let digest = |path: &Path| {
+        let unreadable = |error| SweepError::UnreadableText { path: path.to_owned(), error };
+        let bytes = std::fs::read(path).map_err(unreadable)?;
+        let digest = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok((path.display().to_string(), digest))
+    };
+    paths.map(digest).collect()
+}

@@ -1,0 +1,169 @@
+//! What a cell's patch does: its interventions.
+
+use tracewright_ir::{
+    Architecture, Coordinates, Direction, Intervention, Locus, RunId, Selection, Site,
+};
+
+use super::grid::Grid;
+use super::numbers::Numbers;
+use super::prompts::FedPair;
+use super::settings::{PairSettings, Per};
+use super::target::Member;
+use crate::error::SweepError;
+
+/// The patches of one pair.
+pub(crate) struct Patching<'a> {
+    pub(crate) settings: &'a PairSettings,
+    pub(crate) fed: &'a FedPair,
+    pub(crate) architecture: &'a Architecture,
+    pub(crate) numbers: &'a Numbers,
+    /// The positions that are patched together, of the clean prompt.
+    positions: Vec<usize>,
+    layers: Vec<usize>,
+    /// What is left alone.
+    except: Vec<Member>,
+}
+
+impl<'a> Patching<'a> {
+    pub(crate) fn new(
+        settings: &'a PairSettings,
+        fed: &'a FedPair,
+        architecture: &'a Architecture,
+        numbers: &'a Numbers,
+    ) -> Result<Self, SweepError> {
+        let except = settings.except.iter().map(|target| target.members(architecture));
+        Ok(Self {
+            settings,
+            fed,
+            architecture,
+            numbers,
+            positions: settings.positions_of(fed)?,
+            layers: settings.selected(Per::Layer, architecture.n_layers)?,
+            except: except.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect(),
+        })
+    }
+
+    /// The interventions of a cell on its base, with what they read of `source`; none where the prompts have
+    /// no such positions in common, or where nothing is left of the cell.
+    ///
+    /// # Errors
+    ///
+    /// Numbers that don't fit, heads and neurons that aren't there.
+    pub(crate) fn changes(
+        &self,
+        grid: &Grid,
+        at: &Coordinates,
+        source: RunId,
+    ) -> Result<Vec<Intervention>, SweepError> {
+        let mut changes = Vec::new();
+        for member in &grid.members {
+            let (width, n_layers) = (self.settings.window, self.architecture.n_layers);
+            for layer in Grid::layers(member, at, width, &self.layers, n_layers) {
+                let site = Site { layer, ..member.site };
+                if let Some((locus, from)) = self.locus(site, member.head, at)? {
+                    changes.push(self.change(locus, (source, from))?);
+                }
+            }
+        }
+        Ok(changes)
+    }
+
+    fn change(
+        &self,
+        locus: Locus,
+        source: (RunId, Option<Locus>),
+    ) -> Result<Intervention, SweepError> {
+        let Self { settings, fed, architecture, numbers, .. } = self;
+        let len = fed.len_of(settings.direction == Direction::Denoise);
+        let mean = |locus: &Locus| numbers.means.at(locus, fed, architecture);
+        settings.change.at(locus, source, (architecture, len), &numbers.vectors, mean)
+    }
+
+    /// A cell's place at a site in the run that is changed, and where that is in the other run if elsewhere.
+    fn locus(
+        &self,
+        site: Site,
+        head: Option<usize>,
+        at: &Coordinates,
+    ) -> Result<Option<(Locus, Option<Locus>)>, SweepError> {
+        let positions = at.position.map_or_else(|| self.positions.clone(), |one| vec![one]);
+        let paired = positions.into_iter().filter_map(|p| Some((p, self.fed.partners[p]?)));
+        let (clean, corrupted): (Vec<usize>, Vec<usize>) = paired.unzip();
+        let Some(narrowed) = self.narrowed(site, head, at)? else { return Ok(None) };
+        if clean.is_empty() {
+            return Ok(None);
+        }
+        let same = clean == corrupted && self.fed.aligned();
+        let [clean, corrupted] = [clean, corrupted].map(|p| narrowed.clone().positions(p));
+        let (locus, from) = match self.settings.direction {
+            Direction::Denoise => (corrupted, clean),
+            Direction::Noise => (clean, corrupted),
+        };
+        if !same && site.component.has_sources() && self.settings.change.reads_a_run() {
+            return Err(SweepError::CellsOfUnequal { site: site.short_name() });
+        }
+        Ok(Some((locus, Some(from).filter(|_| !same))))
+    }
+
+    /// The heads, neurons and keys of a cell; none where all of them are excepted.
+    fn narrowed(
+        &self,
+        site: Site,
+        head: Option<usize>,
+        at: &Coordinates,
+    ) -> Result<Option<Locus>, SweepError> {
+        let (component, settings) = (site.component, self.settings);
+        let mut locus = Locus::at(site);
+        if let Some(axis) = component.head_axis() {
+            let len = self.architecture.axis_len(axis, 0);
+            let of_cell = head.or(at.head).or(at.kv_head);
+            let heads = match of_cell {
+                Some(head) => vec![head],
+                None => settings.selected(Per::Head, len)?,
+            };
+            let excepted = |head: &usize| {
+                let this = |m: &Member| {
+                    m.site.component == component
+                        && m.site.layer.is_none_or(|layer| Some(layer) == site.layer)
+                        && m.head.is_none_or(|other| other == *head)
+                };
+                self.except.iter().any(this)
+            };
+            let left: Vec<usize> = heads.into_iter().filter(|head| !excepted(head)).collect();
+            match left.len() {
+                0 => return Ok(None),
+                all if all == len => {}
+                _ => locus.heads = Selection::only(left),
+            }
+        } else {
+            let this = |m: &Member| {
+                m.site.component == component
+                    && m.site.layer.is_none_or(|layer| Some(layer) == site.layer)
+            };
+            if self.except.iter().any(this) {
+                return Ok(None);
+            }
+        }
+        if component.has_neurons() {
+            locus.neurons = self.chosen(at.neuron, Per::Neuron, self.architecture.d_mlp)?;
+        }
+        if component.has_sources() {
+            let len = self.fed.clean.len();
+            locus.src_positions = self.chosen(at.src_position, Per::SrcPosition, len)?;
+        }
+        Ok(Some(locus))
+    }
+
+    fn chosen(
+        &self,
+        of_cell: Option<usize>,
+        per: Per,
+        len: usize,
+    ) -> Result<Selection, SweepError> {
+        Ok(match (of_cell, self.settings.selection(per)) {
+            (Some(index), _) => Selection::only([index]),
+            (None, None) => Selection::All,
+            (None, Some(_)) => Selection::only(self.settings.selected(per, len)?),
+        })
+    }
+}

@@ -1,0 +1,94 @@
+//! Values that are read of every run, as arrays.
+
+use tracewright_engine::Outcome;
+use tracewright_ir::{Architecture, Locus, Reading, RunId, Site, State, Sweep};
+use tracewright_results::Array;
+
+use super::grid::Grid;
+use super::settings::PairSettings;
+use super::target::Member;
+use crate::error::SweepError;
+
+/// More numbers than this are refused: an array of each run's would fill the memory.
+const MOST: usize = 1 << 28;
+
+/// What is read: each site, with the index of its first reading.
+pub(crate) struct Readings {
+    sites: Vec<Member>,
+}
+
+/// Adds the readings of the settings' sites to a sweep: of every measured run, site by site.
+pub(crate) fn read(
+    settings: &PairSettings,
+    architecture: &Architecture,
+    sweep: &mut Sweep,
+) -> Result<Readings, SweepError> {
+    let mut sites = Vec::new();
+    for target in &settings.read {
+        for member in target.members(architecture)? {
+            let all: Vec<usize> = (0..architecture.n_layers).collect();
+            let of_all = Default::default();
+            let layers = Grid::layers(&member, &of_all, 1, &all, architecture.n_layers);
+            let in_layer = |layer| Member { site: Site { layer, ..member.site }, ..member };
+            sites.extend(layers.into_iter().map(in_layer));
+        }
+    }
+    let (mut readings, mut numbers) = (Vec::new(), 0);
+    for run in &sweep.request.measured {
+        let len = sweep.request.tokens(*run)?.len();
+        for member in &sites {
+            let mut locus = Locus::at(member.site);
+            locus = member.head.into_iter().fold(locus, |locus, head| locus.heads([head]));
+            numbers += locus.count(architecture, len);
+            readings.push(Reading { run: *run, locus, state: State::Left });
+        }
+    }
+    if numbers > MOST {
+        return Err(SweepError::TooMuchRead { numbers, most: MOST });
+    }
+    sweep.request.readings = readings;
+    Ok(Readings { sites })
+}
+
+impl Readings {
+    /// For each site an array of the clean run's values, of the corrupted runs' `[samples, …]` (one by one
+    /// where their prompts have different lengths), and of the cells' `[cells, samples, …]`, NaN for cells
+    /// without a run.
+    pub(crate) fn arrays(
+        &self,
+        sweep: &Sweep,
+        outcome: &Outcome,
+    ) -> Result<Vec<(String, Array)>, SweepError> {
+        let mut arrays = Vec::new();
+        let place = |run: &RunId| sweep.request.measured.binary_search(run).unwrap_or_default();
+        for (index, site) in self.sites.iter().enumerate() {
+            let value = |run: &RunId| &outcome.readings[place(run) * self.sites.len() + index];
+            let mut push = |name: &str, shape: &[usize], data: Vec<f32>| {
+                let array = Array::new(shape, data)?;
+                arrays.push((format!("{name}.{site}"), array));
+                Ok::<(), SweepError>(())
+            };
+            let floats = |run: &RunId| value(run).data.iter().map(|x| *x as f32);
+            let clean = &sweep.clean[0];
+            push("clean", &value(clean).shape, floats(clean).collect())?;
+            let corrupted = &sweep.corrupted;
+            let shape = [&[corrupted.len()], &value(&corrupted[0]).shape[..]].concat();
+            push("corrupted", &shape, corrupted.iter().flat_map(floats).collect())?;
+            let Some(first) = sweep.cells.iter().find_map(|cell| cell.runs.first()) else {
+                continue;
+            };
+            let (shape, samples) = (&value(first).shape, corrupted.len());
+            let len: usize = shape.iter().product();
+            let mut data = Vec::with_capacity(sweep.cells.len() * samples * len);
+            for cell in &sweep.cells {
+                match cell.runs.is_empty() {
+                    true => data.extend(std::iter::repeat_n(f32::NAN, samples * len)),
+                    false => data.extend(cell.runs.iter().flat_map(floats)),
+                }
+            }
+            let shape = [&[sweep.cells.len(), samples], &shape[..]].concat();
+            push("cells", &shape, data)?;
+        }
+        Ok(arrays)
+    }
+}

@@ -1,0 +1,238 @@
+//! One pair's sweep: its runs and cells, and what becomes of them.
+
+use serde_json::json;
+use tracewright_engine::{Execution, Outcome, Progress};
+use tracewright_ir::{Architecture, Cell, Direction, Request, Run, RunId, Sweep};
+use tracewright_models::Model;
+use tracewright_results::{Baseline, CaseRecord, Part, Row};
+
+use super::answers::Answers;
+use super::corruption::Corrupted;
+use super::grid::{Grid, grids};
+use super::measures::{Measuring, Reported};
+use super::numbers::Numbers;
+use super::patch::Patching;
+use super::prompts::FedPair;
+use super::readings::{Readings, read};
+use super::record::{Shown, record};
+use super::settings::PairSettings;
+use crate::error::SweepError;
+use crate::experiment::execute;
+use crate::scores::{Prompt, Scores};
+
+/// The runs and cells of one pair, grid by grid and row by row, with what is reported and read of them.
+pub(crate) struct PairSweep {
+    pub(crate) sweep: Sweep,
+    pub(crate) grids: Vec<Grid>,
+    pub(crate) reported: Vec<Reported>,
+    readings: Readings,
+}
+
+/// Makes the runs and cells of a pair; the settings are [resolved](PairSettings::resolved).
+///
+/// # Errors
+///
+/// Positions that the prompts haven't got, axes that a site hasn't got, more cells than can be kept
+/// track of, numbers that don't fit.
+pub(crate) fn pair_sweep(
+    fed: &FedPair,
+    answers: &Answers,
+    architecture: &Architecture,
+    settings: &PairSettings,
+    numbers: &Numbers,
+) -> Result<PairSweep, SweepError> {
+    let metrics = settings.metrics(fed);
+    let mut sweep = Sweep { direction: settings.direction, ..Sweep::default() };
+    let ids = [&fed.clean.ids[..], fed.appended()].concat();
+    let clean = sweep.request.push(Run::of_tokens("clean", &ids));
+    let corrupted = fed.corrupted.push(&mut sweep.request, clean, fed.appended());
+    let patching = Patching::new(settings, fed, architecture, numbers)?;
+    let grids = grids(settings, fed, architecture)?;
+    for grid in &grids {
+        for at in grid.cells(settings) {
+            let mut cell = Cell { at, runs: Vec::new() };
+            for sample in &corrupted {
+                let (base, source) = match settings.direction {
+                    Direction::Denoise => (*sample, clean),
+                    Direction::Noise => (clean, *sample),
+                };
+                cell.runs.extend(patching.run(
+                    grid,
+                    &cell.at,
+                    (base, source),
+                    &mut sweep.request,
+                )?);
+            }
+            sweep.cells.push(cell);
+        }
+    }
+    if let (Some(paths), true) =
+        (&settings.paths, sweep.cells.iter().all(|cell| cell.runs.is_empty()))
+    {
+        return Err(SweepError::NoPath { receivers: paths.names().join(",") });
+    }
+    let measuring = Measuring {
+        metrics: &metrics,
+        answers,
+        appended: fed.appended(),
+        len: fed.clean.len(),
+        at: settings.measured_at(fed)?,
+        mean: settings.metric_mean,
+        k: settings.top(),
+        clean,
+    };
+    let (measures, reported) = measuring.all();
+    sweep.sources = match settings.direction {
+        Direction::Denoise => vec![clean],
+        Direction::Noise => corrupted.clone(),
+    };
+    let cells = sweep.cells.iter().flat_map(|cell| &cell.runs);
+    let mut measured: Vec<RunId> = [clean].iter().chain(&corrupted).chain(cells).copied().collect();
+    measured.dedup();
+    let Request { measures: into, measured: runs, top_k, .. } = &mut sweep.request;
+    (*into, *runs, *top_k) = (measures, measured, settings.top_k);
+    (sweep.clean, sweep.corrupted) = (vec![clean], corrupted);
+    let readings = read(settings, architecture, &mut sweep)?;
+    Ok(PairSweep { sweep, grids, reported, readings })
+}
+
+impl PairSweep {
+    /// Full forward passes that it takes.
+    pub(crate) fn forwards(&self) -> usize {
+        self.sweep.request.runs.len()
+    }
+}
+
+/// Patches one pair: every cell under every metric.
+///
+/// # Errors
+///
+/// What keeps the pair from being patched at all; see [`pair_sweep`] and
+/// [`tracewright_engine::execute`].
+pub(crate) fn patch_pair(
+    fed: &FedPair,
+    model: &Model,
+    settings: &PairSettings,
+    numbers: &Numbers,
+    execution: &Execution,
+    progress: Progress<'_>,
+) -> Result<Part, SweepError> {
+    let answers = fed.answers(model)?;
+    let patched = pair_sweep(fed, &answers, model.architecture(), settings, numbers)?;
+    let PairSweep { sweep, grids, reported, readings } = &patched;
+    let outcome = execute(model, &sweep.request, execution, progress)?;
+    let scores: Vec<Scores<'_>> =
+        reported.iter().map(|reported| Scores::new(sweep, &outcome, reported)).collect();
+    let prompt = Prompt { case: &fed.pair.name, tokens: &fed.clean.texts, subject: &fed.subject };
+    let rows_of = |scores: &Scores<'_>| -> Vec<Row> {
+        sweep.cells.iter().map(|cell| scores.row(cell, &prompt)).collect()
+    };
+    let rows: Vec<Row> = scores.iter().flat_map(rows_of).collect();
+    let baselines: Vec<Baseline> = scores.iter().map(Scores::baseline).collect();
+    let (high_score, low_score) =
+        baselines.first().map_or((0.0, 0.0), |first| (first.clean, first.corrupted));
+    let shown =
+        Shown { grids, reported, rows: &rows, baselines, top: top(&patched, &outcome, model) };
+    let mut cost = outcome.cost;
+    cost += answers.cost;
+    let case = CaseRecord {
+        name: fed.pair.name.clone(),
+        prompt: fed.pair.clean.clone(),
+        subject: Some(fed.subject_text()),
+        subject_range: Some(fed.subject.clone()),
+        tokens: fed.clean.clone(),
+        answer: answers.answer.text.clone(),
+        answer_id: answers.answer.id,
+        correct_prediction: true,
+        high_score,
+        low_score,
+        window: settings.window,
+        samples: fed.samples(),
+        cost: json!(cost),
+        extra: json!(record(fed, &answers, settings, shown)?),
+        ..CaseRecord::default()
+    };
+    let arrays = readings.arrays(sweep, &outcome)?;
+    let readings = match arrays.is_empty() {
+        true => Vec::new(),
+        false => vec![(fed.pair.name.clone(), arrays)],
+    };
+    Ok(Part { cases: vec![case], rows, readings })
+}
+
+/// The likeliest tokens of every run, where they are asked for.
+fn top(
+    patched: &PairSweep,
+    outcome: &Outcome,
+    model: &Model,
+) -> Vec<tracewright_results::TopTokens> {
+    use tracewright_results::{TopToken, TopTokens};
+    let sweep = &patched.sweep;
+    if sweep.request.top_k == 0 {
+        return Vec::new();
+    }
+    let tokens = |run: &RunId| {
+        let place = sweep.request.measured.binary_search(run).ok();
+        let top = place.and_then(|place| outcome.tops.get(place)).map_or(&[][..], Vec::as_slice);
+        let token = |c: &tracewright_engine::Candidate| TopToken {
+            text: model.tokenizer.text(c.id),
+            id: c.id,
+            logit: c.logit,
+            prob: c.prob,
+        };
+        top.iter().map(token).collect()
+    };
+    let of = |run: &str, at: serde_json::Value, runs: &[RunId]| -> Vec<TopTokens> {
+        let one = |(sample, id): (usize, &RunId)| TopTokens {
+            run: run.to_owned(),
+            sample,
+            at: at.clone(),
+            tokens: tokens(id),
+        };
+        runs.iter().enumerate().map(one).collect()
+    };
+    let bases = [("clean", &sweep.clean), ("corrupted", &sweep.corrupted)];
+    let bases = bases.into_iter().flat_map(|(name, runs)| of(name, serde_json::Value::Null, runs));
+    let cells = sweep.cells.iter().flat_map(|cell| of("cell", place(cell), &cell.runs));
+    bases.chain(cells).collect()
+}
+
+/// A cell's place without the axes that it hasn't got.
+fn place(cell: &Cell) -> serde_json::Value {
+    let mut place = json!(cell.at);
+    if let Some(place) = place.as_object_mut() {
+        place.retain(|_, index| !index.is_null());
+    }
+    place
+}
+
+impl Patching<'_> {
+    /// Adds the run of a cell; none for one without a place in both prompts, or without a path.
+    fn run(
+        &self,
+        grid: &Grid,
+        at: &tracewright_ir::Coordinates,
+        (base, source): (RunId, RunId),
+        request: &mut Request,
+    ) -> Result<Option<RunId>, SweepError> {
+        // Cells of later keys don't exist.
+        if at.position.is_some() && at.src_position > at.position {
+            return Ok(None);
+        }
+        let changes = self.changes(grid, at, source)?;
+        if changes.is_empty() {
+            return Ok(None);
+        }
+        Ok(match &self.settings.paths {
+            Some(paths) => paths.push(request, base, at, changes, self.architecture.n_layers),
+            None => Some(request.push(Run::variant(at.site.clone(), base, changes))),
+        })
+    }
+}
+
+impl FedPair {
+    /// Whether the corrupted runs have prompts of their own.
+    pub(crate) fn has_other_prompts(&self) -> bool {
+        matches!(self.corrupted, Corrupted::Prompts(_))
+    }
+}
