@@ -66,6 +66,10 @@ impl PairReport {
             _ => format!("tokens {} to {}", range.start, range.end.saturating_sub(1)),
         };
         let found = if record.subject_given { "as given" } else { "where the prompts differ" };
+        if self.is_ablation() {
+            let answer = visible(&record.answer.text);
+            return format!("answer '{answer}' ({})", from(record.answer.given, "clean"));
+        }
         let corruption = record.corruption.as_ref();
         let corruption = corruption.map_or(String::new(), |words| format!("; corrupted: {words}"));
         let align = match &record.align {

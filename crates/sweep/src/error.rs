@@ -81,6 +81,20 @@ pub enum SweepError {
     /// An experiment that TOML can't hold.
     #[error("the experiment can't be written as TOML: {problem}")]
     UnwritableFile { problem: String },
+    /// A name that a run can't have.
+    #[error(
+        "a run can't be called '{name}': give each run a name of its own, other than clean and corrupted"
+    )]
+    BadRunName { name: String },
+    /// A run that is two things at once.
+    #[error("the run '{name}' has a prompt and is a variant of another one: give one of the two")]
+    PromptAndBase { name: String },
+    /// A run that there isn't.
+    #[error("there is no run '{name}' before it is named: known are {}", known.join(", "))]
+    UnknownRun { name: String, known: Vec<String> },
+    /// A source at another number of places.
+    #[error("'{site}' and '{from}' aren't as many places: give a site and a layer for each")]
+    SitesDiffer { site: String, from: String },
     /// Indices that aren't a selection.
     #[error(
         "'{given}' selects nothing: write indices as 3, 0-3,7 or, for all others, not 6,9 (counted from 0)"

@@ -59,8 +59,8 @@ pub use job::{Done, Event, Job};
 pub use noise::resolve as resolve_noise;
 pub use pair::{
     Align, AnswerTokens, Answers, By, Change, Corrupted, Corruption, End, FedPair, Grouping,
-    Indices, MeanOf, Pair, PairMetric, PairSettings, Pairs, Paths, Per, Positions, Receiver,
-    Target, Vector,
+    Indices, MeanOf, NamedChange, NamedRun, Pair, PairMetric, PairSettings, Pairs, Paths, Per,
+    Positions, Receiver, Target, Vector,
 };
 pub use settings::{Kind, Settings, SeverNoise};
 pub use trace::{sweep as trace_sweep, trace};

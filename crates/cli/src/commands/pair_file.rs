@@ -68,6 +68,9 @@ fn settings(args: &PairArgs) -> Result<PairSettings, Failure> {
         direction,
         align: prompts.align.parse()?,
         corruptions: vec![corruption],
+        runs: Vec::new(),
+        base: None,
+        source: None,
         paths: patches_paths.then_some(Paths { receivers, freeze_mlp: paths.freeze.is_some() }),
     })
 }

@@ -9,7 +9,7 @@ use tracewright_ir::{Architecture, Array, Site};
 use tracewright_models::{Model, read_arrays};
 use tracewright_results::{Data, read_npz};
 
-use super::change::{Vector, Vectors};
+use super::change::{Change, Vector, Vectors};
 use super::corruption::{By, Corruption, Embeddings};
 use super::grid::Grid;
 use super::mean::Means;
@@ -75,7 +75,8 @@ fn sites(
 ) -> Result<BTreeSet<Site>, SweepError> {
     let layers: Vec<usize> = (0..architecture.n_layers).collect();
     let mut sites = BTreeSet::new();
-    for target in &settings.sites {
+    let named = settings.runs.iter().flat_map(|run| &run.changes).map(|change| &change.site);
+    for target in settings.sites.iter().chain(named) {
         for member in target.members(architecture)? {
             let of_all = Default::default();
             let layers = Grid::layers(&member, &of_all, 1, &layers, architecture.n_layers);
@@ -121,8 +122,14 @@ fn embeddings(model: &Model, corruption: &Corruption) -> Result<Embeddings, Swee
 }
 
 fn vectors(settings: &PairSettings) -> Result<Vectors, SweepError> {
-    let named = settings.change.vector();
-    named.map(|vector| Ok((vector.to_string(), Arc::new(array(vector)?)))).into_iter().collect()
+    let read = |vector: &Vector| Ok((vector.to_string(), Arc::new(array(vector)?)));
+    changes(settings).filter_map(Change::vector).map(read).collect()
+}
+
+/// Every change that is asked for.
+fn changes(settings: &PairSettings) -> impl Iterator<Item = &Change> {
+    let named = settings.runs.iter().flat_map(|run| &run.changes);
+    std::iter::once(&settings.change).chain(named.map(|change| &change.change))
 }
 
 /// An array of an npz or safetensors file.
@@ -164,9 +171,10 @@ fn array(vector: &Vector) -> Result<Array, SweepError> {
 fn digests(settings: &PairSettings) -> Result<BTreeMap<String, String>, SweepError> {
     let of_corruptions = settings.corruptions.iter();
     let of_corruptions = of_corruptions.flat_map(|c| [c.from.as_deref(), c.noise_text.as_deref()]);
-    let vector = settings.change.vector().map(|vector| vector.path.as_path());
+    let vectors = changes(settings).filter_map(Change::vector);
+    let vectors = vectors.map(|vector| Some(vector.path.as_path()));
     let mean = settings.mean.as_ref().map(|mean| mean.from.as_path());
-    let paths = of_corruptions.chain([vector, mean]).flatten();
+    let paths = of_corruptions.chain(vectors).chain([mean]).flatten();
     let digest = |path: &Path| {
         let unreadable = |error| SweepError::UnreadableText { path: path.to_owned(), error };
         let bytes = std::fs::read(path).map_err(unreadable)?;

@@ -13,6 +13,7 @@ use super::corruption::{By, Corrupted, Corruption, Embeddings};
 use super::measures::{AnswerTokens, PairMetric};
 use super::partners::{Align, differences};
 use super::positions::Positions;
+use super::runs;
 use super::settings::PairSettings;
 use crate::case::subject_tokens;
 use crate::dataset::Dataset;
@@ -72,6 +73,8 @@ pub struct FedPair {
     pub distractors: Vec<u32>,
     /// All tokens of the first answer, where it is measured as a whole; otherwise empty.
     pub answer_tokens: Vec<u32>,
+    /// The prompts of named runs.
+    pub(crate) runs: Vec<Option<Tokens>>,
 }
 
 /// What a prompt is fed with.
@@ -127,6 +130,7 @@ impl Pair {
             corrupted: Corrupted::Nothing,
             words: None,
             align: settings.align,
+            runs: runs::prompts(with, &clean)?,
             pair: self,
             clean,
             answers,

@@ -15,6 +15,7 @@ use super::partners::Align;
 use super::paths::Paths;
 use super::positions::Positions;
 use super::prompts::FedPair;
+use super::runs::NamedRun;
 use super::target::Target;
 use crate::error::SweepError;
 use crate::words::{each_once, no_twins, word};
@@ -78,6 +79,15 @@ pub struct PairSettings {
     pub align: Align,
     /// How the clean prompts are corrupted: one case for each.
     pub corruptions: Vec<Corruption>,
+    /// Further runs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub runs: Vec<NamedRun>,
+    /// The run that is patched, if not the one that the direction says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
+    /// The run that is copied from, if not the one that the direction says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
     /// Who alone reads the copied values; everybody where there are no paths.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paths: Option<Paths>,
@@ -106,6 +116,9 @@ impl Default for PairSettings {
             direction: Direction::Denoise,
             align: Align::None,
             corruptions: vec![Corruption::default()],
+            runs: Vec::new(),
+            base: None,
+            source: None,
             paths: None,
         }
     }
@@ -156,11 +169,14 @@ impl PairSettings {
         if self.window > 1 && !around {
             return Err(SweepError::WindowWithoutLayers);
         }
-        if (self.change == Change::Mean) != self.mean.is_some() {
+        let changes = self.runs.iter().flat_map(|run| &run.changes).map(|change| &change.change);
+        let means = std::iter::once(&self.change).chain(changes).any(|c| *c == Change::Mean);
+        if means != self.mean.is_some() {
             return Err(SweepError::NoDataset { what: "the change 'mean'" });
         }
         let nothing = |corruption: &Corruption| corruption.by == By::None;
-        if self.corruptions.iter().any(nothing) && self.change.reads_a_run() {
+        let copies = self.change.reads_a_run() && self.source.is_none();
+        if self.corruptions.iter().any(nothing) && copies {
             return Err(SweepError::NoCorruption);
         }
         if let Some(paths) = &self.paths {

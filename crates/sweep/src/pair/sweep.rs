@@ -15,6 +15,7 @@ use super::patch::Patching;
 use super::prompts::FedPair;
 use super::readings::{Readings, read};
 use super::record::{Shown, record};
+use super::runs::Named;
 use super::settings::PairSettings;
 use crate::error::SweepError;
 use crate::experiment::execute;
@@ -46,16 +47,22 @@ pub(crate) fn pair_sweep(
     let ids = [&fed.clean.ids[..], fed.appended()].concat();
     let clean = sweep.request.push(Run::of_tokens("clean", &ids));
     let corrupted = fed.corrupted.push(&mut sweep.request, clean, fed.appended());
+    let at = (architecture, numbers);
+    let named = Named::push(&settings.runs, fed, &mut sweep.request, clean, &corrupted, at)?;
+    let chosen = |name: &Option<String>| name.as_ref().map(|name| named.get(name)).transpose();
+    let (base, source) = (chosen(&settings.base)?, chosen(&settings.source)?);
     let patching = Patching::new(settings, fed, architecture, numbers)?;
     let grids = grids(settings, fed, architecture)?;
     for grid in &grids {
         for at in grid.cells(settings) {
             let mut cell = Cell { at, runs: Vec::new() };
             for sample in &corrupted {
-                let (base, source) = match settings.direction {
+                let by_direction = match settings.direction {
                     Direction::Denoise => (*sample, clean),
                     Direction::Noise => (clean, *sample),
                 };
+                let base = base.unwrap_or(by_direction.0);
+                let source = source.unwrap_or(by_direction.1);
                 cell.runs.extend(patching.run(
                     grid,
                     &cell.at,
@@ -82,12 +89,21 @@ pub(crate) fn pair_sweep(
         clean,
     };
     let (measures, reported) = measuring.all();
-    sweep.sources = match settings.direction {
-        Direction::Denoise => vec![clean],
-        Direction::Noise => corrupted.clone(),
+    sweep.sources = match (source, settings.direction) {
+        (Some(source), _) => vec![source],
+        (None, Direction::Denoise) => vec![clean],
+        (None, Direction::Noise) => corrupted.clone(),
     };
     let cells = sweep.cells.iter().flat_map(|cell| &cell.runs);
-    let mut measured: Vec<RunId> = [clean].iter().chain(&corrupted).chain(cells).copied().collect();
+    let mut measured: Vec<RunId> = [clean]
+        .iter()
+        .chain(&corrupted)
+        .chain(&base)
+        .chain(&source)
+        .chain(cells)
+        .copied()
+        .collect();
+    measured.sort_unstable();
     measured.dedup();
     let Request { measures: into, measured: runs, top_k, .. } = &mut sweep.request;
     (*into, *runs, *top_k) = (measures, measured, settings.top_k);
