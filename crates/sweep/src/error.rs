@@ -123,7 +123,7 @@ pub enum SweepError {
     #[error("the dataset '{}' {problem}", path.display())]
     BadDataset { path: PathBuf, problem: String },
     /// A dataset that is missing, or not asked for.
-    #[error("{what} needs a dataset, and only it takes one: give its file")]
+    #[error("{what} needs a dataset, and only it takes one: give its file (--mean-from for mean, --from for resample)")]
     NoDataset { what: &'static str },
     /// Too few prompts of a length.
     #[error(
@@ -133,6 +133,16 @@ pub enum SweepError {
     /// A prompt of a dataset that a grouping can't place.
     #[error("the prompt '{prompt}' has no {what}, which the means are grouped by")]
     PromptLacks { prompt: String, what: &'static str },
+    /// Prompts of different lengths where positions have means.
+    #[error(
+        "the prompt '{prompt}' has {tokens} tokens and others of its dataset or group {others}: means by position take prompts with as many tokens, those by role or token others too"
+    )]
+    UnequalPrompts { prompt: String, tokens: usize, others: usize },
+    /// A case of another length than the dataset's prompts.
+    #[error(
+        "the dataset's prompts have {of_dataset} tokens and this one {len}: means by position take prompts with as many tokens"
+    )]
+    OtherLength { of_dataset: usize, len: usize },
     /// A mean that the dataset hasn't got.
     #[error(
         "the dataset has no mean of '{site}' for position {position}: none of its prompts has the {by} '{key}'"

@@ -64,6 +64,15 @@ impl Grouping {
         }
     }
 
+    /// What a prompt must have as many tokens as the others of; nothing where positions don't count.
+    fn template(self, prompt: &DataPrompt) -> Option<&str> {
+        match self {
+            Self::Token | Self::Role => None,
+            Self::Position => Some(""),
+            Self::Group => Some(prompt.group.as_deref().unwrap_or_default()),
+        }
+    }
+
     /// What a token of a prompt of `len` tokens belongs to.
     fn key(
         self,
@@ -146,6 +155,17 @@ impl Means {
         Ok(Self { by: mean.by, means, stand_in: false })
     }
 
+    /// How many tokens the dataset's prompts have that a case's positions are compared with.
+    fn len(&self, site: Site, fed: &FedPair) -> Option<usize> {
+        let prefix = match self.by {
+            Grouping::Position => String::new(),
+            Grouping::Group => format!("{} ", fed.pair.group.as_deref().unwrap_or_default()),
+            Grouping::Token | Grouping::Role => return None,
+        };
+        let position = |key: &String| key.strip_prefix(&prefix)?.parse::<usize>().ok();
+        self.means.get(&site)?.keys().filter_map(position).max().map(|last| last + 1)
+    }
+
     /// The mean at a locus of a case's prompt.
     ///
     /// # Errors
@@ -159,6 +179,10 @@ impl Means {
     ) -> Result<Arc<Array>, SweepError> {
         let len = fed.clean.len();
         let shape = locus.shape(architecture, len);
+        if let Some(of_dataset) = self.len(locus.site, fed).filter(|of_dataset| *of_dataset != len)
+        {
+            return Err(SweepError::OtherLength { of_dataset, len });
+        }
         if self.stand_in {
             let data = vec![0.0; shape.iter().product()];
             return Ok(Arc::new(Array { shape, data }));
@@ -190,6 +214,7 @@ fn compute(
     if sites.is_empty() {
         return Ok(Vec::new());
     }
+    let mut lens: BTreeMap<Option<&str>, usize> = BTreeMap::new();
     for prompts in dataset.prompts.chunks(BATCH) {
         let mut request = Request::default();
         let mut keys = Vec::new();
@@ -197,6 +222,11 @@ fn compute(
             let tokens = model.tokenizer.prompt(&prompt.prompt)?;
             let run = request.push(Run::of_tokens(prompt.prompt.as_str(), &tokens.ids));
             keys.push(keys_of(mean, prompt, &tokens)?);
+            let len = *lens.entry(mean.by.template(prompt)).or_insert(tokens.len());
+            if mean.by.template(prompt).is_some() && len != tokens.len() {
+                let (prompt, tokens) = (prompt.prompt.clone(), tokens.len());
+                return Err(SweepError::UnequalPrompts { prompt, tokens, others: len });
+            }
             let reading =
                 |site: &Site| Reading { run, locus: Locus::at(*site), state: State::Left };
             request.readings.extend(sites.iter().map(reading));
