@@ -1,4 +1,5 @@
-"""Tiny random GPT-2 checkpoints in Hugging Face's layout, and their logits."""
+"""Tiny random GPT-2 checkpoints in Hugging Face's layout: their logits, every site's value, and
+logits under single interventions."""
 
 import json
 
@@ -7,7 +8,10 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 import gpt2
+import interventions
 import npz
+import sites
+from interventions import LAST, LATER, SUBJECT, Where
 
 POSITIONS = 32
 END_OF_TEXT = "<|endoftext|>"
@@ -45,6 +49,19 @@ MODELS = {
         False,
     ),
 }  # fmt: skip
+
+# Where the cases of interventions.py change each model.
+CASES = {
+    "gpt2-inverse": Where(layer=1, head=1, neuron=17, neurons=(3, 17, 20)),
+    "gpt2-untied-bf16": Where(layer=0, head=1, neuron=17, neurons=(3, 17, 20)),
+    "gpt2-relu-f16": Where(layer=0, head=2, neuron=17, neurons=(3, 17, 20)),
+}
+NOISE = 0.5
+FEW = (  # of those cases
+    *("hook_q", "hook_attn_scores", "hook_pattern", "hook_resid_mid", "ln2.hook_scale", "hook_pre"),
+    *("embed_noise", "knock_out", "mean_head", "interpolate_head", "out_heads", "in_neurons"),
+    *("of_resid", "call_resid"),
+)
 
 
 def make_config(settings: dict) -> dict:
@@ -114,6 +131,36 @@ def make_tokenizer(vocab: int) -> Tokenizer:
     return tokenizer
 
 
+def make_prompts(vocab: int, generator: torch.Generator) -> dict:
+    """The runs of interventions.py, of random ids."""
+    clean = torch.randint(vocab, (LAST + 1,), generator=generator)
+    others = []
+    for shift in (1, 2):  # two other subjects
+        others.append(clean.clone())
+        others[-1][SUBJECT] = (clean[SUBJECT] + shift * vocab // 3) % vocab
+    longer = torch.randint(vocab, (LATER + 1,), generator=generator)
+    return dict(clean=clean, corrupted=others[0], other=others[1], longer=longer)
+
+
+def save_sites(name: str, model, ids: torch.Tensor) -> None:
+    values, check = sites.read_sites(model, ids), {}
+    gpt2.plain(model, ids, gpt2.record(check))
+    for site, value in check.items():
+        gpt2.same(site, value, values[site])
+    golden = {"input_ids": ids.numpy()} | {site: values[site].numpy() for site in check}
+    npz.save(gpt2.GOLDENS / "tiny_sites" / f"{name}.npz", golden)
+
+
+def save_interventions(name: str, model, ids: dict) -> None:
+    at = CASES[name]
+    cases = interventions.copies(at) | interventions.operations(at)
+    cases = {key: case for key, case in cases.items() if key.endswith(FEW)}
+    assert len(cases) == len(FEW)
+    given = interventions.arrays(model.config, at, NOISE)
+    golden = interventions.golden_of(model, ids, cases, given)
+    npz.save(gpt2.GOLDENS / "tiny_interventions" / f"{name}.npz", golden)
+
+
 def main() -> None:
     for name, (seed, dtype, settings, legacy) in MODELS.items():
         folder = gpt2.FIXTURES / "tiny" / name
@@ -139,6 +186,10 @@ def main() -> None:
             golden[f"ids_{i}"] = ids.numpy()
             golden[f"logits_{i}"] = logits.numpy()
         npz.save(gpt2.GOLDENS / "tiny" / f"{name}.npz", golden)
+
+        prompts = make_prompts(config["vocab_size"], generator)
+        save_sites(name, model, prompts["clean"][:LAST])  # fewer, for the size
+        save_interventions(name, model, prompts)
 
 
 if __name__ == "__main__":

@@ -140,6 +140,9 @@ pub(crate) struct PairArgs {
     /// Print the sweep file that asks for the same, and compute nothing
     #[arg(long)]
     pub(crate) print: bool,
+    /// Draw heatmaps from white to purple, clipped to 0…1
+    #[arg(long)]
+    pub(crate) clip: bool,
     /// The results folder; the same command goes on where it was [default: runs/pair-…, named
     /// after what is asked]
     #[arg(long, value_name = "DIR")]
@@ -329,6 +332,9 @@ pub(crate) struct SweepArgs {
     /// is asked]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Draw heatmaps of pairs from white to purple, clipped to 0…1
+    #[arg(long)]
+    pub(crate) clip: bool,
     /// Print the JSON schema of sweep files, and compute nothing
     #[arg(long)]
     pub(crate) schema: bool,

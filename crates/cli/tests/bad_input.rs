@@ -148,7 +148,7 @@ fn noise_that_is_not_a_rule_is_refused() {
     assert_snapshot!(refused(&["--noise", "t2"]), @"error: the noise rule 't2' isn't valid: t needs more than 2 degrees of freedom; give a deviation such as 0.1, or s<k> (s3: k deviations of the subjects' embeddings), u<x> (u0.3: uniform on (-x, x)), m (normal with the embeddings' mean and covariance) or t<v> (t3: Student's t with v > 2 degrees of freedom)");
     assert_snapshot!(refused(&["--noise", "1e300"]), @"error: noise '1e300' draws numbers that are infinite in f32: give a lower level");
     assert_snapshot!(refused(&["--noise", "m"]), @"error: noise 'm' takes its statistics from a text: give one with --noise-text FILE");
-    assert_snapshot!(refused(&["--noise", "t3", "--noise-text", "nowhere.txt"]), @"error: can't read the text 'nowhere.txt': No such file or directory (os error 2)");
+    assert_snapshot!(refused(&["--noise", "t3", "--noise-text", "nowhere.txt"]), @"error: can't read 'nowhere.txt': No such file or directory (os error 2)");
     let place = Place::new();
     place.write("empty.txt", "");
     assert_snapshot!(place.trace_message(&["--noise", "m", "--noise-text", "empty.txt"]), @"error: 0 tokens of text were given, but at least 2 are needed; give more text or subjects");

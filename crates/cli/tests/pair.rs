@@ -166,7 +166,8 @@ fn positions_that_are_no_axis_are_patched_together() {
         rows.iter().all(|row| row.position.is_none() && row.token.is_none() && row.role.is_none())
     );
     let files = place.files("out/figures");
-    assert_eq!(files.keys().collect::<Vec<_>>(), ["0_kl_curve.png", "0_kl_curve.svg"]);
+    let figures = ["0_kl.png", "0_kl.svg", "0_kl_curve.png", "0_kl_curve.svg"];
+    assert_eq!(files.keys().collect::<Vec<_>>(), figures);
     let settings = document(&place, "out/run.json")["request"]["settings"].clone();
     assert_eq!(
         settings,

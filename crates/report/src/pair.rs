@@ -255,6 +255,15 @@ impl PairReport {
         }
     }
 
+    /// The positions that are patched together, where they aren't all of them, within a title.
+    pub(crate) fn at_positions(&self) -> String {
+        let one_by_one = self.record.per.iter().any(|per| per == "position");
+        match one_by_one || self.record.positions.len() == self.tokens.len() {
+            true => String::new(),
+            false => format!(" at {}", self.together()),
+        }
+    }
+
     /// What stands at some positions, in the clean prompt and, where it differs, in the corrupted one.
     fn text(&self, positions: impl Iterator<Item = usize> + Clone) -> String {
         let of = |prompt: &PairPrompt| -> String {

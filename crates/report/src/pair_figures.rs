@@ -10,6 +10,7 @@ use crate::figure::{Plot, draw_png, draw_svg};
 use crate::heatmap::Heatmap;
 use crate::label::visible;
 use crate::pair::PairReport;
+use crate::regions::{Region, regions};
 use crate::ticks;
 
 /// The ends of a recovery's colours at least and at most: a faint field isn't drawn as a strong one,
@@ -20,6 +21,25 @@ const MOST_HEATMAPS: usize = 24;
 const MOST_CELLS: usize = 128;
 /// A scale ends at a multiple of this.
 const STEP: f64 = 0.05;
+
+/// How heatmaps are coloured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Style {
+    /// Red over white to blue, zero in the middle, with numbers in the cells where they have room.
+    #[default]
+    Diverging,
+    /// White to purple, from 0 to 1; what lies outside has the colour of the end, and the range is told.
+    Clipped,
+}
+
+impl Style {
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Diverging => "",
+            Self::Clipped => "_clipped",
+        }
+    }
+}
 
 /// One figure of a pair.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,7 +78,7 @@ impl PairFigure {
 impl PairReport {
     /// The figures: for each metric the heatmaps of all grids, and the subject's curves, where layers stand
     /// across.
-    pub fn figures(&self) -> Vec<PairFigure> {
+    pub fn figures(&self, style: Style) -> Vec<PairFigure> {
         let heading = self.heading();
         let figure = |name: String, heatmaps, curves| PairFigure {
             name,
@@ -68,16 +88,17 @@ impl PairReport {
         };
         let of_metric = |metric: &str| {
             let curves = Vec::from_iter(self.curve(metric));
-            let mut heatmaps = self.heatmaps(metric);
+            let mut heatmaps = self.heatmaps(metric, style);
             let flat =
                 !self.is_ablation() && self.of_metric(metric).all(|grid| grid.rows.is_none());
             let drawn = self.record().subject_curves.iter().filter(|curve| curve.metric == metric);
-            if flat && drawn.count() == self.of_metric(metric).count() {
-                // A line for each site says as much as a row for each.
+            let drawn = drawn.count();
+            if flat && drawn == 1 && self.of_metric(metric).count() == 1 {
+                // A line says as much as a single row.
                 heatmaps.clear();
             }
             [
-                figure(metric.to_owned(), heatmaps, Vec::new()),
+                figure(format!("{metric}{}", style.suffix()), heatmaps, Vec::new()),
                 figure(format!("{metric}_curve"), Vec::new(), curves),
             ]
         };
@@ -92,7 +113,7 @@ impl PairReport {
 
     /// How far each patch moves one metric: a heatmap for each grid, or where grids are single rows one of
     /// all sites, sites down. None where they would be more than 24, or one of them more than 128 cells long.
-    pub fn heatmaps(&self, metric: &str) -> Vec<Heatmap> {
+    pub fn heatmaps(&self, metric: &str, style: Style) -> Vec<Heatmap> {
         let grids: Vec<&PairGrid> = self.of_metric(metric).collect();
         let together = |a: &&PairGrid, b: &&PairGrid| {
             a.rows.is_none() && b.rows.is_none() && a.columns == b.columns && a.at == b.at
@@ -102,11 +123,11 @@ impl PairReport {
         {
             return Vec::new();
         }
-        grids.chunk_by(together).map(|grids| self.heatmap(metric, grids)).collect()
+        grids.chunk_by(together).map(|grids| self.heatmap(metric, grids, style)).collect()
     }
 
     /// Grids of one row each, or a single one of several.
-    fn heatmap(&self, metric: &str, grids: &[&PairGrid]) -> Heatmap {
+    fn heatmap(&self, metric: &str, grids: &[&PairGrid], style: Style) -> Heatmap {
         let first = grids[0];
         let across = first.columns.as_ref().map(|axis| axis.axis.as_str());
         let keys_across = across == Some("src_position");
@@ -140,16 +161,19 @@ impl PairReport {
         };
         let at: Vec<(&str, usize)> = first.at.iter().map(|(axis, i)| (axis.as_str(), *i)).collect();
         Heatmap {
-            title: self.deed(&format!("{what}{}", self.places(&at))),
+            title: self.deed(&format!("{what}{}{}", self.places(&at), self.at_positions())),
             x_label: format!("{}; {range}", self.x_label(first)),
             colorbar_label: name.to_owned(),
             columns: self.columns(first),
             rows,
             values,
-            low: -limit,
-            high: limit,
-            colormap: Colormap::RedBlue,
-            numbers: true,
+            low: if style == Style::Clipped { 0.0 } else { -limit },
+            high: if style == Style::Clipped { 1.0 } else { limit },
+            colormap: match style {
+                Style::Diverging => Colormap::RedBlue,
+                Style::Clipped => Colormap::Purples,
+            },
+            numbers: style == Style::Diverging,
         }
     }
 
@@ -196,10 +220,36 @@ impl PairReport {
         let grid = self.record().grids.iter().find(by_layer)?;
         Some(Curve {
             title: title[..1].to_uppercase() + &title[1..],
-            x_label: "patched layer".to_owned(),
+            x_label: match self.thirds(metric) {
+                thirds if thirds.is_empty() => "patched layer".to_owned(),
+                thirds => format!("patched layer; {thirds}"),
+            },
             columns: self.columns(grid),
             lines: curves().map(line).collect(),
         })
+    }
+
+    /// The mean over early, middle and late layers, where there is one curve.
+    fn thirds(&self, metric: &str) -> String {
+        let mut curves = self.record().subject_curves.iter().filter(|c| c.metric == metric);
+        let (Some(curve), None) = (curves.next(), curves.next()) else { return String::new() };
+        let thirds = regions(&self.moved_by(curve));
+        thirds.iter().map(Region::words).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Early, middle and late layers of each of the first metric's curves, in words.
+    pub fn regions(&self) -> Vec<String> {
+        let first = self.record().baselines.first().map_or("", |baseline| baseline.metric.as_str());
+        let curves = self.record().subject_curves.iter().filter(|curve| curve.metric == first);
+        let words = |curve: &SubjectCurve| {
+            let thirds = regions(&self.moved_by(curve));
+            let thirds: Vec<String> = thirds.iter().map(Region::words).collect();
+            format!("{} by layers: {}", curve.site, thirds.join(", "))
+        };
+        match self.is_ablation() || !self.differs(first) {
+            true => Vec::new(),
+            false => curves.map(words).collect(),
+        }
     }
 
     /// A curve's site and best layer.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tracewright_ir::{Direction, Tokens};
-use tracewright_report::{ColorDepth, PairReport, ReportError, draw_terminal};
+use tracewright_report::{ColorDepth, PairReport, ReportError, Style, draw_terminal};
 use tracewright_results::{
     Baseline, GridAxis, PairGrid, PairPrompt, PairRecord, PairToken, SubjectCurve,
 };
@@ -98,12 +98,12 @@ fn report(record: PairRecord) -> PairReport {
 }
 
 fn names(report: &PairReport) -> Vec<String> {
-    report.figures().into_iter().map(|figure| figure.name).collect()
+    report.figures(Style::Diverging).into_iter().map(|figure| figure.name).collect()
 }
 
 #[test]
 fn a_heatmap_has_both_tokens_where_they_differ_and_zero_in_the_middle() {
-    let maps = report(record()).heatmaps("kl");
+    let maps = report(record()).heatmaps("kl", Style::Diverging);
     assert_eq!(maps.len(), 2);
     assert_eq!(maps[0].rows, ["In", " France/Poland*", " is"]);
     assert_eq!((maps[0].low, maps[0].high), (-1.0, 1.0));
@@ -115,13 +115,13 @@ fn a_heatmap_has_both_tokens_where_they_differ_and_zero_in_the_middle() {
 fn the_scale_of_a_faint_field_is_narrower() {
     let mut record = record();
     record.grids[0].recovery = vec![vec![Some(0.22); 3]; 3];
-    let map = report(record).heatmaps("kl").swap_remove(0);
+    let map = report(record).heatmaps("kl", Style::Diverging).swap_remove(0);
     assert!((map.high - 0.25).abs() < 1e-12 && map.low == -map.high, "{}", map.high);
 }
 
 #[test]
 fn without_colours_negative_cells_have_shades_of_their_own() {
-    let map = report(record()).heatmaps("kl").swap_remove(1);
+    let map = report(record()).heatmaps("kl", Style::Diverging).swap_remove(1);
     let text = draw_terminal(&map, 80, ColorDepth::None).expect("a heatmap");
     insta::assert_snapshot!(text.replace(' ', "_"), @r"
     Clean_mlp_out_copied_into_the_corrupted_run___
@@ -138,23 +138,23 @@ fn without_colours_negative_cells_have_shades_of_their_own() {
 fn figures_are_drawn_for_each_metric_alike_every_time() {
     let report = report(record());
     assert_eq!(names(&report), ["kl", "kl_curve"]);
-    for figure in report.figures() {
+    for figure in report.figures(Style::Diverging) {
         let png = figure.png().expect("a PNG");
         assert!(png.starts_with(b"\x89PNG"));
         assert_eq!(png, figure.png().expect("a PNG"));
         let svg = figure.svg().expect("an SVG");
         assert!(svg.contains("In France is / In Poland is → Paris / Warsaw"), "{svg}");
     }
-    let curve = report.figures()[1].svg().expect("an SVG");
+    let curve = report.figures(Style::Diverging)[1].svg().expect("an SVG");
     assert!(curve.contains("resid_post: most at layer 0, 1.00"), "{curve}");
     assert!(curve.contains("<polyline"), "{curve}");
 }
 
 #[test]
-fn without_position_as_an_axis_there_is_the_curve_only() {
+fn without_position_as_an_axis_there_is_a_row_for_each_site_beside_the_curves() {
     let report = report(together(record()));
-    assert_eq!(names(&report), ["kl_curve"]);
-    let maps = report.heatmaps("kl");
+    assert_eq!(names(&report), ["kl", "kl_curve"]);
+    let maps = report.heatmaps("kl", Style::Diverging);
     assert_eq!((maps.len(), &maps[0].rows[..]), (1, &["resid_post".into(), "mlp_out".into()][..]));
     insta::assert_snapshot!(report.summary(), @"The clean run says “Paris” and the corrupted one “Warsaw”; KL from the clean run is 0 in the first and 4.000 in the second. Clean resid_post brings back most in layer 0 at all positions: 100%. Clean mlp_out brings back most in layer 0 at all positions: 50%.");
 }
@@ -186,7 +186,7 @@ fn equal_runs_are_told_to_have_nothing_to_recover() {
     assert!(report.same_prediction());
     insta::assert_snapshot!(report.summary(), @"Both runs say “Paris”; KL from the clean run is 0 in the first and 0 in the second. There is no noticeable difference that a patch could recover.");
     assert_eq!(
-        report.heatmaps("kl")[0].x_label,
+        report.heatmaps("kl", Style::Diverging)[0].x_label,
         "patched layer; kl is hardly different in the two runs"
     );
 }
@@ -218,11 +218,11 @@ fn noising_is_drawn_by_what_it_destroys() {
     let curve = &mut record.subject_curves[0];
     (curve.recovery, curve.best_layer) = (vec![Some(-0.001), Some(0.25), Some(0.999)], Some(0));
     let report = report(record);
-    let map = report.heatmaps("kl").swap_remove(0);
+    let map = report.heatmaps("kl", Style::Diverging).swap_remove(0);
     assert_eq!(map.values[3..6], [Some(0.0), Some(0.25), Some(0.75)]);
     assert_eq!(map.colorbar_label, "1 − recovery");
     insta::assert_snapshot!(map.x_label, @"patched layer; effect destroyed (1 − recovery of kl): 0 to 1.000");
-    let curve = report.figures()[1].svg().expect("an SVG");
+    let curve = report.figures(Style::Diverging)[1].svg().expect("an SVG");
     assert!(curve.contains("1 − recovery of kl: corrupted"), "{curve}");
     assert!(curve.contains("resid_post: most at layer 0, 1.00"), "{curve}");
 }
@@ -231,7 +231,7 @@ fn noising_is_drawn_by_what_it_destroys() {
 fn minus_zero_has_no_sign_in_a_legend() {
     let mut record = record();
     record.subject_curves[0].recovery = vec![Some(-0.001); 3];
-    let curve = report(record).figures()[1].svg().expect("an SVG");
+    let curve = report(record).figures(Style::Diverging)[1].svg().expect("an SVG");
     assert!(curve.contains("resid_post: most at layer 0, 0\n"), "{curve}");
 }
 

@@ -30,8 +30,8 @@ pub enum SweepError {
     /// A selection of facts that holds none.
     #[error("no facts are selected: give a --limit of at least 1, or --ids that are in the file")]
     NoFacts,
-    /// The text for a noise rule's statistics can't be read.
-    #[error("can't read the text '{}': {error}", path.display())]
+    /// A text, a dataset or a sweep file that can't be read.
+    #[error("can't read '{}': {error}", path.display())]
     UnreadableText { path: PathBuf, error: io::Error },
     /// A rule that needs a text without one.
     #[error("noise '{rule}' takes its statistics from a text: give one with --noise-text FILE")]
@@ -123,7 +123,9 @@ pub enum SweepError {
     #[error("the dataset '{}' {problem}", path.display())]
     BadDataset { path: PathBuf, problem: String },
     /// A dataset that is missing, or not asked for.
-    #[error("{what} needs a dataset, and only it takes one: give its file (--mean-from for mean, --from for resample)")]
+    #[error(
+        "{what} needs a dataset, and only it takes one: give its file (--mean-from for mean, --from for resample)"
+    )]
     NoDataset { what: &'static str },
     /// Too few prompts of a length.
     #[error(

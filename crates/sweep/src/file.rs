@@ -128,7 +128,7 @@ impl SweepFile {
     pub fn to_toml(&self) -> Result<String, SweepError> {
         let unwritable =
             |error: toml::ser::Error| SweepError::UnwritableFile { problem: error.to_string() };
-        toml::to_string_pretty(self).map_err(unwritable)
+        toml::to_string(self).map_err(unwritable)
     }
 
     /// The JSON schema of sweep files.
@@ -193,7 +193,7 @@ mod tests {
           |
         3 | site = ["z"]
           | ^^^^
-        unknown field `site`, expected one of `sites`, `per`, `positions`, `layers`, `heads`, `neurons`, `src_positions`, `except`, `window`, `change`, `mean`, `metrics`, `metric_at`, `metric_mean`, `answer_tokens`, `top_k`, `read`, `direction`, `align`, `corruptions`, `paths`
+        unknown field `site`, expected one of `sites`, `per`, `positions`, `layers`, `heads`, `neurons`, `src_positions`, `except`, `window`, `change`, `mean`, `metrics`, `metric_at`, `metric_mean`, `answer_tokens`, `top_k`, `read`, `direction`, `align`, `corruptions`, `runs`, `base`, `source`, `paths`
         "#);
         insta::assert_snapshot!(wrong("command = \"pair\"\n[settings]\nchange = \"sclae=2\""), @r#"
         TOML parse error at line 3, column 10

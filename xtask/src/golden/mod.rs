@@ -89,8 +89,8 @@ fn execute(model: &Model, request: &Request) -> Result<Outcome> {
 }
 
 /// By both executors: the reference one is what the other is compared with in all other tests.
-fn execute_both(model: &Model, request: &Request) -> Result<[Outcome; 2]> {
-    let reference =
-        reference::execute(&model.decoder, request, &Execution::default(), &mut silent)?;
-    Ok([execute(model, request)?, reference])
+fn execute_both(model: &Model, request: &Request, execution: &Execution) -> Result<[Outcome; 2]> {
+    let ours = tracewright_engine::execute(&model.decoder, request, execution, &mut silent)?;
+    let reference = reference::execute(&model.decoder, request, execution, &mut silent)?;
+    Ok([ours, reference])
 }

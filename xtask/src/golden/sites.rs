@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use tracewright_ir::{Component, Locus, Reading, Request, Run, Site, State};
+use tracewright_engine::Execution;
+use tracewright_ir::{Array, Component, Locus, Reading, Request, Run, Site, State};
 use tracewright_models::Model;
 
 use super::execute_both;
@@ -11,7 +12,7 @@ use super::file::GoldenFile;
 use super::quantity::{Quantity, largest};
 
 /// f32 sums in another order, through twelve layers.
-const BOUND: f64 = 1e-4;
+pub(super) const BOUND: f64 = 1e-4;
 
 /// All values of every site, relative to the site's largest; a quantity for each component.
 ///
@@ -21,16 +22,31 @@ const BOUND: f64 = 1e-4;
 pub fn sites(model: &Model) -> Result<Vec<Quantity>> {
     let mut quantities = BTreeMap::new();
     for golden in GoldenFile::of_folder("sites")? {
-        prompt(model, &golden, &mut quantities)?;
+        for read in file(model, &golden)? {
+            let new = || Quantity::new(format!("site {}", read.component), BOUND);
+            read.compare(quantities.entry(read.component).or_insert_with(new))?;
+        }
     }
     Ok(quantities.into_values().collect())
 }
 
-fn prompt(
-    model: &Model,
-    golden: &GoldenFile,
-    quantities: &mut BTreeMap<Component, Quantity>,
-) -> Result<()> {
+/// A site's value, ours and the golden one.
+pub(super) struct Read {
+    component: Component,
+    at: String,
+    ours: Array,
+    golden: Array,
+}
+
+impl Read {
+    pub(super) fn compare(&self, quantity: &mut Quantity) -> Result<()> {
+        let Self { at, ours, golden, .. } = self;
+        quantity.compare_arrays(at, ours, golden, largest(&golden.data))
+    }
+}
+
+/// Every site of a file, as each executor reads it.
+pub(super) fn file(model: &Model, golden: &GoldenFile) -> Result<Vec<Read>> {
     let mut request = Request::default();
     let run = request.push(Run::of_tokens("clean", &golden.integers::<u32>("input_ids")?));
     let keys: Vec<&str> = golden.keys().filter(|key| *key != "input_ids").collect();
@@ -38,14 +54,14 @@ fn prompt(
         let locus = Locus::at(Site::parse(key, model.architecture())?);
         request.readings.push(Reading { run, locus, state: State::Left });
     }
-    let outcomes = execute_both(model, &request)?;
-    let all = outcomes.iter().flat_map(|outcome| &outcome.readings);
-    for ((key, reading), ours) in keys.iter().zip(&request.readings).cycle().zip(all) {
-        let (values, component) = (golden.floats(key)?, reading.locus.site.component);
-        let new = || Quantity::new(format!("site {component}"), BOUND);
-        let quantity = quantities.entry(component).or_insert_with(new);
-        let at = format!("{} {key}", golden.name);
-        quantity.compare_arrays(&at, ours, &values, largest(&values.data))?;
+    let mut read = Vec::new();
+    for outcome in execute_both(model, &request, &Execution::default())? {
+        let sites = keys.iter().zip(&request.readings);
+        for ((key, reading), ours) in sites.zip(outcome.readings) {
+            let component = reading.locus.site.component;
+            let (at, golden) = (format!("{} {key}", golden.name), golden.floats(key)?);
+            read.push(Read { component, at, ours, golden });
+        }
     }
-    Ok(())
+    Ok(read)
 }

@@ -1,28 +1,48 @@
-//! Logits of the tiny checkpoints: settings of a config that `facts-6m` hasn't got.
+//! The tiny random checkpoints: settings of a config that `facts-6m` hasn't got.
 
 use anyhow::{Result, ensure};
 use tracewright_ir::{Component, Locus, Reading, Request, Run, Site, State};
-use tracewright_models::{Checkpoint, DeviceName};
+use tracewright_models::{Checkpoint, DeviceName, Model};
 
-use super::execute;
 use super::file::{GoldenFile, fixture};
 use super::quantity::{Quantity, largest};
+use super::{execute, interventions, sites};
 
 /// f32 sums in another order; the models are small, so this is generous.
 const BOUND: f64 = 1e-4;
 
-/// All logits of every checkpoint in `fixtures/tiny`, relative to the largest.
+/// Of every checkpoint in `fixtures/tiny`: all logits, relative to the largest, the values of every
+/// site, and logits under interventions.
 ///
 /// # Errors
 ///
 /// A file that is missing or damaged, and a model that can't be run.
 pub fn tiny(device: DeviceName) -> Result<Vec<Quantity>> {
-    GoldenFile::of_folder("tiny")?.iter().map(|golden| checkpoint(golden, device)).collect()
+    let mut quantities = Vec::new();
+    for golden in GoldenFile::of_folder("tiny")? {
+        quantities.push(logits(&checkpoint(&golden, device)?, &golden)?);
+    }
+    for golden in GoldenFile::of_folder("tiny_sites")? {
+        let mut quantity = Quantity::new(format!("tiny {} sites", golden.name), sites::BOUND);
+        for read in sites::file(&checkpoint(&golden, device)?, &golden)? {
+            read.compare(&mut quantity)?;
+        }
+        quantities.push(quantity);
+    }
+    for golden in GoldenFile::of_folder("tiny_interventions")? {
+        let mut both = interventions::quantities(&format!("tiny {} ", golden.name));
+        interventions::file(&checkpoint(&golden, device)?, &golden, &mut both)?;
+        quantities.extend(both);
+    }
+    Ok(quantities)
 }
 
-fn checkpoint(golden: &GoldenFile, device: DeviceName) -> Result<Quantity> {
-    let folder = fixture("tiny").join(&golden.name);
-    let model = Checkpoint::open(&folder)?.load(device)?;
+/// The checkpoint that a file is of.
+fn checkpoint(golden: &GoldenFile, device: DeviceName) -> Result<Model> {
+    Ok(Checkpoint::open(&fixture("tiny").join(&golden.name))?.load(device)?)
+}
+
+fn logits(model: &Model, golden: &GoldenFile) -> Result<Quantity> {
     let prompts: Vec<&str> = golden.keys().filter_map(|key| key.strip_prefix("ids_")).collect();
     ensure!(!prompts.is_empty(), "the golden file of {} has no prompts", golden.name);
     let mut request = Request::default();
@@ -32,7 +52,7 @@ fn checkpoint(golden: &GoldenFile, device: DeviceName) -> Result<Quantity> {
         let locus = Locus::at(Site::outside(Component::Logits));
         request.readings.push(Reading { run, locus, state: State::Left });
     }
-    let outcome = execute(&model, &request)?;
+    let outcome = execute(model, &request)?;
     let mut quantity = Quantity::new(format!("tiny {}", golden.name), BOUND);
     for (prompt, ours) in prompts.iter().zip(&outcome.readings) {
         let logits = golden.floats(&format!("logits_{prompt}"))?;

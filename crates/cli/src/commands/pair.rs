@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use tracewright_report::{PairReport, draw_terminal};
+use tracewright_report::{PairReport, Style, draw_terminal};
 use tracewright_results::{Results, file_name};
 use tracewright_sweep::{Done, Job, Pair, PairFile, SweepFile};
 
@@ -26,13 +26,13 @@ pub(crate) fn run(
         console.answer(SweepFile::Pair(Box::new(file)).to_toml()?.trim_end())?;
         return Ok(ExitCode::SUCCESS);
     }
-    run_file(file, args.out.as_deref(), session, console)
+    run_file(file, (args.out.as_deref(), args.clip), session, console)
 }
 
 /// Runs a pair's experiment.
 pub(super) fn run_file(
     file: PairFile,
-    out: Option<&Path>,
+    (out, clip): (Option<&Path>, bool),
     session: &Session,
     console: &Console,
 ) -> Result<ExitCode, Failure> {
@@ -47,7 +47,8 @@ pub(super) fn run_file(
     let folder = folder.unwrap_or_else(|| default_folder("pair", &what, &job.request()));
     let (done, results) = compute(&job, &folder, (session, loaded), &model, console)?;
     let reports = reports(&results)?;
-    let figures = draw_all(&folder, &reports)?;
+    let style = if clip { Style::Clipped } else { Style::Diverging };
+    let figures = draw_all(&folder, &reports, style)?;
     show(&reports, console)?;
     console.explain(&format!(
         "\nresults in {}: cells.parquet, cases/*.json, run.json; {}\n{}",
@@ -80,10 +81,10 @@ fn reports(results: &Results) -> Result<Reports<'_>, Failure> {
     Ok(reports)
 }
 
-fn draw_all(folder: &Path, reports: &Reports<'_>) -> Result<Vec<PathBuf>, Failure> {
+fn draw_all(folder: &Path, reports: &Reports<'_>, style: Style) -> Result<Vec<PathBuf>, Failure> {
     let mut figures = Vec::new();
     for (name, report) in reports {
-        for figure in report.figures() {
+        for figure in report.figures(style) {
             let name = format!("{}_{}", file_name(name), figure.name);
             figures.push(draw(folder, &name, || figure.svg(), || figure.png())?);
         }
@@ -110,10 +111,14 @@ fn show(reports: &Reports<'_>, console: &Console) -> Result<(), Failure> {
             ));
         }
         let first = record.baselines.first().map_or("", |baseline| baseline.metric.as_str());
-        for heatmap in report.heatmaps(first) {
+        for heatmap in report.heatmaps(first, Style::Diverging) {
             console.explain(&draw_terminal(&heatmap, console.columns(), console.colors())?)?;
         }
         console.answer(&report.summary())?;
+        let regions = report.regions();
+        if !regions.is_empty() {
+            console.explain(&regions.join("\n"))?;
+        }
         let others: Vec<&str> =
             record.baselines.iter().skip(1).map(|baseline| baseline.metric.as_str()).collect();
         if !others.is_empty() {
@@ -135,6 +140,7 @@ fn document(
         json!({
             "case": name,
             "summary": report.summary(),
+            "regions": report.regions(),
             "same_prediction": report.same_prediction(),
             "pair": report.record(),
         })

@@ -22,7 +22,9 @@ pub(crate) fn run(
         return Ok(ExitCode::SUCCESS);
     }
     match read(args)? {
-        SweepFile::Pair(file) => pair::run_file(*file, args.out.as_deref(), session, console),
+        SweepFile::Pair(file) => {
+            pair::run_file(*file, (args.out.as_deref(), args.clip), session, console)
+        }
         SweepFile::Trace(file) => trace::run_file(*file, args.out.as_deref(), session, console),
     }
 }
