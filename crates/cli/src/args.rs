@@ -247,7 +247,7 @@ pub(crate) struct PatchArgs {
     /// Layers around a cell's that are patched together
     #[arg(long, value_name = "LAYERS", default_value_t = 1)]
     pub(crate) window: usize,
-    /// What is done there: copy, interpolate=0.5, zero, mean, constant=0.5, scale=2, and with an array
+    /// What is done there: copy, interpolate=0.5, plus, zero, mean, constant=0.5, scale=2, and with an array
     /// of an npz or safetensors file set=FILE:KEY, add=FILE:KEY, add=-2*FILE:KEY,
     /// project-out=FILE:KEY, project-in=FILE:KEY, along=FILE:KEY
     #[arg(long, value_name = "CHANGE", default_value = "copy")]

@@ -60,6 +60,45 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+//! An intervention and a metric of one's own: the heads' outputs of a layer lose their mean over positions,
+//! and what is measured is how far the two likeliest tokens are apart.
+//!
+//! ```
+//! use tracewright::engine::{Execution, Extensions, Values, execute, silent};
+//! use tracewright::ir::{
+//!     Call, Component, Intervention, Locus, Measure, Metric, Operation, Request, Run, Site,
+//! };
+//! use tracewright::models::{Checkpoint, DeviceName};
+//!
+//! let model = Checkpoint::built_in()?.load(DeviceName::Cpu)?;
+//! let centred = |z: Values<'_>, _: &[Values<'_>]| {
+//!     let (rows, width) = (z.shape[0], z.numbers.len() / z.shape[0]);
+//!     let mean = |i| z.numbers.iter().skip(i).step_by(width).sum::<f32>() / rows as f32;
+//!     z.numbers.iter().enumerate().map(|(i, x)| x - mean(i % width)).collect()
+//! };
+//! let gap = |logits: &[f32], _: Option<&[f32]>| {
+//!     let mut logits = logits.to_vec();
+//!     logits.sort_unstable_by(f32::total_cmp);
+//!     f64::from(logits[logits.len() - 1] - logits[logits.len() - 2])
+//! };
+//! let extensions = Extensions::default().function("centred", centred).metric("gap", gap);
+//! let mut request = Request::default();
+//! let prompt = model.tokenizer.prompt("The Space Needle is in downtown")?;
+//! let clean = request.push(Run::of_tokens("clean", &prompt.ids));
+//! let call = Call { name: "centred".to_owned(), reads: Vec::new(), flops: 2 * 192 };
+//! for layer in 0..12 {
+//!     let locus = Locus::at(Site::in_layer(Component::Z, layer));
+//!     let change = Intervention { locus, operation: Operation::Call(call.clone()) };
+//!     request.push(Run::variant(format!("layer {layer}"), clean, [change]));
+//! }
+//! request.measures.push(Measure::at_last(Metric::Own { name: "gap".to_owned(), clean: None }));
+//! request.measured = (0..13).map(tracewright::ir::RunId).collect();
+//! let execution = Execution { extensions, ..Execution::default() };
+//! let gaps = execute(&model.decoder, &request, &execution, &mut silent)?.values.remove(0);
+//! assert!(gaps[1..].iter().all(|gap| (gap - gaps[0]).abs() > 1e-4));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
 pub use tracewright_corruption as corruption;
 pub use tracewright_engine as engine;
 pub use tracewright_ir as ir;

@@ -94,9 +94,9 @@ fn with_files(page: &str) -> Place {
     for (name, content) in files(page) {
         place.write(name, content);
     }
-    let even: Vec<f32> = (0..D_MODEL).map(|at| at as f32 / (D_MODEL - 1) as f32).collect();
-    let v = even.iter().map(|x| 2.0 * x - 1.0).collect::<Vec<f32>>();
-    let e = (0..D_MODEL).map(|at| f32::from(u8::from(at == 7))).collect::<Vec<f32>>();
+    let even = |at: usize| 2.0 * at as f32 / (D_MODEL - 1) as f32 - 1.0;
+    let v: Vec<f32> = (0..D_MODEL).map(even).collect();
+    let e: Vec<f32> = (0..D_MODEL).map(|at| if at == 7 { 1.0 } else { 0.0 }).collect();
     let arrays = [("v", Array::vector(v)), ("e", Array::vector(e))];
     write_npz(&place.path("steer.npz"), &arrays).expect("room for a file");
     place
@@ -137,7 +137,7 @@ fn line_of(line: &str) -> Line {
     assert!(command.is_some() || ours == NOT_HERE, "neither a command nor '{NOT_HERE}': {line}");
     let rows = match rows {
         NO_TABLE => None,
-        rows => Some(rows.parse::<usize>().unwrap_or_else(|_| panic!("'{rows}' is no number: {line}"))),
+        rows => Some(rows.parse().expect(line)),
     };
     Line { theirs: theirs.to_owned(), ours: command.map(words), rows }
 }

@@ -37,7 +37,7 @@ fn without_prompts_the_built_in_pairs_are_patched() {
     let out = place.output(&["pair"]);
     for part in [
         "subject 'France/Poland' (token 3, where the prompts differ)",
-        "subject 'Space Needle/Taj Mahal' (tokens 1 to 6, where the prompts differ)",
+        "subject 'Space Needle/Hagia Sophia' (tokens 1 to 6, where the prompts differ)",
         "Clean resid_post copied into the corrupted run",
         "France/Poland* ███",
         "recovery of kl: ",
@@ -264,7 +264,7 @@ fn prompts_and_subjects_that_may_not_be_meant_are_warned_of() {
 fn subjects_answers_and_metrics_that_do_not_fit_are_refused() {
     let capitals = |args: &[&str]| refused(&[&CAPITALS, args]);
     assert_snapshot!(capitals(&["--subject", "Poland"]), @"error: the subject 'Poland' isn't in the prompt 'The capital of France is'; give it exactly as it is written there");
-    assert_snapshot!(capitals(&["--answer", "New York"]), @"error: the answer 'New York' is 3 tokens here ( New| Y|ork), but a metric reads one: give an answer of one token, or a beginning that is one");
+    assert_snapshot!(capitals(&["--answer", "New York"]), @"error: the answer 'New York' is 3 tokens here ( New| Y|ork), but a metric reads one: give an answer of one token, or a beginning that is one; or say what to do with all of them: --answer-tokens first or product");
     assert_snapshot!(capitals(&["--answer", "Paris", "--distractor", " Paris"]), @"error: the answer and the distractor are the same token ' Paris', so their logit difference is always 0: give another --answer or --distractor, or another metric");
     // Of this pair both runs of this model say the same.
     let tiny = fixture("tiny/gpt2-inverse");

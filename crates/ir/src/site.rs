@@ -71,7 +71,7 @@ impl Site {
 
     /// Reads a site's name as a model knows it: TransformerLens' (`blocks.3.attn.hook_z`, `z3`
     /// isn't one), ours (`z@3`, `logits`), or the PyTorch module's (`transformer.h.3.mlp`, also
-    /// without its first part or with MLX's `layers.3`).
+    /// without its first part or with MLX's `layers.3.self_attn`).
     ///
     /// # Errors
     ///
@@ -162,8 +162,13 @@ fn read_long_name(name: &str, architecture: &Architecture) -> Option<Site> {
 }
 
 /// True where `given` names the module `pattern`: whole, without its first part, or with the
-/// container of the layers called `layers`, as MLX does.
+/// container of the layers called `layers` and attention `self_attn`, as MLX does.
 fn module_matches(pattern: &str, given: &str) -> bool {
+    let given = given.strip_prefix("model.").unwrap_or(given);
+    let given = match given.starts_with("layers.") && !pattern.contains("self_attn") {
+        true => &given.replace(".self_attn", ".attn"),
+        false => given,
+    };
     let tail = pattern.split_once('.').map_or(pattern, |(_, tail)| tail);
     let mlx = || Some(format!("layers.{{}}{}", pattern.split_once(".{}")?.1));
     given == pattern || given == tail || mlx().is_some_and(|mlx| given == mlx)

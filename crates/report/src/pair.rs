@@ -220,11 +220,14 @@ impl PairReport {
     }
 
     /// What is copied, and into which run.
-    pub(crate) fn words(&self) -> (&'static str, &'static str) {
-        match self.record.direction {
+    pub(crate) fn words(&self) -> (String, String) {
+        let (copied, into) = match self.record.direction {
             Direction::Denoise => ("Clean", "corrupted"),
             Direction::Noise => ("Corrupted", "clean"),
-        }
+        };
+        let PairRecord { source, base, .. } = &self.record;
+        let copied = source.as_ref().map_or(copied.to_owned(), |run| format!("Run '{run}':"));
+        (copied, base.as_ref().map_or(into.to_owned(), |run| format!("'{run}'")))
     }
 
     /// What is patched in words: a site, with its window.

@@ -146,7 +146,7 @@ impl PairReport {
         let sizes = all.flatten().map(f64::abs);
         let limit = match self.is_ablation() {
             // In the metric's own unit.
-            true => sizes.fold(f64::MIN_POSITIVE, f64::max),
+            true => Some(sizes.fold(0.0, f64::max)).filter(|limit| *limit > 0.0).unwrap_or(1.0),
             false => (sizes.fold(LIMITS.0, f64::max).min(LIMITS.1) / STEP).ceil() * STEP,
         };
         let (name, quantity) = self.quantity(metric);

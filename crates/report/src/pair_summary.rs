@@ -25,6 +25,9 @@ pub(crate) fn summary(record: &PairRecord, report: &PairReport) -> String {
         .map(|grid| Findings { grid, record, report })
         .collect();
     let mut sentences = vec![baselines(record, baseline, report)];
+    if grids.is_empty() {
+        return sentences.join(" ");
+    }
     let nothing = grids.iter().all(|grid| grid.strongest().is_none());
     if nothing || !report.differs(&baseline.metric) {
         sentences.push("There is no noticeable difference that a patch could recover.".to_owned());
@@ -153,6 +156,9 @@ impl Findings<'_> {
             }
             return format!("{site} has nothing to recover");
         };
+        if let Some(everywhere) = self.everywhere() {
+            return everywhere;
+        }
         let index = |axis: &'_ Option<GridAxis>, at: usize| {
             let axis = axis.as_ref()?;
             Some((axis.axis.clone(), *axis.indices.get(at)?))
@@ -183,6 +189,19 @@ impl Findings<'_> {
             percent => format!("{percent:.0}"),
         };
         format!("{site} {verb} most{together}{}{anywhere}: {percent}%", self.report.places(&at))
+    }
+
+    /// What is said where no layer is more than any other.
+    fn everywhere(&self) -> Option<String> {
+        const SAME: f64 = 5e-3;
+        let layers = self.grid.columns.as_ref().filter(|axis| axis.axis == "layer")?;
+        let alone = self.grid.rows.is_none() && layers.indices.len() > 1;
+        let (first, ablation) = (self.moved(0, 0)?, self.report.is_ablation());
+        let same = |column| self.moved(0, column).is_some_and(|moved| (moved - first).abs() < SAME);
+        let all = alone && !ablation && (0..self.columns()).all(same);
+        let (verb, site) = (self.verb(), self.report.patched(&self.grid.site));
+        let (percent, at) = (100.0 * first, self.report.together());
+        all.then(|| format!("{site} {verb} {percent:.0}% in every layer at {at}"))
     }
 
     /// Where a residual stream carries the difference, at the subject and at the end.

@@ -15,16 +15,17 @@ pub struct Region {
     pub mean: Option<f64>,
 }
 
-/// The thirds of a curve by layer; the first ones are larger where it can't be parted evenly. None for fewer
+/// The thirds of a curve by layer; the last one is larger where it can't be parted evenly. None for fewer
 /// than three layers.
 pub fn regions(values: &[Option<f64>]) -> Vec<Region> {
     const NAMES: [&str; 3] = ["early", "middle", "late"];
     if values.len() < NAMES.len() {
         return Vec::new();
     }
-    let end = |part: usize| (values.len() * part).div_ceil(NAMES.len());
+    let third = values.len() / NAMES.len();
     let region = |(part, name): (usize, &'static str)| {
-        let layers = end(part)..end(part + 1);
+        let end = if part + 1 == NAMES.len() { values.len() } else { (part + 1) * third };
+        let layers = part * third..end;
         let known: Vec<f64> = values[layers.clone()].iter().flatten().copied().collect();
         let mean = (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64);
         Region { name, layers, mean }
@@ -51,7 +52,7 @@ mod tests {
             regions(&values).iter().map(Region::words).collect()
         };
         assert_eq!(parts(12), ["early (0–3) 1.50", "middle (4–7) 5.50", "late (8–11) 9.50"]);
-        assert_eq!(parts(4), ["early (0–1) 0.50", "middle (2–2) 2.00", "late (3–3) 3.00"]);
+        assert_eq!(parts(4), ["early (0–0) 0", "middle (1–1) 1.00", "late (2–3) 2.50"]);
         assert!(parts(2).is_empty());
         assert_eq!(regions(&[None, Some(1.0), None])[0].mean, None);
     }

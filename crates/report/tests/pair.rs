@@ -59,6 +59,8 @@ fn record() -> PairRecord {
         samples: 1,
         align: None,
         change: "copy".to_owned(),
+        base: None,
+        source: None,
         others: [Vec::new(), Vec::new()],
         top: Vec::new(),
         baselines: vec![Baseline { metric: "kl".to_owned(), clean: 0.0, corrupted: 4.0 }],

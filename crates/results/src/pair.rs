@@ -28,6 +28,12 @@ pub struct PairRecord {
     /// What is done at a cell's place: `copy`, `zero`, `scale=2`.
     #[serde(default = "copy")]
     pub change: String,
+    /// The named runs that are patched and read, where they aren't those that the direction says.
+    #[serde(default)]
+    pub base: Option<String>,
+    /// See [`PairRecord::base`].
+    #[serde(default)]
+    pub source: Option<String>,
     /// Which way values were copied.
     pub direction: Direction,
     /// The subject's tokens, half open; the same positions in both prompts.

@@ -105,7 +105,7 @@ pub enum SweepError {
     NoSuchIndex { axis: &'static str, given: String, len: usize },
     /// An operation that there isn't.
     #[error(
-        "there is no change '{given}': use copy, zero, mean, scale=2, constant=0.5, interpolate=0.5, or with an array of an npz or safetensors file set=FILE:KEY, add=FILE:KEY, add=-2*FILE:KEY, project-out=FILE:KEY, project-in=FILE:KEY, along=FILE:KEY"
+        "there is no change '{given}': use copy, plus (the other run's value is added), zero, mean, scale=2, constant=0.5, interpolate=0.5, or with an array of an npz or safetensors file set=FILE:KEY, add=FILE:KEY, add=-2*FILE:KEY, project-out=FILE:KEY, project-in=FILE:KEY, along=FILE:KEY"
     )]
     UnknownChange { given: String },
     /// An array of a file that doesn't fit its place.
@@ -161,7 +161,7 @@ pub enum SweepError {
     )]
     NoCorruption,
     /// A corruption of a subject that isn't known.
-    #[error("{corruption} changes the subject's tokens: give the subject, or say where with `on`")]
+    #[error("{corruption} changes the subject's tokens: give the subject, or say where with --on")]
     NoSubject { corruption: String },
     /// Scores or patterns of prompts of different lengths.
     #[error(
@@ -256,6 +256,9 @@ pub enum SweepError {
         "the answer and the distractor are the same token '{token}', so their logit difference is always 0: give another --answer or --distractor, or another metric"
     )]
     SameAnswers { token: String },
+    /// An answer of several tokens.
+    #[error("{problem}; or say what to do with all of them: --answer-tokens first or product")]
+    LongAnswer { problem: String },
     /// Something that is wrong with one case.
     #[error("case {case}: {error}")]
     InCase { case: String, error: Box<SweepError> },

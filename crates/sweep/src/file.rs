@@ -200,7 +200,7 @@ mod tests {
           |
         3 | change = "sclae=2"
           |          ^^^^^^^^^
-        there is no change 'sclae=2': use copy, zero, mean, scale=2, constant=0.5, interpolate=0.5, or with an array of an npz or safetensors file set=FILE:KEY, add=FILE:KEY, add=-2*FILE:KEY, project-out=FILE:KEY, project-in=FILE:KEY, along=FILE:KEY
+        there is no change 'sclae=2': use copy, plus (the other run's value is added), zero, mean, scale=2, constant=0.5, interpolate=0.5, or with an array of an npz or safetensors file set=FILE:KEY, add=FILE:KEY, add=-2*FILE:KEY, project-out=FILE:KEY, project-in=FILE:KEY, along=FILE:KEY
         "#);
         insta::assert_snapshot!(wrong("command = \"pear\""), @"there is no command 'pear': give pair or trace");
         insta::assert_snapshot!(wrong("[settings]"), @r#"it says no command: begin it with command = "pair" or "trace""#);

@@ -172,7 +172,7 @@ fn the_built_in_model_answers_both_prompts_of_each_built_in_pair() {
         [pairs.fed(0).subject_text(), answers.clean.text, answers.corrupted.text]
     };
     let answers: Vec<[String; 3]> = Pair::built_in().into_iter().map(answers).collect();
-    let expected = [["France", " Paris", " Warsaw"], ["Space Needle", " Seattle", " Moscow"]];
+    let expected = [["France", " Paris", " Warsaw"], ["Space Needle", " Seattle", " Istanbul"]];
     assert_eq!(answers, expected);
 }
 

@@ -134,7 +134,7 @@ fn embeddings_are_corrupted_where_it_is_said() {
     }
     let noise = PairSettings { corruptions: by(By::Noise), ..settings() };
     let nowhere = Pair { subject: None, ..needle() };
-    insta::assert_snapshot!(refused(noise, nowhere), @"noise-s3 changes the subject's tokens: give the subject, or say where with `on`");
+    insta::assert_snapshot!(refused(noise, nowhere), @"noise-s3 changes the subject's tokens: give the subject, or say where with --on");
 }
 
 #[test]
@@ -260,7 +260,6 @@ fn heads_layers_positions_and_complements_are_selected() {
     assert_eq!(rows(&together, capitals()).len(), 1);
     let neurons = PairSettings {
         neurons: Some("0-9".parse().expect("neurons")),
-        positions: vec!["first_subsequent".parse().expect("positions"); 0],
         ..one_cell(&["mlp_post@1"])
     };
     assert!(only(neurons)[0].ends_with("neuron 0,1,2,3,4,5,6,7,8,9] ← #0"));
@@ -301,6 +300,7 @@ fn every_change_gives_the_same_by_both_executors_and_does_something() {
         "zero",
         "scale=2",
         "interpolate=0.5",
+        "plus",
         "set=FILE:v",
         "add=FILE:v",
         "add=-2*FILE:v",
@@ -525,6 +525,16 @@ fn the_likeliest_tokens_and_values_of_every_run_are_stored() {
 }
 
 #[test]
+fn a_run_can_be_looked_at_without_patching_anything() {
+    let settings =
+        PairSettings { corruptions: by(By::None), read: targets(&["pattern@5"]), ..settings() };
+    let part = part(&settings, Pair { corrupted: Vec::new(), ..capitals() });
+    assert!(part.rows.is_empty());
+    let names: Vec<&str> = part.readings[0].1.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["clean.pattern@5", "corrupted.pattern@5"]);
+}
+
+#[test]
 fn any_run_is_a_base_and_any_is_a_source() {
     let change = |site: &str, from: Option<&str>| NamedChange {
         site: site.into(),
@@ -535,6 +545,7 @@ fn any_run_is_a_base_and_any_is_a_source() {
         change: tracewright_sweep::Change::Copy,
         from: from.map(str::to_owned),
         from_site: None,
+        from_positions: None,
     };
     let third = NamedRun {
         name: "italy".to_owned(),

@@ -24,6 +24,8 @@ pub enum Change {
     Copy,
     /// `interpolate=0.5`: a part of the way to the other run's value.
     Interpolate(f64),
+    /// `plus`: the other run's value is added.
+    Plus,
     /// `zero`, or `constant=0.5`.
     Constant(f64),
     /// `scale=2`
@@ -71,7 +73,7 @@ impl Change {
 
     /// Whether it reads another run.
     pub(crate) fn reads_a_run(&self) -> bool {
-        matches!(self, Self::Copy | Self::Interpolate(_) | Self::Along(_))
+        matches!(self, Self::Copy | Self::Interpolate(_) | Self::Plus | Self::Along(_))
     }
 
     /// The intervention at a locus of a run of `len` tokens, which reads `from`, if it is another one, of
@@ -101,6 +103,7 @@ impl Change {
             Self::Interpolate(weight) => {
                 Operation::Interpolate { value: Value::Source(source()), weight: *weight }
             }
+            Self::Plus => Operation::Add(Value::Source(source())),
             Self::Constant(number) => Operation::Replace(Value::Constant(*number)),
             Self::Scale(factor) => Operation::Scale(*factor),
             Self::Mean => Operation::Replace(Value::Array(mean(&locus)?)),
@@ -150,6 +153,7 @@ impl FromStr for Change {
         let vector = || rest.and_then(vector).ok_or_else(unknown);
         Ok(match (word, rest) {
             ("copy", None) => Self::Copy,
+            ("plus", None) => Self::Plus,
             ("zero", None) => Self::Constant(0.0),
             ("mean", None) => Self::Mean,
             ("interpolate", _) => Self::Interpolate(number()?),
@@ -185,6 +189,7 @@ impl fmt::Display for Change {
         match self {
             Self::Copy => f.write_str("copy"),
             Self::Interpolate(weight) => write!(f, "interpolate={weight}"),
+            Self::Plus => f.write_str("plus"),
             Self::Constant(0.0) => f.write_str("zero"),
             Self::Constant(number) => write!(f, "constant={number}"),
             Self::Scale(factor) => write!(f, "scale={factor}"),
@@ -230,6 +235,7 @@ mod tests {
     fn changes_are_read_as_they_are_written() {
         for given in [
             "copy",
+            "plus",
             "zero",
             "mean",
             "scale=2",

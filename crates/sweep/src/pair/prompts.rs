@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tracewright_corruption::RandomState;
 use tracewright_ir::{Architecture, Tokens};
-use tracewright_models::Tokenizer;
+use tracewright_models::{ModelError, Tokenizer};
 
 use super::alignment::aligned;
 use super::corruption::{By, Corrupted, Corruption, Embeddings};
@@ -99,8 +99,9 @@ impl Pair {
         let capitals = ["Poland", "Italy", "Spain", "Germany"]
             .map(|country| format!("The capital of {country} is"));
         let capitals = capitals.each_ref().map(String::as_str);
-        let towns = ["The Eiffel Tower", "The Taj Mahal", "The Big Ben", "The Golden Gate Bridge"]
-            .map(|subject| format!("{subject} is in downtown"));
+        let towns =
+            ["The Eiffel Tower", "The Hagia Sophia", "The Taj Mahal", "The Golden Gate Bridge"]
+                .map(|subject| format!("{subject} is in downtown"));
         let towns = towns.each_ref().map(String::as_str);
         vec![
             pair("france", "The capital of France is", &capitals),
@@ -177,7 +178,12 @@ impl Answered {
         let token = |answer: &String| -> Result<u32, SweepError> {
             Ok(match way {
                 Some(_) => all(answer)?[0],
-                None => with.tokenizer.answer(&pair.clean, answer)?,
+                None => match with.tokenizer.answer(&pair.clean, answer) {
+                    Err(error @ ModelError::LongAnswer { .. }) => {
+                        return Err(SweepError::LongAnswer { problem: error.to_string() });
+                    }
+                    token => token?,
+                },
             })
         };
         let tokens = |list: &[String]| list.iter().map(token).collect::<Result<Vec<u32>, _>>();

@@ -68,6 +68,8 @@ pub(super) fn record(
         samples: fed.samples(),
         align: (!fed.aligned()).then(|| fed.align.name().to_owned()),
         change: settings.change.to_string(),
+        base: settings.base.clone(),
+        source: settings.source.clone(),
         direction: settings.direction,
         subject_range: fed.subject.clone(),
         subject_given: fed.pair.subject.is_some(),

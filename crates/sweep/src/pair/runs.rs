@@ -59,6 +59,9 @@ pub struct NamedChange {
     /// The site that is read there, if another one: `resid_post@3`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_site: Option<Target>,
+    /// At which positions it is read there, if others; as many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_positions: Option<Positions>,
 }
 
 /// The prompts of named runs, which must have as many tokens as the clean one.
@@ -150,10 +153,15 @@ impl<'a> Named<'a> {
         numbers: &Numbers,
     ) -> Result<Vec<Intervention>, SweepError> {
         let source = self.get(change.from.as_deref().unwrap_or("clean"))?;
-        let into = loci(change, &change.site, fed, architecture)?;
-        let from = match &change.from_site {
-            Some(site) => loci(change, site, fed, architecture)?.into_iter().map(Some).collect(),
-            None => vec![None; into.len()],
+        let into = loci(change, &change.site, &change.positions, fed, architecture)?;
+        let from = match (&change.from_site, &change.from_positions) {
+            (None, None) => vec![None; into.len()],
+            (site, positions) => {
+                let site = site.as_ref().unwrap_or(&change.site);
+                let positions = if positions.is_some() { positions } else { &change.positions };
+                let from = loci(change, site, positions, fed, architecture)?;
+                from.into_iter().map(Some).collect()
+            }
         };
         if from.len() != into.len() {
             let (site, from) = (change.site.0.clone(), change.from_site.clone());
@@ -176,11 +184,12 @@ impl<'a> Named<'a> {
 fn loci(
     change: &NamedChange,
     target: &Target,
+    positions: &Option<Positions>,
     fed: &FedPair,
     architecture: &Architecture,
 ) -> Result<Vec<Locus>, SweepError> {
     let len = fed.clean.len();
-    let positions = change.positions.as_ref().map(|p| p.of(len, &fed.subject)).transpose()?;
+    let positions = positions.as_ref().map(|p| p.of(len, &fed.subject)).transpose()?;
     let positions = positions.unwrap_or_else(|| (0..len).collect());
     let only = |indices: &Option<Indices>, axis, len| match indices {
         Some(indices) => indices.of(axis, len).map(Selection::only),

@@ -175,8 +175,9 @@ impl PairSettings {
             return Err(SweepError::NoDataset { what: "the change 'mean'" });
         }
         let nothing = |corruption: &Corruption| corruption.by == By::None;
+        let looks = !self.read.is_empty() || self.top_k > 0;
         let copies = self.change.reads_a_run() && self.source.is_none();
-        if self.corruptions.iter().any(nothing) && copies {
+        if self.corruptions.iter().any(nothing) && copies && !looks {
             return Err(SweepError::NoCorruption);
         }
         if let Some(paths) = &self.paths {
@@ -227,6 +228,11 @@ impl PairSettings {
     /// True where the grids have this axis.
     pub fn has(&self, axis: Per) -> bool {
         self.per.contains(&axis)
+    }
+
+    /// Whether there is something to patch under a corruption; otherwise the clean run is only looked at.
+    pub(crate) fn patches(&self, nothing: bool) -> bool {
+        !(nothing && self.change.reads_a_run() && self.source.is_none())
     }
 
     /// The metrics: those given, or the default for these answers.

@@ -52,7 +52,11 @@ pub(crate) fn pair_sweep(
     let chosen = |name: &Option<String>| name.as_ref().map(|name| named.get(name)).transpose();
     let (base, source) = (chosen(&settings.base)?, chosen(&settings.source)?);
     let patching = Patching::new(settings, fed, architecture, numbers)?;
-    let grids = grids(settings, fed, architecture)?;
+    let nothing = matches!(fed.corrupted, Corrupted::Nothing);
+    let grids = match settings.patches(nothing) {
+        true => grids(settings, fed, architecture)?,
+        false => Vec::new(),
+    };
     for grid in &grids {
         for at in grid.cells(settings) {
             let mut cell = Cell { at, runs: Vec::new() };
