@@ -232,3 +232,21 @@ fn values_of_every_run_are_stored_beside_the_table() {
     let names: Vec<String> = arrays.expect("arrays").into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["clean.pattern@4", "corrupted.pattern@4", "cells.pattern@4"]);
 }
+
+#[test]
+fn every_file_of_the_documentation_is_run() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/sweep-files.md");
+    let page = std::fs::read_to_string(page).expect("the page");
+    let files: Vec<&str> = page
+        .split("```toml\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().expect("the block's end"))
+        .collect();
+    assert_eq!(files.len(), 6);
+    for (index, file) in files.into_iter().enumerate() {
+        let place = Place::new();
+        place.write("sweep.toml", file);
+        place.warned(&["sweep", "sweep.toml", "--out", "out", "--quiet"]);
+        assert!(place.path("out/cells.parquet").exists(), "file {index}");
+    }
+}
