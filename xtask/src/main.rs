@@ -27,7 +27,7 @@ enum Chore {
         /// Compare every cell of the pairs' heatmaps, not just every seventh.
         #[arg(long)]
         all: bool,
-        /// First make the golden files anew, with PyTorch in .venv/golden.
+        /// First make the golden files anew, with PyTorch in .venv/golden and TransformerLens in .venv/bench.
         #[arg(long)]
         regenerate: bool,
         /// Compute on this device: cpu, or one of a build with its feature, as `wgpu` and `cuda:1`.
