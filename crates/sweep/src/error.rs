@@ -171,6 +171,9 @@ pub enum SweepError {
     /// A whole answer after prompts of different lengths.
     #[error("an answer of several tokens as a product takes prompts with as many tokens")]
     ProductOfUnequal,
+    /// Named runs beside prompts of different lengths.
+    #[error("further runs, bases and sources take prompts with as many tokens")]
+    RunsOfUnequal,
     /// Metrics at positions of prompts of different lengths.
     #[error("metrics at other positions than the last take prompts with as many tokens")]
     MeasuresOfUnequal,

@@ -36,6 +36,26 @@ pub(crate) fn no_twins<T: PartialEq>(list: &[T]) -> bool {
     list.iter().enumerate().all(|(index, one)| !list[..index].contains(one))
 }
 
+/// Lets serde read and write a type as the text that it is parsed from.
+macro_rules! as_text {
+    ($type:ty) => {
+        impl TryFrom<String> for $type {
+            type Error = SweepError;
+
+            fn try_from(text: String) -> Result<Self, SweepError> {
+                text.parse()
+            }
+        }
+
+        impl From<$type> for String {
+            fn from(value: $type) -> Self {
+                value.to_string()
+            }
+        }
+    };
+}
+pub(crate) use as_text;
+
 /// A list, or its only element by itself.
 pub(crate) fn one_or_many<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     struct Words;

@@ -13,6 +13,7 @@ use tracewright_ir::{
 };
 
 use crate::error::SweepError;
+use crate::words::as_text;
 
 /// An operation by its name: `copy`, `zero`, `scale=2`, `add=steering.npz:v`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -213,19 +214,7 @@ impl fmt::Display for Vector {
     }
 }
 
-impl TryFrom<String> for Change {
-    type Error = SweepError;
-
-    fn try_from(text: String) -> Result<Self, SweepError> {
-        text.parse()
-    }
-}
-
-impl From<Change> for String {
-    fn from(change: Change) -> Self {
-        change.to_string()
-    }
-}
+as_text!(Change);
 
 #[cfg(test)]
 mod tests {

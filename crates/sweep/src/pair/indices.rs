@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::SweepError;
+use crate::words::as_text;
 
 /// Layers, heads, neurons or keys: `3`, `0-3,7`, or all but some: `not 6,9`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -71,19 +72,7 @@ impl fmt::Display for Indices {
     }
 }
 
-impl TryFrom<String> for Indices {
-    type Error = SweepError;
-
-    fn try_from(text: String) -> Result<Self, SweepError> {
-        text.parse()
-    }
-}
-
-impl From<Indices> for String {
-    fn from(indices: Indices) -> Self {
-        indices.to_string()
-    }
-}
+as_text!(Indices);
 
 #[cfg(test)]
 mod tests {

@@ -1,21 +1,19 @@
 //! Means over a dataset, for mean ablation.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::env;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use tracewright_engine::{Execution, execute, silent};
 use tracewright_ir::{
     Architecture, Array, Locus, Reading, Request, Role, Run, Site, State, Tokens,
 };
 use tracewright_models::Model;
-use tracewright_results::{self as results, read_npz, write_npz};
 
+use super::mean_cache;
 use super::prompts::FedPair;
 use crate::case::subject_tokens;
 use crate::dataset::{DataPrompt, Dataset};
@@ -55,7 +53,7 @@ pub enum Grouping {
 impl Grouping {
     const ALL: [Self; 4] = [Self::Token, Self::Position, Self::Role, Self::Group];
 
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Token => "token",
             Self::Position => "position",
@@ -134,8 +132,8 @@ impl Means {
         let mut means = BTreeMap::new();
         let mut missing = Vec::new();
         for site in sites {
-            let path = cached(model, mean, *site, &dataset.sha256);
-            match path.as_deref().and_then(read) {
+            let path = mean_cache::path(model, mean, *site, &dataset.sha256);
+            match path.as_deref().and_then(mean_cache::read) {
                 Some(known) => {
                     means.insert(*site, known);
                 }
@@ -148,7 +146,7 @@ impl Means {
         {
             if let Some(path) = path {
                 // A cache that can't be written is computed anew the next time.
-                let _ = write(&path, mean, site, &dataset, model, &computed);
+                let _ = mean_cache::write(&path, mean, site, &dataset, model, &computed);
             }
             means.insert(site, computed);
         }
@@ -272,56 +270,4 @@ fn keys_of(
         (mean.bos || !added).then(key)
     };
     Ok((0..tokens.len()).map(key).collect())
-}
-
-/// Where a mean is kept: `TRACEWRIGHT_CACHE`, or `tracewright` in the user's cache folder.
-fn cached(model: &Model, mean: &MeanOf, site: Site, dataset: &str) -> Option<PathBuf> {
-    let path = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let folder = path("TRACEWRIGHT_CACHE")
-        .or_else(|| path("XDG_CACHE_HOME").map(|cache| cache.join("tracewright")))
-        .or_else(|| path("HOME").map(|home| home.join(".cache/tracewright")))?;
-    let (dtype, by) = (model.dtype.name(), mean.by.name());
-    let what = format!("{} {dtype} {dataset} {by} {}", model.sha256, mean.bos);
-    let digest: String =
-        Sha256::digest(what).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    Some(folder.join("means").join(format!("{}-{by}-{digest}.npz", site.short_name())))
-}
-
-fn read(path: &Path) -> Option<BTreeMap<String, Vec<f64>>> {
-    let arrays: BTreeMap<String, results::Array> = read_npz(path).ok()?.into_iter().collect();
-    let (keys, means) = (arrays.get("keys")?, arrays.get("means")?);
-    let (results::Data::Str(keys), results::Data::F64(means)) = (keys.data(), means.data()) else {
-        return None;
-    };
-    let width = means.len().checked_div(keys.len()).filter(|width| *width > 0)?;
-    Some(keys.iter().cloned().zip(means.chunks_exact(width).map(<[f64]>::to_vec)).collect())
-}
-
-fn write(
-    path: &Path,
-    mean: &MeanOf,
-    site: Site,
-    dataset: &Dataset,
-    model: &Model,
-    means: &BTreeMap<String, Vec<f64>>,
-) -> Result<(), SweepError> {
-    let Some(width) = means.values().next().map(Vec::len) else { return Ok(()) };
-    if let Some(folder) = path.parent() {
-        let unwritable = |error| SweepError::UnreadableText { path: folder.to_owned(), error };
-        std::fs::create_dir_all(folder).map_err(unwritable)?;
-    }
-    let keys: Vec<String> = means.keys().cloned().collect();
-    let data: Vec<f64> = means.values().flatten().copied().collect();
-    let word = results::Array::text;
-    let arrays = [
-        ("means", results::Array::new(&[keys.len(), width], data)?),
-        ("keys", results::Array::vector(keys)),
-        ("site", word(&site.short_name())),
-        ("grouping", word(mean.by.name())),
-        ("run", word("clean")),
-        ("dataset", word(&mean.from.display().to_string())),
-        ("dataset_sha256", word(&dataset.sha256)),
-        ("model_sha256", word(&model.sha256)),
-    ];
-    Ok(write_npz(path, &arrays)?)
 }

@@ -9,12 +9,15 @@
 mod alignment;
 mod answers;
 mod change;
+mod checks;
 mod corruption;
 mod grid;
 mod indices;
 mod mean;
+mod mean_cache;
 mod measures;
 mod numbers;
+mod pairing;
 mod pairs;
 mod partners;
 mod patch;

@@ -18,6 +18,7 @@ use tracewright_ir::{
 };
 
 use crate::error::SweepError;
+use crate::words::as_text;
 
 /// What senders are patched for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -175,19 +176,7 @@ impl fmt::Display for Receiver {
     }
 }
 
-impl TryFrom<String> for Receiver {
-    type Error = SweepError;
-
-    fn try_from(text: String) -> Result<Self, SweepError> {
-        text.parse()
-    }
-}
-
-impl From<Receiver> for String {
-    fn from(receiver: Receiver) -> Self {
-        receiver.to_string()
-    }
-}
+as_text!(Receiver);
 
 #[cfg(test)]
 mod tests {

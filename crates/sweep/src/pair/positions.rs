@@ -10,6 +10,7 @@ use tracewright_ir::Role;
 
 use super::indices::number;
 use crate::error::SweepError;
+use crate::words::as_text;
 
 /// A selection of positions of the clean prompt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -155,19 +156,7 @@ impl fmt::Display for End {
     }
 }
 
-impl TryFrom<String> for Positions {
-    type Error = SweepError;
-
-    fn try_from(text: String) -> Result<Self, SweepError> {
-        text.parse()
-    }
-}
-
-impl From<Positions> for String {
-    fn from(positions: Positions) -> Self {
-        positions.to_string()
-    }
-}
+as_text!(Positions);
 
 #[cfg(test)]
 mod tests {

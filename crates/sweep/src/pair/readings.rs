@@ -1,7 +1,7 @@
 //! Values that are read of every run, as arrays.
 
 use tracewright_engine::Outcome;
-use tracewright_ir::{Architecture, Locus, Reading, RunId, Site, State, Sweep};
+use tracewright_ir::{Architecture, Cell, Locus, Reading, RunId, Site, State, Sweep};
 use tracewright_results::Array;
 
 use super::grid::Grid;
@@ -74,10 +74,9 @@ impl Readings {
             let corrupted = &sweep.corrupted;
             let shape = [&[corrupted.len()], &value(&corrupted[0]).shape[..]].concat();
             push("corrupted", &shape, corrupted.iter().flat_map(floats).collect())?;
-            let Some(first) = sweep.cells.iter().find_map(|cell| cell.runs.first()) else {
-                continue;
-            };
-            let (shape, samples) = (&value(first).shape, corrupted.len());
+            let patched = sweep.cells.iter().find(|cell| !cell.runs.is_empty());
+            let Some(Cell { runs, .. }) = patched else { continue };
+            let (shape, samples) = (&value(&runs[0]).shape, runs.len());
             let len: usize = shape.iter().product();
             let mut data = Vec::with_capacity(sweep.cells.len() * samples * len);
             for cell in &sweep.cells {

@@ -51,30 +51,18 @@ pub(crate) fn pair_sweep(
     let named = Named::push(&settings.runs, fed, &mut sweep.request, clean, &corrupted, at)?;
     let chosen = |name: &Option<String>| name.as_ref().map(|name| named.get(name)).transpose();
     let (base, source) = (chosen(&settings.base)?, chosen(&settings.source)?);
-    let patching = Patching::new(settings, fed, architecture, numbers)?;
     let nothing = matches!(fed.corrupted, Corrupted::Nothing);
     let grids = match settings.patches(nothing) {
         true => grids(settings, fed, architecture)?,
         false => Vec::new(),
     };
+    let patching = Patching::new(settings, fed, architecture, numbers)?;
+    let ends = ends(settings.direction, clean, &corrupted, (base, source));
     for grid in &grids {
         for at in grid.cells(settings) {
-            let mut cell = Cell { at, runs: Vec::new() };
-            for sample in &corrupted {
-                let by_direction = match settings.direction {
-                    Direction::Denoise => (*sample, clean),
-                    Direction::Noise => (clean, *sample),
-                };
-                let base = base.unwrap_or(by_direction.0);
-                let source = source.unwrap_or(by_direction.1);
-                cell.runs.extend(patching.run(
-                    grid,
-                    &cell.at,
-                    (base, source),
-                    &mut sweep.request,
-                )?);
-            }
-            sweep.cells.push(cell);
+            let run = |ends: &(RunId, RunId)| patching.run(grid, &at, *ends, &mut sweep.request);
+            let runs: Vec<Option<RunId>> = ends.iter().map(run).collect::<Result<_, _>>()?;
+            sweep.cells.push(Cell { at, runs: runs.into_iter().flatten().collect() });
         }
     }
     if let (Some(paths), true) =
@@ -93,20 +81,12 @@ pub(crate) fn pair_sweep(
         clean,
     };
     let (measures, reported) = measuring.all();
-    sweep.sources = match (source, settings.direction) {
-        (Some(source), _) => vec![source],
-        (None, Direction::Denoise) => vec![clean],
-        (None, Direction::Noise) => corrupted.clone(),
-    };
-    let cells = sweep.cells.iter().flat_map(|cell| &cell.runs);
-    let mut measured: Vec<RunId> = [clean]
-        .iter()
-        .chain(&corrupted)
-        .chain(&base)
-        .chain(&source)
-        .chain(cells)
-        .copied()
-        .collect();
+    sweep.sources = ends.iter().map(|(_, source)| *source).collect();
+    sweep.sources.dedup();
+    let of_cells = sweep.cells.iter().flat_map(|cell| cell.runs.iter().copied());
+    let of_ends = ends.iter().flat_map(|(base, source)| [*base, *source]);
+    let mut measured: Vec<RunId> =
+        corrupted.iter().copied().chain([clean]).chain(of_ends).chain(of_cells).collect();
     measured.sort_unstable();
     measured.dedup();
     let Request { measures: into, measured: runs, top_k, .. } = &mut sweep.request;
@@ -114,6 +94,25 @@ pub(crate) fn pair_sweep(
     (sweep.clean, sweep.corrupted) = (vec![clean], corrupted);
     let readings = read(settings, architecture, &mut sweep)?;
     Ok(PairSweep { sweep, grids, reported, readings })
+}
+
+/// What a cell's runs patch and what they read, for each corrupted run: once where neither is one of those.
+fn ends(
+    direction: Direction,
+    clean: RunId,
+    corrupted: &[RunId],
+    (base, source): (Option<RunId>, Option<RunId>),
+) -> Vec<(RunId, RunId)> {
+    let of_sample = |sample: &RunId| {
+        let (by_base, by_source) = match direction {
+            Direction::Denoise => (*sample, clean),
+            Direction::Noise => (clean, *sample),
+        };
+        (base.unwrap_or(by_base), source.unwrap_or(by_source))
+    };
+    let mut ends: Vec<(RunId, RunId)> = corrupted.iter().map(of_sample).collect();
+    ends.dedup();
+    ends
 }
 
 impl PairSweep {
