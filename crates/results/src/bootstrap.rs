@@ -27,14 +27,15 @@ pub struct Interval {
 ///
 /// They depend on the number of cases alone: groups of the same cases are resampled alike, so
 /// that their intervals can be compared, and drawing is paid for once.
-pub(crate) struct Resamples {
+#[derive(Clone, Debug)]
+pub struct Resamples {
     cases: usize,
     draws: Vec<u32>,
 }
 
 impl Resamples {
-    /// For so many cases. A single one can't be resampled.
-    pub(crate) fn of(cases: usize) -> Self {
+    /// For so many cases or samples. A single one can't be resampled.
+    pub fn of(cases: usize) -> Self {
         // The Mersenne Twister's stream is a published standard, so that no update changes it.
         let mut generator = Mt64::new(SEED);
         let count = if cases < 2 { 0 } else { cases * RESAMPLES };

@@ -102,6 +102,8 @@ pub(crate) const CELLS: Table<Row> = Table {
         column!(float? effect),
         column!(float? std),
         column!(float? stderr),
+        column!(float? low),
+        column!(float? high),
         column!(id n),
     ],
 };

@@ -82,7 +82,7 @@ mod whole_file;
 pub use array::{Array, Data};
 pub use average::{Average, Group};
 pub use averages::averages;
-pub use bootstrap::{Interval, LEVEL, RESAMPLES};
+pub use bootstrap::{Interval, LEVEL, RESAMPLES, Resamples};
 pub use case::{CaseRecord, KindGrid};
 pub use differences::differences;
 pub use error::ResultsError;

@@ -56,6 +56,10 @@ pub struct Row {
     /// The standard error over noise samples, `std` / √n; null for one sample, and in tables that
     /// were written before the column was there.
     pub stderr: Option<f64>,
+    /// The lower end of the mean's bootstrap interval over noise samples, 95 %; null for one sample.
+    pub low: Option<f64>,
+    /// Its upper end.
+    pub high: Option<f64>,
     /// The number of noise samples (1 without noise).
     pub n: u32,
 }

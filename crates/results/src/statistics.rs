@@ -40,8 +40,8 @@ impl Summary {
         Some(Self { n, mean, std, stderr, interval: None })
     }
 
-    /// With draws that others have used.
-    pub(crate) fn with(values: &[f64], resamples: &Resamples) -> Option<Self> {
+    /// With draws that others have used, which are the same for as many values.
+    pub fn with(values: &[f64], resamples: &Resamples) -> Option<Self> {
         let cases: Vec<[f64; 1]> = values.iter().map(|&value| [value]).collect();
         let interval = resamples.interval(&cases, |[mean]| mean);
         Some(Self { interval, ..Self::without_interval(values)? })

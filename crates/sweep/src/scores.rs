@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use tracewright_engine::Outcome;
 use tracewright_ir::{Cell, Metric, Role, RunId, Sweep, effect};
-use tracewright_results::{Baseline, Row, Summary};
+use tracewright_results::{Baseline, Resamples, Row, Summary};
 
 use crate::pair::Reported;
 
@@ -25,6 +25,8 @@ pub(crate) struct Scores<'a> {
     pub(crate) clean: f64,
     pub(crate) corrupted: f64,
     source: f64,
+    /// For the intervals over as many samples.
+    resamples: Resamples,
 }
 
 impl<'a> Scores<'a> {
@@ -36,7 +38,9 @@ impl<'a> Scores<'a> {
         let mean = |runs: &[RunId]| summary(sweep, &values, runs).map_or(f64::NAN, |s| s.mean);
         let [clean, corrupted, source] =
             [&sweep.clean, &sweep.corrupted, &sweep.sources].map(|runs| mean(runs));
-        Self { sweep, reported, metric, values, clean, corrupted, source }
+        let samples = sweep.cells.iter().map(|cell| cell.runs.len()).max().unwrap_or(0);
+        let resamples = Resamples::of(samples);
+        Self { sweep, reported, metric, values, clean, corrupted, source, resamples }
     }
 
     pub(crate) fn baseline(&self) -> Baseline {
@@ -46,7 +50,8 @@ impl<'a> Scores<'a> {
 
     pub(crate) fn row(&self, cell: &Cell, prompt: &Prompt<'_>) -> Row {
         // A cell without a run is one that no path leads to.
-        let own = summary(self.sweep, &self.values, &cell.runs);
+        let own = Summary::with(&of_runs(self.sweep, &self.values, &cell.runs), &self.resamples);
+        let interval = own.and_then(|own| own.interval);
         let bases: Vec<RunId> =
             cell.runs.iter().filter_map(|run| self.sweep.request.base(*run)).collect();
         let base = summary(self.sweep, &self.values, &bases).map(|base| base.mean);
@@ -78,13 +83,19 @@ impl<'a> Scores<'a> {
             effect: value.zip(base).and_then(|(value, base)| effect(value, base, self.source)),
             std: own.and_then(|own| own.std),
             stderr: own.and_then(|own| own.stderr),
+            low: interval.map(|interval| interval.low),
+            high: interval.map(|interval| interval.high),
             n: own.map_or(0, |own| own.n) as u32,
         }
     }
 }
 
-/// Over runs that are among the measured ones, which stand in the order of their ids.
 fn summary(sweep: &Sweep, values: &[f64], runs: &[RunId]) -> Option<Summary> {
+    Summary::without_interval(&of_runs(sweep, values, runs))
+}
+
+/// The values of runs that are among the measured ones, which stand in the order of their ids.
+fn of_runs(sweep: &Sweep, values: &[f64], runs: &[RunId]) -> Vec<f64> {
     let value = |run: &RunId| Some(values[sweep.request.measured.binary_search(run).ok()?]);
-    Summary::without_interval(&runs.iter().filter_map(value).collect::<Vec<_>>())
+    runs.iter().filter_map(value).collect()
 }

@@ -114,6 +114,7 @@ fn noise_in_place_of_a_prompt_is_romes_trace() {
         assert_eq!((ours.layer, ours.position), (romes.layer, romes.position));
         assert_eq!((ours.value, ours.std, ours.n), (romes.value, romes.std, 3));
         assert_eq!(ours.stderr, ours.std.map(|std| std / 3.0_f64.sqrt()));
+        assert!(ours.low <= ours.value && ours.value <= ours.high && ours.low.is_some());
     }
 }
 

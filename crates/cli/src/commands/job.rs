@@ -81,6 +81,13 @@ fn warn(job: &Job<'_>, console: &Console) {
     }
 }
 
+/// The tables and files of a folder, in words.
+pub(crate) fn listed(done: &Done, cases: &str) -> String {
+    let averages = done.files.iter().any(|file| file.ends_with("averages.parquet"));
+    let averages = if averages { "averages.parquet, " } else { "" };
+    format!("cells.parquet, {averages}{cases}, run.json")
+}
+
 /// How long it took to load the model, to compute, and all in all, and how much memory.
 pub(crate) fn took(cost: &Option<Value>, started: Instant) -> String {
     let all = format!("{:.1} s", started.elapsed().as_secs_f64());

@@ -9,7 +9,7 @@ use tracewright_report::{PairReport, Style, draw_terminal};
 use tracewright_results::{Results, file_name};
 use tracewright_sweep::{Done, Job, Pair, PairFile, SweepFile};
 
-use super::job::{compute, default_folder, draw, drawn, took};
+use super::job::{compute, default_folder, draw, drawn, listed, took};
 use super::pair_file::file;
 use crate::args::PairArgs;
 use crate::console::Console;
@@ -51,8 +51,9 @@ pub(super) fn run_file(
     let figures = draw_all(&folder, &reports, style)?;
     show(&reports, console)?;
     console.explain(&format!(
-        "\nresults in {}: cells.parquet, cases/*.json, run.json; {}\n{}",
+        "\nresults in {}: {}; {}\n{}",
         folder.display(),
+        listed(&done, "cases/*.json"),
         match figures.is_empty() && !reports.is_empty() {
             true => "no figures (more than 24 heatmaps, or 128 cells in a row, aren't drawn)".to_owned(),
             false => drawn(&figures),

@@ -14,7 +14,7 @@ use tracewright_sweep::{
     Case, Done, Facts, Job, Kind, Settings, SweepError, SweepFile, TraceFile, resolve_noise,
 };
 
-use super::job::{compute, default_folder, draw, drawn, took};
+use super::job::{compute, default_folder, draw, drawn, listed, took};
 use crate::args::TraceArgs;
 use crate::console::{Console, table};
 use crate::error::Failure;
@@ -58,7 +58,9 @@ pub(super) fn run_file(
     let (done, results) = compute(&job, &folder, (session, loaded), &model, console)?;
     let reports = reports(&results, &model)?;
     let figures = draw_all(&folder, &reports)?;
-    show(&folder, &reports, &figures, &took(&results.cost, started), console)?;
+    let files = listed(&done, "cases/*.npz");
+    let took = took(&results.cost, started);
+    show(&folder, &reports, &figures, (&files, &took), console)?;
     console.json(&document(&folder, &reports, &figures, &done, &results)?)?;
     Ok(if results.failed().is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
@@ -165,7 +167,7 @@ fn show(
     folder: &Path,
     reports: &Reports<'_>,
     figures: &[PathBuf],
-    took: &str,
+    (files, took): (&str, &str),
     console: &Console,
 ) -> Result<(), Failure> {
     if let [(_, report)] = reports.as_slice() {
@@ -183,7 +185,7 @@ fn show(
         console.answer(&format!("{traced} of {} cases traced{others}", reports.len()))?;
     }
     console.explain(&format!(
-        "\nresults in {}: cells.parquet, cases/*.npz, run.json; {}\n{took}",
+        "\nresults in {}: {files}; {}\n{took}",
         folder.display(),
         drawn(figures),
     ))
