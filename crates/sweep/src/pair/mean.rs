@@ -129,10 +129,11 @@ impl Means {
             return Err(SweepError::NoMeanOfCells { site: site.short_name() });
         }
         let dataset = Dataset::read(&mean.from)?;
+        let of = mean_cache::digest(model, mean, &dataset)?;
         let mut means = BTreeMap::new();
         let mut missing = Vec::new();
         for site in sites {
-            let path = mean_cache::path(model, mean, *site, &dataset.sha256);
+            let path = mean_cache::path(mean, *site, &of);
             match path.as_deref().and_then(mean_cache::read) {
                 Some(known) => {
                     means.insert(*site, known);

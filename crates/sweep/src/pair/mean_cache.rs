@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::env;
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use tracewright_ir::Site;
 use tracewright_models::Model;
@@ -13,17 +14,39 @@ use super::mean::MeanOf;
 use crate::dataset::Dataset;
 use crate::error::SweepError;
 
+/// All that the means of a dataset depend on but for their sites, in short: weights, shape and precision of the
+/// model, what its tokenizer makes of the prompts, and how they are grouped.
+///
+/// # Errors
+///
+/// A prompt that the tokenizer can't take.
+pub(super) fn digest(
+    model: &Model,
+    mean: &MeanOf,
+    dataset: &Dataset,
+) -> Result<String, SweepError> {
+    let mut of = Sha256::new();
+    of.update(&model.sha256);
+    of.update(model.dtype.name());
+    of.update(json!(model.architecture()).to_string());
+    of.update(&dataset.sha256);
+    of.update([mean.by.name(), if mean.bos { "bos" } else { "" }].join(" "));
+    for prompt in &dataset.prompts {
+        let ids = model.tokenizer.prompt(&prompt.prompt)?.ids;
+        ids.iter().for_each(|id| of.update(id.to_le_bytes()));
+        of.update([0xff]);
+    }
+    Ok(of.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+}
+
 /// Where a mean is kept: `TRACEWRIGHT_CACHE`, or `tracewright` in the user's cache folder.
-pub(super) fn path(model: &Model, mean: &MeanOf, site: Site, dataset: &str) -> Option<PathBuf> {
+pub(super) fn path(mean: &MeanOf, site: Site, digest: &str) -> Option<PathBuf> {
     let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let folder = set("TRACEWRIGHT_CACHE")
         .or_else(|| set("XDG_CACHE_HOME").map(|cache| cache.join("tracewright")))
         .or_else(|| set("HOME").map(|home| home.join(".cache/tracewright")))?;
-    let (dtype, by) = (model.dtype.name(), mean.by.name());
-    let what = format!("{} {dtype} {dataset} {by} {}", model.sha256, mean.bos);
-    let digest: String =
-        Sha256::digest(what).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    Some(folder.join("means").join(format!("{}-{by}-{digest}.npz", site.short_name())))
+    let name = format!("{}-{}-{digest}.npz", site.short_name(), mean.by.name());
+    Some(folder.join("means").join(name))
 }
 
 /// The means of a file, by what each belongs to.
