@@ -231,7 +231,7 @@ fn prompts_that_cannot_be_patched_between_are_refused() {
     error: the clean prompt has 10 tokens and the corrupted one 9, but values are copied from position to position, so they need as many:
       clean     |The| Sp|ace| N|e |ed    |le | is| in      | downtown|
       corrupted |The| E |i  |ff|el| Tower| is| in| downtown|         |
-    reword one of them, for example with another name
+    reword one of them, for example with another name, or say with --align subject, left or right which positions correspond
     ");
     assert_snapshot!(prompts(needle, needle), @"error: the clean and the corrupted prompt are the same ('The Space Needle is in downtown'), so there is nothing to patch: change what the answer depends on in one of them");
     assert_snapshot!(prompts(needle, ""), @"error: the prompt is empty: give at least one word");

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
 use tracewright_ir::Architecture;
 
 use crate::decoder::Decoder;
@@ -47,7 +48,7 @@ enum Location {
 pub struct Model {
     /// What it is called: the built-in name, or its folder.
     pub name: String,
-    /// The SHA-256 of its weights' file.
+    /// The SHA-256 of its weights, its shape and its tokenizer, in hexadecimal digits.
     pub sha256: String,
     /// What its weight matrices are kept and multiplied in.
     pub dtype: Dtype,
@@ -152,8 +153,14 @@ impl Checkpoint {
             dtype: self.dtype,
         };
         let decoder = load::decoder(&file, &self.architecture, (self.family.names)(), place)?;
+        // Not the weights alone: the same ones under another config or tokenizer are another model.
+        let mut identity = Sha256::new();
+        identity.update(file.sha256());
+        identity.update(serde_json::to_string(&self.architecture).unwrap_or_default());
+        identity.update(self.tokenizer.json());
+        let sha256 = identity.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         let Self { name, tokenizer, dtype, .. } = self;
-        Ok(Model { name, sha256: file.sha256(), dtype, decoder, tokenizer })
+        Ok(Model { name, sha256, dtype, decoder, tokenizer })
     }
 }
 

@@ -58,6 +58,11 @@ impl Tokenizer {
         self.inner.get_vocab_size(true)
     }
 
+    /// The whole of it as JSON, by which two are told apart.
+    pub(crate) fn json(&self) -> String {
+        self.inner.to_string(false).unwrap_or_default()
+    }
+
     /// True for a tokenizer without tokens.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -43,6 +43,7 @@ fn record() -> PairRecord {
     let module: [&[f64]; 3] = [&[0.0, 0.0, 0.0], &[0.5, -0.25, 0.0], &[0.0, 0.125, 1.5]];
     let (clean, corrupted) = (token(" Paris", 7), token(" Warsaw", 8));
     PairRecord {
+        model: "facts-6m".to_owned(),
         clean: prompt(&["In", " France", " is"], clean.clone()),
         corrupted: prompt(&["In", " Poland", " is"], corrupted.clone()),
         direction: Direction::Denoise,

@@ -45,6 +45,8 @@ pub struct Average {
 /// Where cells are in their grids: all cells that agree in this are averaged.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Group {
+    /// What the clean prompts are corrupted by.
+    pub corruption: Option<String>,
     /// ROME's kind: `hidden`, `mlp`, `attn`.
     pub kind: Option<String>,
     /// The site's short name.

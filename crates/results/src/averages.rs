@@ -81,6 +81,7 @@ impl<'a> Groups<'a> {
         });
         let roles = Roles { own: row.role.clone(), src };
         let mut key = Group {
+            corruption: row.corruption.clone(),
             kind: row.kind.clone(),
             site: row.site.clone(),
             layer: row.layer,

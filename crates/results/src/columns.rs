@@ -79,6 +79,7 @@ pub(crate) const CELLS: Table<Row> = Table {
     name: "cells",
     columns: &[
         column!(text case),
+        column!(text? corruption),
         column!(text? kind),
         column!(text site),
         column!(id? layer),
@@ -112,6 +113,7 @@ pub(crate) const CELLS: Table<Row> = Table {
 pub(crate) const AVERAGES: Table<Average> = Table {
     name: "averages",
     columns: &[
+        column!(text? corruption, group),
         column!(text? kind, group),
         column!(text site, group),
         column!(id? layer, group),

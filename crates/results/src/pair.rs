@@ -12,6 +12,9 @@ use crate::case::CaseRecord;
 /// Two prompts, and what patching between them gave.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PairRecord {
+    /// The model.
+    #[serde(default)]
+    pub model: String,
     /// The clean prompt.
     pub clean: PairPrompt,
     /// The corrupted prompt; the clean one where its embeddings are corrupted, and of several the first.

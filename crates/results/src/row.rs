@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 pub struct Row {
     /// The case's name: a fact's id, a pair's name.
     pub case: String,
+    /// What the clean prompt is corrupted by, where a pair's cases differ in it: `prompt`, `noise-s3`.
+    pub corruption: Option<String>,
     /// ROME's kind: `hidden`, `mlp`, `attn`.
     pub kind: Option<String>,
     /// The site's short name, as asked for (`resid_post`, `z`).

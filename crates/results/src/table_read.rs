@@ -207,8 +207,10 @@ mod tests {
 
     /// [`CELLS`] before `stderr` was a column.
     fn earlier() -> Table<Row> {
-        let columns =
-            CELLS.columns.iter().filter(|column| !["stderr", "low", "high"].contains(&column.name));
+        let columns = CELLS
+            .columns
+            .iter()
+            .filter(|column| !["corruption", "stderr", "low", "high"].contains(&column.name));
         let copy = |column: &Column<Row>| Column {
             name: column.name,
             required: column.required,

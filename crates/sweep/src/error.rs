@@ -171,6 +171,24 @@ pub enum SweepError {
     /// A whole answer after prompts of different lengths.
     #[error("an answer of several tokens as a product takes prompts with as many tokens")]
     ProductOfUnequal,
+    /// Positions or means by a subject that isn't known.
+    #[error("positions and means by the subject or by roles need to know it: give --subject")]
+    SubjectMissing,
+    /// Means for prompts of different lengths.
+    #[error("means over a dataset take prompts with as many tokens")]
+    MeanOfUnequal,
+    /// A whole answer and positions of metrics.
+    #[error("an answer of several tokens as a product is read at the prompt's end: leave --at out")]
+    ProductElsewhere,
+    /// A selection on an axis that no site has.
+    #[error("--{flag} selects nothing: none of the sites has {what}")]
+    UnusedSelection { flag: &'static str, what: &'static str },
+    /// An exception that no site is hit by.
+    #[error("--except {given} leaves nothing alone: none of the sites is patched there")]
+    UnusedException { given: String },
+    /// One place patched twice.
+    #[error("'{first}' and '{second}' are one place, which would be patched twice: name it once")]
+    SamePlace { first: String, second: String },
     /// Named runs beside prompts of different lengths.
     #[error("further runs, bases and sources take prompts with as many tokens")]
     RunsOfUnequal,
@@ -246,7 +264,7 @@ pub enum SweepError {
     TooManyCells { forwards: usize, most: usize },
     /// Prompts whose positions don't correspond.
     #[error(
-        "the clean prompt has {clean} tokens and the corrupted one {corrupted}, but values are copied from position to position, so they need as many:\n{shown}\nreword one of them, for example with another name"
+        "the clean prompt has {clean} tokens and the corrupted one {corrupted}, but values are copied from position to position, so they need as many:\n{shown}\nreword one of them, for example with another name, or say with --align subject, left or right which positions correspond"
     )]
     DifferentLengths { clean: usize, corrupted: usize, shown: String },
     /// Prompts that are the same.
@@ -281,6 +299,11 @@ pub enum SweepError {
 }
 
 impl SweepError {
+    /// Two names of one place.
+    pub(crate) fn same_place(first: &impl ToString, second: &impl ToString) -> Self {
+        Self::SamePlace { first: first.to_string(), second: second.to_string() }
+    }
+
     /// Tells the case where there are several; the only one needs no name to be found.
     pub(crate) fn in_one_of(self, several: bool, case: &str) -> Self {
         match several {

@@ -11,8 +11,10 @@ use crate::pair::Reported;
 /// What a row says of its prompt.
 pub(crate) struct Prompt<'a> {
     pub(crate) case: &'a str,
+    pub(crate) corruption: Option<&'a str>,
     pub(crate) tokens: &'a [String],
-    pub(crate) subject: &'a Range<usize>,
+    /// None where nobody knows it: then tokens have no roles.
+    pub(crate) subject: Option<&'a Range<usize>>,
 }
 
 /// One reported number of every run, and the averages that cells are compared with.
@@ -56,10 +58,12 @@ impl<'a> Scores<'a> {
             cell.runs.iter().filter_map(|run| self.sweep.request.base(*run)).collect();
         let base = summary(self.sweep, &self.values, &bases).map(|base| base.mean);
         let value = own.map(|own| own.mean);
-        let role = |p| Role::of(p, prompt.subject, prompt.tokens.len()).name().to_owned();
+        let len = prompt.tokens.len();
+        let role = |p| Some(Role::of(p, prompt.subject?, len).name().to_owned());
         let index = |index: Option<usize>| index.map(|index| index as u32);
         Row {
             case: prompt.case.to_owned(),
+            corruption: prompt.corruption.map(str::to_owned),
             kind: cell.at.kind.clone(),
             site: cell.at.site.clone(),
             layer: index(cell.at.layer),
@@ -69,7 +73,7 @@ impl<'a> Scores<'a> {
             kv_head: index(cell.at.kv_head),
             neuron: index(cell.at.neuron),
             token: cell.at.position.and_then(|position| prompt.tokens.get(position).cloned()),
-            role: cell.at.position.map(role),
+            role: cell.at.position.and_then(role),
             metric: self.reported.name.to_owned(),
             metric_position: index(self.reported.at),
             sender: cell.at.sender.clone(),

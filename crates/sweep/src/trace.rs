@@ -233,7 +233,12 @@ pub fn trace(
     let outcome = execute(model, &sweep.request, execution, progress)?;
     let prob = Reported::only("prob");
     let scores = Scores::new(&sweep, &outcome, &prob);
-    let prompt = Prompt { case: &fed.case.name, tokens: &fed.tokens.texts, subject: &fed.subject };
+    let prompt = Prompt {
+        corruption: None,
+        case: &fed.case.name,
+        tokens: &fed.tokens.texts,
+        subject: Some(&fed.subject),
+    };
     (case.high_score, case.low_score) = (scores.clean, scores.corrupted);
     let rows = sweep.cells.iter().map(|cell| scores.row(cell, &prompt)).collect();
     let mut cost = outcome.cost;

@@ -168,7 +168,7 @@ fn the_built_in_model_answers_both_prompts_of_each_built_in_pair() {
     let model = model();
     let answers = |pair: Pair| {
         let pairs = fed(&model, &PairSettings::default(), pair);
-        let answers = pairs.fed(0).answers(&model).expect("answers");
+        let answers = pairs.fed(0).answers(&model, &Execution::default()).expect("answers");
         [pairs.fed(0).subject_text(), answers.clean.text, answers.corrupted.text]
     };
     let answers: Vec<[String; 3]> = Pair::built_in().into_iter().map(answers).collect();

@@ -593,3 +593,57 @@ fn several_heads_send_together_along_a_path() {
     let senders: Vec<Option<&str>> = found.iter().map(|row| row.sender.as_deref()).collect();
     assert_eq!(senders, [Some("z@9.1+z@10.2"), Some("z@9.1")]);
 }
+
+#[test]
+fn the_order_of_senders_makes_no_difference_and_a_path_ends_where_metrics_read() {
+    let paths = |receiver: &str| tracewright_sweep::Paths {
+        receivers: vec![receiver.parse().expect("a receiver")],
+        freeze_mlp: false,
+    };
+    let value = |site: &str| {
+        let settings = PairSettings {
+            sites: targets(&[site]),
+            direction: tracewright_ir::Direction::Noise,
+            paths: Some(paths("q@5")),
+            per: vec![Per::Layer, Per::Head],
+            ..settings()
+        };
+        rows(&settings, capitals())[0].value
+    };
+    assert_eq!(value("z@11.0+z@0.1"), value("z@0.1+z@11.0"));
+    assert!(value("z@11.0+z@0.1").is_some());
+    let settings = PairSettings {
+        sites: targets(&["z@3.1"]),
+        direction: tracewright_ir::Direction::Noise,
+        paths: Some(paths("logits")),
+        per: vec![Per::Layer, Per::Head],
+        positions: vec!["subject".parse().expect("positions")],
+        metric_at: vec!["subject".parse().expect("positions")],
+        ..settings()
+    };
+    assert!(rows(&settings, capitals())[0].value.is_some());
+}
+
+#[test]
+fn a_place_is_patched_once_and_every_selection_selects() {
+    let twice = [&["resid_post@3+resid_pre@4"][..], &["z+z@3"], &["resid_post@3", "resid_pre@4"]];
+    for sites in twice {
+        let error = refused(PairSettings { sites: targets(sites), ..settings() }, capitals());
+        assert!(error.contains("are one place"), "{error}");
+    }
+    let indices = |given: &str| Some(given.parse().expect(given));
+    let heads = PairSettings { heads: indices("3"), ..one_cell(&["resid_post"]) };
+    insta::assert_snapshot!(refused(heads, capitals()), @"--heads selects nothing: none of the sites has heads to choose from");
+    let except = PairSettings { except: targets(&["z@5.1"]), ..one_cell(&["z@3"]) };
+    insta::assert_snapshot!(refused(except, capitals()), @"--except z@5.1 leaves nothing alone: none of the sites is patched there");
+    let role = PairSettings {
+        change: "zero".parse().expect("a change"),
+        corruptions: by(By::None),
+        positions: vec!["subject".parse().expect("positions")],
+        ..one_cell(&["z"])
+    };
+    insta::assert_snapshot!(refused(role, Pair { subject: None, ..needle() }), @"positions and means by the subject or by roles need to know it: give --subject");
+    let far: Result<tracewright_sweep::Positions, _> = "last-18446744073709551615".parse();
+    let far = PairSettings { positions: vec![far.expect("positions")], ..one_cell(&["z"]) };
+    assert!(refused(far, capitals()).contains("aren't all there"));
+}

@@ -25,7 +25,7 @@ pub(crate) fn run(
     }
     let model = session.load(session.checkpoint(None, console)?)?;
     if let (Some(corrupted), Some(site)) = (&args.corrupted, &args.site) {
-        return side_by_side(args, corrupted, site, &model, console);
+        return side_by_side(args, (corrupted, site), &session.execution()?, &model, console);
     }
     let mut fed = Vec::new();
     for (index, prompt) in args.prompts.iter().enumerate() {
@@ -66,8 +66,8 @@ pub(crate) fn run(
 /// The likeliest tokens of the first prompt, of the other one, and of that with the first one's values at a site.
 fn side_by_side(
     args: &PredictArgs,
-    corrupted: &str,
-    site: &str,
+    (corrupted, site): (&str, &str),
+    execution: &Execution,
     model: &Model,
     console: &Console,
 ) -> Result<ExitCode, Failure> {
@@ -84,7 +84,7 @@ fn side_by_side(
     let (clean, corrupted) = (clean.clone(), vec![corrupted.to_owned()]);
     let pair = Pair { name: "0".to_owned(), clean, corrupted, ..Pair::default() };
     let pairs = Pairs::new(model, settings, vec![pair])?;
-    let part = pairs.patch(0, &Execution::default(), &mut silent)?;
+    let part = pairs.patch(0, execution, &mut silent)?;
     let top = part.cases.first().and_then(CaseRecord::pair).map(|record| record.top);
     let top = top.unwrap_or_default();
     let name = |run: &TopTokens| match run.run.as_str() {

@@ -94,13 +94,13 @@ impl FedPair {
     /// # Errors
     ///
     /// A failing device, and logits that aren't finite numbers.
-    pub fn answers(&self, model: &Model) -> Result<Answers, SweepError> {
+    pub fn answers(&self, model: &Model, execution: &Execution) -> Result<Answers, SweepError> {
         let mut request = Request { top_k: 1, ..Request::default() };
         let clean = request.push(Run::of_tokens("clean", &self.clean.ids));
         let corrupted = self.corrupted.push(&mut request, clean, &[]);
         request.measures = vec![Measure::at_last(Metric::Entropy)];
         request.measured = [vec![clean], corrupted].concat();
-        let outcome = execute(model, &request, &Execution::default(), &mut silent)?;
+        let outcome = execute(model, &request, execution, &mut silent)?;
         let says: Vec<u32> = outcome.tops.iter().filter_map(|top| Some(top.first()?.id)).collect();
         let mut votes: BTreeMap<u32, usize> = BTreeMap::new();
         says.iter().skip(1).for_each(|id| *votes.entry(*id).or_default() += 1);

@@ -4,6 +4,7 @@ use tracewright_ir::{Architecture, Component, Direction};
 
 use super::change::Change;
 use super::corruption::{By, Corruption};
+use super::measures::AnswerTokens;
 use super::paths::Paths;
 use super::positions::Positions;
 use super::settings::{PairSettings, Per};
@@ -12,13 +13,18 @@ use crate::error::SweepError;
 use crate::words::{each_once, no_twins};
 
 impl PairSettings {
-    /// The same with the sites' short names, checked against the model.
+    /// The same with the sites' short names, checked against the model. Patching the clean run, or from the
+    /// corrupted one, is noising.
     ///
     /// # Errors
     ///
     /// Names that the model hasn't got, lists that name something twice, positions that contradict the axes, a
     /// window around nothing, senders that there aren't, paths in the other direction, a mean of nothing.
     pub fn resolved(mut self, architecture: &Architecture) -> Result<Self, SweepError> {
+        let named = |name: &Option<String>, run: &str| name.as_deref() == Some(run);
+        if named(&self.base, "clean") || named(&self.source, "corrupted") {
+            self.direction = Direction::Noise;
+        }
         for list in [&mut self.sites, &mut self.except, &mut self.read] {
             for target in list {
                 *target = target.canonical(architecture)?;
@@ -41,6 +47,10 @@ impl PairSettings {
             return Err(SweepError::NotEachOnce { what });
         }
         self.corruptions.iter().try_for_each(Corruption::check)?;
+        self.check_places(architecture)?;
+        if self.answer_tokens == Some(AnswerTokens::Product) && !self.metric_at.is_empty() {
+            return Err(SweepError::ProductElsewhere);
+        }
         if self.window == 0 {
             return Err(SweepError::NoWindow { given: self.window });
         }
@@ -67,6 +77,50 @@ impl PairSettings {
             self.check_paths(paths, architecture)?;
         }
         self.check_positions()
+    }
+
+    /// No place twice, and no selection that none of the sites has an axis for.
+    fn check_places(&self, architecture: &Architecture) -> Result<(), SweepError> {
+        let mut seen: Vec<Vec<Member>> = Vec::new();
+        for target in &self.sites {
+            let members = target.members(architecture)?;
+            for (index, member) in members.iter().enumerate() {
+                if let Some(first) = members[..index].iter().find(|other| other.overlaps(member)) {
+                    return Err(SweepError::same_place(first, member));
+                }
+            }
+            let same = |other: &&Vec<Member>| match (&other[..], &members[..]) {
+                ([one], [this]) => one.site.place() == this.site.place() && one.head == this.head,
+                _ => false,
+            };
+            if let Some(other) = seen.iter().find(same) {
+                return Err(SweepError::same_place(&other[0], &members[0]));
+            }
+            seen.push(members);
+        }
+        let all: Vec<Member> = seen.into_iter().flatten().collect();
+        let any = |has: &dyn Fn(&Member) -> bool| all.iter().any(has);
+        let heads = |m: &Member| m.site.component.head_axis().is_some() && m.head.is_none();
+        let layers = |m: &Member| m.site.component.in_layers() && m.site.layer.is_none();
+        let uses = [
+            (&self.layers, any(&layers), "layers", "layers to choose from"),
+            (&self.heads, any(&heads), "heads", "heads to choose from"),
+            (&self.neurons, any(&|m| m.site.component.has_neurons()), "neurons", "neurons"),
+            (&self.src_positions, any(&|m| m.site.component.has_sources()), "keys", "keys"),
+        ];
+        for (selection, used, flag, what) in uses {
+            if selection.is_some() && !used {
+                return Err(SweepError::UnusedSelection { flag, what });
+            }
+        }
+        for target in &self.except {
+            for excepted in target.members(architecture)? {
+                if !any(&|m| m.overlaps(&excepted)) {
+                    return Err(SweepError::UnusedException { given: excepted.to_string() });
+                }
+            }
+        }
+        Ok(())
     }
 
     fn check_paths(&self, paths: &Paths, architecture: &Architecture) -> Result<(), SweepError> {

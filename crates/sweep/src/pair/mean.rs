@@ -114,6 +114,14 @@ impl Means {
         Self { stand_in: true, ..Self::default() }
     }
 
+    /// Fails for scores and patterns.
+    pub(crate) fn check_sites(sites: &BTreeSet<Site>) -> Result<(), SweepError> {
+        match sites.iter().find(|site| site.component.has_sources()) {
+            Some(site) => Err(SweepError::NoMeanOfCells { site: site.short_name() }),
+            None => Ok(()),
+        }
+    }
+
     /// Computes the means at these sites, or reads those that were computed before.
     ///
     /// # Errors
@@ -125,9 +133,7 @@ impl Means {
         mean: &MeanOf,
         sites: &BTreeSet<Site>,
     ) -> Result<Self, SweepError> {
-        if let Some(site) = sites.iter().find(|site| site.component.has_sources()) {
-            return Err(SweepError::NoMeanOfCells { site: site.short_name() });
-        }
+        Self::check_sites(sites)?;
         let dataset = Dataset::read(&mean.from)?;
         let of = mean_cache::digest(model, mean, &dataset)?;
         let mut means = BTreeMap::new();

@@ -182,6 +182,8 @@ pub(crate) struct Measuring<'a> {
     /// Whether the mean over the positions is taken.
     pub(crate) mean: bool,
     pub(crate) k: usize,
+    /// Whether the likeliest tokens are asked for.
+    pub(crate) tops: bool,
     pub(crate) clean: RunId,
 }
 
@@ -189,6 +191,10 @@ impl Measuring<'_> {
     /// The measures, and what is reported of them.
     pub(crate) fn all(&self) -> (Vec<Measure>, Vec<Reported>) {
         let (mut measures, mut reported) = (Vec::new(), Vec::new());
+        if self.tops {
+            // The first measure says where the likeliest tokens are read: at the prompt's end.
+            measures.push(Measure { metric: Metric::Entropy, position: self.end() });
+        }
         for metric in self.metrics {
             let first = measures.len();
             let log = matches!(metric, PairMetric::Prob | PairMetric::Logprob);
@@ -200,11 +206,9 @@ impl Measuring<'_> {
                 reported.push(Reported { name: metric.name(), at: None, of, how });
                 continue;
             }
-            // Behind an appended answer the prompt's last position isn't the run's.
-            let end = (!self.appended.is_empty()).then(|| self.len - 1);
             let positions = match &self.at {
                 Some(positions) => positions.iter().copied().map(Some).collect(),
-                None => vec![end],
+                None => vec![self.end()],
             };
             let measure =
                 |position: &Option<usize>| Measure { metric: read.clone(), position: *position };
@@ -218,6 +222,11 @@ impl Measuring<'_> {
             }
         }
         (measures, reported)
+    }
+
+    /// The prompt's last position, where an appended answer makes it another one than the run's.
+    fn end(&self) -> Option<usize> {
+        (!self.appended.is_empty()).then(|| self.len - 1)
     }
 
     /// The log-probability of each token of the answer after those before it.

@@ -53,12 +53,16 @@ impl Numbers {
     ///
     /// # Errors
     ///
-    /// Arrays that can't be read.
+    /// Arrays and datasets that can't be read, sites without means.
     pub(crate) fn stand_ins(
         settings: &PairSettings,
         architecture: &Architecture,
     ) -> Result<Self, SweepError> {
         let embeddings = |corruption| Embeddings::stand_in(corruption, architecture);
+        if let Some(mean) = &settings.mean {
+            Dataset::read(&mean.from)?;
+            Means::check_sites(&sites(settings, architecture)?)?;
+        }
         Ok(Self {
             vectors: vectors(settings)?,
             means: Means::stand_in(),
@@ -75,8 +79,10 @@ fn sites(
 ) -> Result<BTreeSet<Site>, SweepError> {
     let layers: Vec<usize> = (0..architecture.n_layers).collect();
     let mut sites = BTreeSet::new();
-    let named = settings.runs.iter().flat_map(|run| &run.changes).map(|change| &change.site);
-    for target in settings.sites.iter().chain(named) {
+    let cells = settings.sites.iter().map(|site| (site, &settings.change));
+    let named = settings.runs.iter().flat_map(|run| &run.changes);
+    let all = cells.chain(named.map(|change| (&change.site, &change.change)));
+    for (target, _) in all.filter(|(_, change)| **change == Change::Mean) {
         for member in target.members(architecture)? {
             let of_all = Default::default();
             let layers = Grid::layers(&member, &of_all, 1, &layers, architecture.n_layers);

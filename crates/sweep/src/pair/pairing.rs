@@ -25,6 +25,8 @@ impl FedPair {
         let mut texts = Vec::new();
         for prompt in &self.pair.corrupted {
             match tokenizer.prompt(prompt) {
+                // Of several prompts one may be the clean one.
+                Ok(tokens) if self.pair.corrupted.len() > 1 && tokens.ids == self.clean.ids => {}
                 Ok(tokens) => {
                     prompts.push(tokens);
                     texts.push(prompt.clone());
@@ -55,6 +57,7 @@ impl FedPair {
             let differ = differences(&self.clean.ids, &corrupted.ids).map(|(range, _)| range);
             let subject = given.clone().or(differ).unwrap_or(self.subject.clone());
             corrupted = self.substituted(&corrupted, &on.of(self.clean.len(), &subject)?)?;
+            self.pair.corrupted = vec![corrupted.texts.concat()];
         }
         let Some((own, other)) = differences(&self.clean.ids, &corrupted.ids) else {
             return Err(SweepError::SamePrompts { prompt: self.pair.clean.clone() });
@@ -62,8 +65,9 @@ impl FedPair {
         // Where one prompt only has more tokens than the other, the difference in it may be empty.
         let shown =
             if own.is_empty() { own.start.saturating_sub(1)..own.end.max(1) } else { own.clone() };
-        self.subject = given.unwrap_or(shown);
-        let (clean, there) = ((self.clean.len(), &self.subject), (corrupted.len(), &other));
+        (self.subject, self.has_subject) = (given.unwrap_or(shown), true);
+        // Not the given subject: where it lies in the other prompt nobody says.
+        let (clean, there) = ((self.clean.len(), &own), (corrupted.len(), &other));
         if corrupted.len() != self.clean.len() {
             self.partners = self.align.partners(clean, there);
         }
@@ -97,7 +101,8 @@ impl FedPair {
         let mut fitting = Vec::new();
         for prompt in Dataset::read(path)?.prompts {
             let tokens = tokenizer.prompt(&prompt.prompt)?;
-            if tokens.len() == self.clean.len() && tokens.ids != self.clean.ids {
+            let new = fitting.iter().all(|other: &Tokens| other.ids != tokens.ids);
+            if tokens.len() == self.clean.len() && tokens.ids != self.clean.ids && new {
                 fitting.push(tokens);
             }
         }

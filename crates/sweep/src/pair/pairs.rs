@@ -76,6 +76,10 @@ impl Pairs<'_> {
     }
 
     /// A case as the model's tokenizer sees it.
+    ///
+    /// # Panics
+    ///
+    /// Like the next two, for a case that there isn't ([`Pairs::len`]).
     pub fn fed(&self, case: usize) -> &FedPair {
         &self.pairs[case].fed
     }
@@ -87,7 +91,7 @@ impl Pairs<'_> {
     /// A failing device.
     pub fn sweep(&self, case: usize) -> Result<Sweep, SweepError> {
         let fed = self.fed(case);
-        let answers = fed.answers(self.model)?;
+        let answers = fed.answers(self.model, &Execution::default())?;
         Ok(pair_sweep(fed, &answers, self.architecture(), &self.settings, &self.numbers)?.sweep)
     }
 
@@ -200,7 +204,7 @@ impl Experiment for Pairs<'_> {
 
 /// Refuses a pair whose answer is its distractor.
 fn check_answers(fed: &FedPair, model: &Model) -> Result<(), SweepError> {
-    match fed.answers(model) {
+    match fed.answers(model, &Execution::default()) {
         // It will be a failed case, not a wrong request.
         Err(SweepError::Engine(EngineError::NotFinite { .. })) => Ok(()),
         answers => answers?.check_differ(),

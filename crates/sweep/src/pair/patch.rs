@@ -20,6 +20,8 @@ pub(crate) struct Patching<'a> {
     /// The positions that are patched together, of the clean prompt.
     positions: Vec<usize>,
     layers: Vec<usize>,
+    /// The positions at which metrics are read.
+    pub(crate) read_at: Vec<usize>,
     /// What is left alone.
     except: Vec<Member>,
 }
@@ -38,6 +40,7 @@ impl<'a> Patching<'a> {
             architecture,
             numbers,
             positions: settings.positions_of(fed)?,
+            read_at: settings.measured_at(fed)?.unwrap_or_else(|| vec![fed.clean.len() - 1]),
             layers: settings.selected(Per::Layer, architecture.n_layers)?,
             except: except.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect(),
         })

@@ -76,24 +76,29 @@ impl Paths {
         self.receivers.iter().map(Receiver::to_string).collect()
     }
 
-    /// Adds the runs C and D of a sender, whose value `sent` copies; none where no path leads from it to
-    /// any receiver.
+    /// Adds the runs C and D of a sender, whose value `sent` copies; none where no path leads from it over
+    /// any receiver to the positions `read_at` that metrics read.
     pub(crate) fn push(
         &self,
         request: &mut Request,
         clean: RunId,
         at: &Coordinates,
         sent: Vec<Intervention>,
-        n_layers: usize,
+        (n_layers, read_at): (usize, &[usize]),
     ) -> Option<RunId> {
-        let sender = &sent.first()?.locus;
         let len = request.tokens(clean).ok()?.len();
-        let at_last = sender.positions.indices(len).contains(&(len - 1));
-        let reached = |receiver: &Receiver| {
-            sender.site.order() < receiver.site().order()
-                && (at_last || receiver.is_read_later(n_layers))
+        let last = read_at.iter().copied().max()?;
+        let reaches = |sender: &Locus| {
+            let positions = sender.positions.indices(len);
+            let reached = |receiver: &Receiver| {
+                let seen = |p: &usize| {
+                    read_at.contains(p) || *p < last && receiver.is_read_later(n_layers)
+                };
+                sender.site.order() < receiver.site().order() && positions.iter().any(seen)
+            };
+            self.receivers.iter().any(reached)
         };
-        if !self.receivers.iter().any(reached) {
+        if !sent.iter().any(|sent| reaches(&sent.locus)) {
             return None;
         }
         let held = [Component::Q, Component::K, Component::V];

@@ -73,7 +73,7 @@ impl Positions {
         let missing = || SweepError::NoSuchPosition { given: self.to_string(), tokens: len };
         let place = |end: &End| match end {
             End::FromStart(position) => Some(*position).filter(|position| *position < len),
-            End::FromEnd(back) => len.checked_sub(back + 1),
+            End::FromEnd(back) => back.checked_add(1).and_then(|back| len.checked_sub(back)),
         };
         let chosen: Vec<usize> = match self {
             Self::All | Self::Each => (0..len).collect(),

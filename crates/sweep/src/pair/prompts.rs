@@ -8,6 +8,7 @@ use tracewright_ir::{Architecture, Tokens};
 use tracewright_models::{ModelError, Tokenizer};
 
 use super::corruption::{By, Corrupted, Corruption, Embeddings};
+use super::mean::Grouping;
 use super::measures::{AnswerTokens, PairMetric};
 use super::partners::Align;
 use super::positions::Positions;
@@ -57,10 +58,14 @@ pub struct FedPair {
     pub clean: Tokens,
     /// What the corrupted runs are.
     pub corrupted: Corrupted,
+    /// What the corruption is called.
+    pub(crate) corruption: String,
     /// What corrupts the embeddings, in words.
     pub(crate) words: Option<String>,
-    /// The subject's tokens in the clean prompt, half open.
+    /// The subject's tokens in the clean prompt, half open; all of them where nobody knows it.
     pub subject: Range<usize>,
+    /// Whether the subject is given, or is where two prompts differ.
+    pub has_subject: bool,
     /// How positions correspond, and for each one of the clean prompt the corrupted prompt's.
     pub align: Align,
     pub(crate) partners: Vec<Option<usize>>,
@@ -123,9 +128,11 @@ impl Pair {
         let whole = 0..clean.len();
         let Answered { answers, distractors, answer_tokens } = Answered::of(&self, with)?;
         let mut fed = FedPair {
+            has_subject: given.is_some(),
             subject: given.clone().unwrap_or(whole),
             partners: (0..clean.len()).map(Some).collect(),
             corrupted: Corrupted::Nothing,
+            corruption: corruption.name(),
             words: None,
             align: settings.align,
             runs: runs::prompts(with, &clean)?,
@@ -152,6 +159,7 @@ impl Pair {
             }
         }
         fed.check_lengths(settings)?;
+        fed.check_subject(settings)?;
         let same = fed.distractors.iter().find(|id| fed.answers.contains(id));
         if let (Some(id), true) = (same, settings.metrics(&fed).contains(&PairMetric::LogitDiff)) {
             return Err(SweepError::SameAnswers { token: tokenizer.text(*id) });
@@ -234,10 +242,24 @@ impl FedPair {
         tokens.len() + self.appended().len()
     }
 
+    /// Refuses what depends on a subject where there is none.
+    fn check_subject(&self, settings: &PairSettings) -> Result<(), SweepError> {
+        let places = settings.positions.iter().chain(&settings.metric_at);
+        let by_role = settings.mean.as_ref().is_some_and(|mean| mean.by == Grouping::Role);
+        let needed = by_role || places.into_iter().any(Positions::needs_subject);
+        match needed && !self.has_subject {
+            true => Err(SweepError::SubjectMissing),
+            false => Ok(()),
+        }
+    }
+
     /// Refuses what can't be told of prompts of different lengths.
     fn check_lengths(&self, settings: &PairSettings) -> Result<(), SweepError> {
         let named =
             !settings.runs.is_empty() || settings.base.is_some() || settings.source.is_some();
+        if !self.aligned() && settings.mean.is_some() {
+            return Err(SweepError::MeanOfUnequal);
+        }
         match (self.aligned(), self.appended().is_empty(), named) {
             (true, ..) | (_, true, false) => Ok(()),
             (_, false, _) => Err(SweepError::ProductOfUnequal),

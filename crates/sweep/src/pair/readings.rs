@@ -21,6 +21,7 @@ pub(crate) struct Readings {
 pub(crate) fn read(
     settings: &PairSettings,
     architecture: &Architecture,
+    appended: usize,
     sweep: &mut Sweep,
 ) -> Result<Readings, SweepError> {
     let mut sites = Vec::new();
@@ -38,6 +39,13 @@ pub(crate) fn read(
         let len = sweep.request.tokens(*run)?.len();
         for member in &sites {
             let mut locus = Locus::at(member.site);
+            if appended > 0 {
+                // Loci speak of the prompt alone.
+                locus = locus.positions(0..len - appended);
+                if member.site.component.has_sources() {
+                    locus = locus.src_positions(0..len - appended);
+                }
+            }
             locus = member.head.into_iter().fold(locus, |locus, head| locus.heads([head]));
             numbers += locus.count(architecture, len);
             readings.push(Reading { run: *run, locus, state: State::Left });

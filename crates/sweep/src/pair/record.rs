@@ -20,6 +20,7 @@ pub(super) struct Shown<'a> {
     pub(super) rows: &'a [Row],
     pub(super) baselines: Vec<Baseline>,
     pub(super) top: Vec<TopTokens>,
+    pub(super) model: &'a str,
 }
 
 /// The record of a pair.
@@ -51,6 +52,7 @@ pub(super) fn record(
     let tokens = fed.corrupted_tokens().clone();
     let substituted = || tokens.texts.concat();
     Ok(PairRecord {
+        model: shown.model.to_owned(),
         clean: PairPrompt {
             prompt: fed.pair.clean.clone(),
             tokens: fed.clean.clone(),

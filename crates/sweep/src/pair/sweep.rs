@@ -78,6 +78,7 @@ pub(crate) fn pair_sweep(
         at: settings.measured_at(fed)?,
         mean: settings.metric_mean,
         k: settings.top(),
+        tops: settings.top_k > 0,
         clean,
     };
     let (measures, reported) = measuring.all();
@@ -92,7 +93,7 @@ pub(crate) fn pair_sweep(
     let Request { measures: into, measured: runs, top_k, .. } = &mut sweep.request;
     (*into, *runs, *top_k) = (measures, measured, settings.top_k);
     (sweep.clean, sweep.corrupted) = (vec![clean], corrupted);
-    let readings = read(settings, architecture, &mut sweep)?;
+    let readings = read(settings, architecture, fed.appended().len(), &mut sweep)?;
     Ok(PairSweep { sweep, grids, reported, readings })
 }
 
@@ -136,13 +137,20 @@ pub(crate) fn patch_pair(
     execution: &Execution,
     progress: Progress<'_>,
 ) -> Result<Part, SweepError> {
-    let answers = fed.answers(model)?;
+    let answers = fed.answers(model, execution)?;
     let patched = pair_sweep(fed, &answers, model.architecture(), settings, numbers)?;
     let PairSweep { sweep, grids, reported, readings } = &patched;
     let outcome = execute(model, &sweep.request, execution, progress)?;
     let scores: Vec<Scores<'_>> =
         reported.iter().map(|reported| Scores::new(sweep, &outcome, reported)).collect();
-    let prompt = Prompt { case: &fed.pair.name, tokens: &fed.clean.texts, subject: &fed.subject };
+    let several = settings.corruptions.len() > 1;
+    let corruption = fed.corruption.as_str();
+    let prompt = Prompt {
+        case: &fed.pair.name,
+        corruption: several.then_some(corruption),
+        tokens: &fed.clean.texts,
+        subject: fed.has_subject.then_some(&fed.subject),
+    };
     let rows_of = |scores: &Scores<'_>| -> Vec<Row> {
         sweep.cells.iter().map(|cell| scores.row(cell, &prompt)).collect()
     };
@@ -150,8 +158,14 @@ pub(crate) fn patch_pair(
     let baselines: Vec<Baseline> = scores.iter().map(Scores::baseline).collect();
     let (high_score, low_score) =
         baselines.first().map_or((0.0, 0.0), |first| (first.clean, first.corrupted));
-    let shown =
-        Shown { grids, reported, rows: &rows, baselines, top: top(&patched, &outcome, model) };
+    let shown = Shown {
+        grids,
+        reported,
+        rows: &rows,
+        baselines,
+        top: top(&patched, &outcome, model),
+        model: &model.name,
+    };
     let mut cost = outcome.cost;
     cost += answers.cost;
     let case = CaseRecord {
@@ -243,7 +257,10 @@ impl Patching<'_> {
             return Ok(None);
         }
         Ok(match &self.settings.paths {
-            Some(paths) => paths.push(request, base, at, changes, self.architecture.n_layers),
+            Some(paths) => {
+                let of = (self.architecture.n_layers, &self.read_at[..]);
+                paths.push(request, base, at, changes, of)
+            }
             None => Some(request.push(Run::variant(at.site.clone(), base, changes))),
         })
     }

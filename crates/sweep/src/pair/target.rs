@@ -42,6 +42,21 @@ impl Target {
     }
 }
 
+impl Member {
+    /// Whether the two have a place in common.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        let heads = match (self.head, other.head) {
+            (Some(head), Some(other)) => head == other,
+            _ => true,
+        };
+        let sites = match (self.site.layer, other.site.layer) {
+            (Some(_), Some(_)) => self.site.place() == other.site.place(),
+            _ => self.site.component == other.site.component,
+        };
+        heads && sites
+    }
+}
+
 impl From<Component> for Target {
     fn from(component: Component) -> Self {
         Self(component.name().to_owned())
