@@ -82,7 +82,7 @@ impl<'a> Job<'a> {
     /// # Errors
     ///
     /// Settings with nothing to patch or too much, positions that a prompt hasn't got, a logit
-    /// difference of a token to itself, two pairs of one name, and what [`Pair::feed`] gives.
+    /// difference of a token to itself, two pairs of one name, and what [`Pairs::new`] gives.
     pub fn pairs(
         model: &'a Model,
         settings: PairSettings,
