@@ -138,14 +138,14 @@ pub(crate) struct PairArgs {
     #[command(flatten)]
     pub(crate) paths: PathArgs,
     /// Print the sweep file that asks for the same, and compute nothing
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     pub(crate) print: bool,
     /// Draw heatmaps from white to purple, clipped to 0…1
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     pub(crate) clip: bool,
     /// The results folder; the same command goes on where it was [default: runs/pair-…, named
     /// after what is asked]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub(crate) out: Option<PathBuf>,
 }
 

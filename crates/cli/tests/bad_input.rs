@@ -205,7 +205,7 @@ fn selections_that_no_fact_fits_are_refused() {
     let facts = fixture("known_1000.json");
     let of_facts = |args: &[&str]| refused(&[&["--facts", facts.as_str()], args].concat());
     assert_snapshot!(of_facts(&["--ids", "3,5000"]), @"error: there is no fact with id 5000 in 'FIXTURES/known_1000.json': its ids go from 0 to 1208");
-    assert_snapshot!(of_facts(&["--ids", "29,29"]), @"error: two cases are called '29': their results would overwrite one another");
+    assert_snapshot!(of_facts(&["--ids", "29,29"]), @"error: two cases are called '29', whose results would overwrite one another: give cases, or corruptions, names of their own");
     assert_snapshot!(of_facts(&["--ids", "29-31"]), @r"
     error: invalid value '29-31' for '--ids <IDS>': give whole numbers with commas between them, such as 29,30,31
 

@@ -222,8 +222,8 @@ fn an_answer_that_the_clean_run_does_not_give_is_warned_of() {
 fn values_of_every_run_are_stored_beside_the_table() {
     let place = Place::new();
     let args = ["pair", "--clean", "The capital of France is", "--site", "z@3", "--per", "head"];
-    let document = place
-        .json(&[&args[..], &["--change", "zero", "--read", "pattern@4", "--out", "out"]].concat());
+    let args = [&args[..], &["--change", "zero", "--read", "pattern@4", "--out", "out"]].concat();
+    let document = place.json(&args);
     let files = document["files"].as_array().expect("files");
     assert!(files.contains(&json!("out/cases/0_readings.npz")), "{files:?}");
     assert!(document["cost"]["peak_bytes"].as_f64() > Some(1e6));
@@ -231,6 +231,10 @@ fn values_of_every_run_are_stored_beside_the_table() {
     let arrays = tracewright_results::read_npz(&place.path("out/cases/0_readings.npz"));
     let names: Vec<String> = arrays.expect("arrays").into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["clean.pattern@4", "corrupted.pattern@4", "cells.pattern@4"]);
+    // Lost, they are made again.
+    std::fs::remove_file(place.path("out/cases/0_readings.npz")).expect("it is there");
+    place.json(&args);
+    assert!(place.path("out/cases/0_readings.npz").exists());
 }
 
 #[test]
@@ -249,4 +253,13 @@ fn every_file_of_the_documentation_is_run() {
         place.warned(&["sweep", "sweep.toml", "--out", "out", "--quiet"]);
         assert!(place.path("out/cells.parquet").exists(), "file {index}");
     }
+}
+
+#[test]
+fn a_file_with_nothing_but_a_clean_prompt_is_an_ablation() {
+    let place = Place::new();
+    let file = "command = \"pair\"\nsettings.change = \"zero\"\n[[cases]]\nclean = \"The capital of France is\"";
+    place.write("zero.toml", file);
+    let out = place.output(&["sweep", "zero.toml", "--quiet"]);
+    assert!(out.contains("With zero in the clean run, resid_post moves the metric most"), "{out}");
 }

@@ -222,6 +222,7 @@ impl PairReport {
     /// What is copied, and into which run.
     pub(crate) fn words(&self) -> (String, String) {
         let (copied, into) = match self.record.direction {
+            _ if self.is_ablation() => ("Clean", "clean"),
             Direction::Denoise => ("Clean", "corrupted"),
             Direction::Noise => ("Corrupted", "clean"),
         };

@@ -11,7 +11,7 @@ use crate::differences::differences;
 use crate::entries::{
     FIGURES, PARTS, list_parts, lock, part_path, refuse_file, refuse_foreign_folder,
 };
-use crate::outputs::{Cases, Written, write_outputs, write_readings};
+use crate::outputs::{Cases, Written, readings_path, write_outputs, write_readings};
 use crate::part::{Part, read_cases};
 use crate::run_file::{FORMAT, FailedCase, Progress, RUN_FILE, RunFile, as_read_back};
 use crate::whole_file::remove_leftovers;
@@ -131,6 +131,11 @@ impl ResultsFolder {
         self.run_file(&cases, Some(cost.clone())).write(&self.path)?;
         written.files.push(self.path.join(RUN_FILE));
         Ok(written)
+    }
+
+    /// Whether the arrays that were read of a case's runs are there.
+    pub fn has_readings(&self, case: &str) -> bool {
+        readings_path(&self.path, case).exists()
     }
 
     /// The cases of the finished passes, without their rows.

@@ -44,7 +44,8 @@
 //!     n: 10,
 //!     ..Row::default()
 //! };
-//! folder.commit(0, &Part { cases: vec![case.clone()], rows: vec![cell.clone()] })?;
+//! let (cases, rows) = (vec![case.clone()], vec![cell.clone()]);
+//! folder.commit(0, &Part { cases, rows, ..Part::default() })?;
 //! folder.finish(&json!({"seconds": 1.5}))?;
 //!
 //! assert!(dir.path().join("cases/knowledge_0.npz").exists());

@@ -193,7 +193,7 @@ fn json_bytes(path: &Path, value: &Value) -> Result<Vec<u8>, ResultsError> {
 }
 
 /// The arrays that were read of a case's runs.
-fn readings_path(folder: &Path, case: &str) -> PathBuf {
+pub(crate) fn readings_path(folder: &Path, case: &str) -> PathBuf {
     folder.join(CASES).join(format!("{}_readings.npz", file_name(case)))
 }
 

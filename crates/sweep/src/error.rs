@@ -87,7 +87,7 @@ pub enum SweepError {
     )]
     BadRunName { name: String },
     /// A run that is two things at once.
-    #[error("the run '{name}' has a prompt and is a variant of another one: give one of the two")]
+    #[error("the run '{name}' needs either a prompt or `of`, the run that it is a variant of")]
     PromptAndBase { name: String },
     /// A run that there isn't.
     #[error("there is no run '{name}' before it is named: known are {}", known.join(", "))]
@@ -108,6 +108,9 @@ pub enum SweepError {
         "there is no change '{given}': use copy, plus (the other run's value is added), zero, mean, scale=2, constant=0.5, interpolate=0.5, or with an array of an npz or safetensors file set=FILE:KEY, add=FILE:KEY, add=-2*FILE:KEY, project-out=FILE:KEY, project-in=FILE:KEY, along=FILE:KEY"
     )]
     UnknownChange { given: String },
+    /// A file of another kind.
+    #[error("'{}' is no npz or safetensors file: write numbers of one as FILE.npz:KEY", path.display())]
+    NoVectorFile { path: PathBuf },
     /// An array of a file that doesn't fit its place.
     #[error(
         "the array of '{file}' has the shape {given:?}, which doesn't fit {site}: it takes {expected:?}, or the last axes of that"
@@ -161,7 +164,7 @@ pub enum SweepError {
     )]
     NoCorruption,
     /// A corruption of a subject that isn't known.
-    #[error("{corruption} changes the subject's tokens: give the subject, or say where with --on")]
+    #[error("{corruption} changes the subject's tokens: give --subject, or say where with --on")]
     NoSubject { corruption: String },
     /// Scores or patterns of prompts of different lengths.
     #[error(
@@ -284,7 +287,9 @@ pub enum SweepError {
     #[error("case {case}: {error}")]
     InCase { case: String, error: Box<SweepError> },
     /// Two cases of one name, whose files would be the same.
-    #[error("two cases are called '{name}': their results would overwrite one another")]
+    #[error(
+        "two cases are called '{name}', whose results would overwrite one another: give cases, or corruptions, names of their own"
+    )]
     SameName { name: String },
     #[error(transparent)]
     Corruption(#[from] CorruptionError),

@@ -34,6 +34,11 @@ pub(crate) trait Experiment: Debug {
     /// A case's sweep with any tokens for the answers that only the model knows.
     fn rehearsal(&self, case: usize) -> Result<Sweep, SweepError>;
 
+    /// Whether cases have arrays that are read of their runs.
+    fn reads(&self) -> bool {
+        false
+    }
+
     /// The model's shape.
     fn architecture(&self) -> &Architecture;
 

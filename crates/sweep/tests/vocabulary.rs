@@ -135,7 +135,7 @@ fn embeddings_are_corrupted_where_it_is_said() {
     }
     let noise = PairSettings { corruptions: by(By::Noise), ..settings() };
     let nowhere = Pair { subject: None, ..needle() };
-    insta::assert_snapshot!(refused(noise, nowhere), @"noise-s3 changes the subject's tokens: give the subject, or say where with --on");
+    insta::assert_snapshot!(refused(noise, nowhere), @"noise-s3 changes the subject's tokens: give --subject, or say where with --on");
 }
 
 #[test]

@@ -125,7 +125,10 @@ fn fit(
     vector: &Vector,
     locus: &Locus,
 ) -> Result<Array, SweepError> {
-    let fits = array.shape.len() <= shape.len() && shape.ends_with(&array.shape);
+    // Leading axes of one, as a batch's, say nothing.
+    let ones = array.shape.iter().take_while(|len| **len == 1).count();
+    let trimmed = &array.shape[ones..];
+    let fits = shape.ends_with(&array.shape) || shape.ends_with(trimmed);
     if !fits || array.data.is_empty() {
         return Err(SweepError::VectorShape {
             file: vector.to_string(),

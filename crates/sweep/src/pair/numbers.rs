@@ -141,7 +141,11 @@ fn changes(settings: &PairSettings) -> impl Iterator<Item = &Change> {
 /// An array of an npz or safetensors file.
 fn array(vector: &Vector) -> Result<Array, SweepError> {
     let path = &vector.path;
-    let npz = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("npz"));
+    let ends = |name: &str| path.extension().is_some_and(|end| end.eq_ignore_ascii_case(name));
+    let npz = ends("npz");
+    if !npz && !ends("safetensors") {
+        return Err(SweepError::NoVectorFile { path: path.clone() });
+    }
     let arrays: Vec<(String, Array)> = match npz {
         true => read_npz(path)?
             .into_iter()

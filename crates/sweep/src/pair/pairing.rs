@@ -20,7 +20,11 @@ impl FedPair {
         with: &Feeding<'_>,
         given: Option<Range<usize>>,
     ) -> Result<(), SweepError> {
-        let Feeding { tokenizer, corruption, .. } = *with;
+        let Feeding { tokenizer, corruption, settings, .. } = *with;
+        if self.pair.corrupted.is_empty() && !settings.change.reads_a_run() {
+            // An ablation: nothing needs to be corrupted.
+            return Ok(());
+        }
         let (mut prompts, mut wrong) = (Vec::new(), None);
         let mut texts = Vec::new();
         for prompt in &self.pair.corrupted {

@@ -180,6 +180,10 @@ impl Experiment for Pairs<'_> {
         self.pairs[case].forwards
     }
 
+    fn reads(&self) -> bool {
+        !self.settings.read.is_empty()
+    }
+
     fn warnings(&self) -> Vec<Warning> {
         self.pairs.iter().flat_map(|ready| ready.fed.warnings()).collect()
     }

@@ -12,16 +12,18 @@ use crate::error::SweepError;
 /// More numbers than this are refused: an array of each run's would fill the memory.
 const MOST: usize = 1 << 28;
 
-/// What is read: each site, with the index of its first reading.
+/// What is read.
 pub(crate) struct Readings {
     sites: Vec<Member>,
+    /// The named base and source.
+    ends: [Option<RunId>; 2],
 }
 
 /// Adds the readings of the settings' sites to a sweep: of every measured run, site by site.
 pub(crate) fn read(
     settings: &PairSettings,
     architecture: &Architecture,
-    appended: usize,
+    (appended, ends): (usize, [Option<RunId>; 2]),
     sweep: &mut Sweep,
 ) -> Result<Readings, SweepError> {
     let mut sites = Vec::new();
@@ -55,11 +57,11 @@ pub(crate) fn read(
         return Err(SweepError::TooMuchRead { numbers, most: MOST });
     }
     sweep.request.readings = readings;
-    Ok(Readings { sites })
+    Ok(Readings { sites, ends })
 }
 
 impl Readings {
-    /// For each site an array of the clean run's values, of the corrupted runs' `[samples, …]` (one by one
+    /// For each site an array of the clean run's values, of a named base's and source's, of the corrupted runs' `[samples, …]` (one by one
     /// where their prompts have different lengths), and of the cells' `[cells, samples, …]`, NaN for cells
     /// without a run.
     pub(crate) fn arrays(
@@ -82,6 +84,12 @@ impl Readings {
             let corrupted = &sweep.corrupted;
             let shape = [&[corrupted.len()], &value(&corrupted[0]).shape[..]].concat();
             push("corrupted", &shape, corrupted.iter().flat_map(floats).collect())?;
+            // Named runs that are patched or read.
+            for (name, run) in [("base", self.ends[0]), ("source", self.ends[1])] {
+                if let Some(run) = &run {
+                    push(name, &value(run).shape, floats(run).collect())?;
+                }
+            }
             let patched = sweep.cells.iter().find(|cell| !cell.runs.is_empty());
             let Some(Cell { runs, .. }) = patched else { continue };
             let (shape, samples) = (&value(&runs[0]).shape, runs.len());

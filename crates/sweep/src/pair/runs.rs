@@ -121,11 +121,8 @@ impl<'a> Named<'a> {
                     let ids = [&tokens.ids[..], fed.appended()].concat();
                     Run { interventions: changes, ..Run::of_tokens(run.name.as_str(), &ids) }
                 }
-                (None, of) => {
-                    let base = named.get(of.as_deref().unwrap_or("clean"))?;
-                    Run::variant(run.name.as_str(), base, changes)
-                }
-                (Some(_), Some(_)) => {
+                (None, Some(of)) => Run::variant(run.name.as_str(), named.get(of)?, changes),
+                (None, None) | (Some(_), Some(_)) => {
                     return Err(SweepError::PromptAndBase { name: run.name.clone() });
                 }
             };

@@ -93,7 +93,8 @@ pub(crate) fn pair_sweep(
     let Request { measures: into, measured: runs, top_k, .. } = &mut sweep.request;
     (*into, *runs, *top_k) = (measures, measured, settings.top_k);
     (sweep.clean, sweep.corrupted) = (vec![clean], corrupted);
-    let readings = read(settings, architecture, fed.appended().len(), &mut sweep)?;
+    let readings =
+        read(settings, architecture, (fed.appended().len(), [base, source]), &mut sweep)?;
     Ok(PairSweep { sweep, grids, reported, readings })
 }
 
