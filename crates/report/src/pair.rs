@@ -93,11 +93,21 @@ impl PairReport {
     /// True where there is no corrupted run, so that cells are shown by how far they are from the clean one.
     pub(crate) fn is_ablation(&self) -> bool {
         let record = &self.record;
-        record.corruption.is_none() && record.clean.prompt == record.corrupted.prompt
+        !self.is_between_others()
+            && record.corruption.is_none()
+            && record.clean.prompt == record.corrupted.prompt
+    }
+
+    /// True where a named run is patched or read: recovery compares with runs that have no part in it.
+    pub(crate) fn is_between_others(&self) -> bool {
+        self.record.base.is_some() || self.record.source.is_some()
     }
 
     /// What is shown of a cell: how far its patch moves its run towards the other one, or from the clean run.
     pub(crate) fn cell(&self, grid: &PairGrid, row: usize, column: usize) -> Option<f64> {
+        if self.is_between_others() {
+            return grid.effect.get(row)?.get(column).copied().flatten();
+        }
         if !self.is_ablation() {
             let recovery = grid.recovery.get(row)?.get(column).copied().flatten()?;
             return Some(self.moved(recovery));
@@ -133,7 +143,7 @@ impl PairReport {
     /// True where a metric is so different in the two runs that a share of the difference means
     /// something.
     pub(crate) fn differs(&self, metric: &str) -> bool {
-        if self.is_ablation() {
+        if self.is_ablation() || self.is_between_others() {
             return true;
         }
         let noticeably = |baseline: &Baseline| match (metric, baseline.clean, baseline.corrupted) {
@@ -156,6 +166,9 @@ impl PairReport {
     pub(crate) fn quantity(&self, metric: &str) -> (&'static str, String) {
         if self.is_ablation() {
             return ("patched − clean", format!("{metric}, patched − clean"));
+        }
+        if self.is_between_others() {
+            return ("effect", format!("effect on {metric}"));
         }
         match self.record.direction {
             Direction::Denoise => ("recovery", format!("recovery of {metric}")),

@@ -190,7 +190,7 @@ impl PairReport {
 
     /// How far one metric is moved by layer, a line for each site.
     fn curve(&self, metric: &str) -> Option<Curve> {
-        if self.is_ablation() {
+        if self.is_ablation() || self.is_between_others() {
             return None;
         }
         let of_metric = |curve: &&SubjectCurve| curve.metric == metric;
@@ -246,7 +246,7 @@ impl PairReport {
             let thirds: Vec<String> = thirds.iter().map(Region::words).collect();
             format!("{} by layers: {}", curve.site, thirds.join(", "))
         };
-        match self.is_ablation() || !self.differs(first) {
+        match self.is_ablation() || self.is_between_others() || !self.differs(first) {
             true => Vec::new(),
             false => curves.map(words).collect(),
         }

@@ -142,6 +142,7 @@ impl Findings<'_> {
     fn verb(&self) -> &'static str {
         match self.record.direction {
             _ if self.report.is_ablation() => "moves the metric",
+            _ if self.report.is_between_others() => "moves the patched run towards the other one",
             Direction::Denoise => "brings back",
             Direction::Noise => "takes away",
         }
@@ -213,7 +214,7 @@ impl Findings<'_> {
         };
         let positions = axis(&self.grid.rows, "position")?;
         let row = |position| positions.iter().position(|p| *p == position);
-        let stream = self.grid.site.starts_with("resid");
+        let stream = self.grid.site.starts_with("resid") && !self.report.is_between_others();
         let both = axis(&self.grid.columns, "layer").is_some_and(|layers| layers.len() > 1);
         if !(stream && both && subject < last) {
             return None;

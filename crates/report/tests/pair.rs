@@ -34,6 +34,7 @@ fn grid(site: &str, recovery: &[&[f64]]) -> PairGrid {
         columns: Some(axis("layer", recovery[0].len())),
         values: recovery.iter().map(rows).collect(),
         recovery: recovery.iter().map(rows).collect(),
+        effect: Vec::new(),
     }
 }
 
@@ -261,4 +262,19 @@ fn grids_that_do_not_fit_their_axes_are_refused() {
     refused(|record| record.grids[0].rows.as_mut().expect("rows").indices[2] = 9);
     refused(|record| record.grids[1].recovery[0].clear());
     refused(|record| record.grids[0].recovery.clear());
+}
+
+#[test]
+fn between_named_runs_it_is_the_effect_that_is_shown() {
+    let mut record = PairRecord { source: Some("third".to_owned()), ..record() };
+    let effect = |grid: &PairGrid| {
+        let halved = |cell: &Option<f64>| cell.map(|recovery| recovery / 2.0);
+        grid.recovery.iter().map(|row| row.iter().map(halved).collect()).collect()
+    };
+    record.grids.iter_mut().for_each(|grid| grid.effect = effect(grid));
+    let report = report(record);
+    let map = &report.heatmaps("kl", Style::Diverging)[0];
+    assert_eq!((map.values[3], map.colorbar_label.as_str()), (Some(0.5), "effect"));
+    assert_eq!(map.x_label, "patched layer; effect on kl: 0 to 0.500");
+    assert_eq!(names(&report), ["kl"]);
 }

@@ -163,6 +163,9 @@ pub struct PairGrid {
     /// How much of the clean run's value each patched run has; null where the two runs don't
     /// differ.
     pub recovery: Vec<Vec<Option<f64>>>,
+    /// How far each patch has moved its base towards its source; null where the two don't differ.
+    #[serde(default)]
+    pub effect: Vec<Vec<Option<f64>>>,
 }
 
 /// An axis of a grid.

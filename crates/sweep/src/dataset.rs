@@ -44,10 +44,13 @@ impl Dataset {
         if prompts.is_empty() {
             return Err(bad("holds no prompts".to_owned()));
         }
-        let digest = Sha256::digest(text.as_bytes());
-        let sha256 = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { prompts, sha256 })
+        Ok(Self { prompts, sha256: hex(&Sha256::digest(text.as_bytes())) })
     }
+}
+
+/// Hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl From<&str> for DataPrompt {

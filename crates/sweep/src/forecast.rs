@@ -1,9 +1,11 @@
 //! What a job would compute and what that saves, without weights.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use tracewright_corruption::Noise;
 use tracewright_ir::plan::{PassCost, PlanError, Planner, forward_flops};
-use tracewright_ir::{Architecture, RunId, Sweep};
+use tracewright_ir::{Architecture, Intervention, RunId, Sweep};
 use tracewright_models::Checkpoint;
 
 use crate::case::Case;
@@ -120,12 +122,15 @@ impl Forecast {
         self.flops += flops;
         self.attention_flops += attention_flops;
         self.peak_bytes = self.peak_bytes.max(peak_bytes);
-        // Runs that only send to others.
-        let senders = sweep.request.runs.len() - sweep.request.measured.len();
+        let is_sender = |run: &RunId| sweep.request.measured.binary_search(run).is_err();
         for cell in sweep.cells.iter().filter(|cell| !cell.runs.is_empty()) {
             let runs = cell.runs.len();
             self.variants += runs;
-            let forwards = runs + usize::from(noise) + usize::from(senders > 0);
+            // A path's sender is a run of its own, which only its receivers read.
+            let own = cell.runs.iter().flat_map(|run| &sweep.request.runs[run.0].interventions);
+            let read = own.flat_map(Intervention::sources).map(|source| source.run);
+            let senders = read.filter(is_sender).collect::<BTreeSet<RunId>>().len();
+            let forwards = runs + usize::from(noise) + senders;
             let tokens = |run: &RunId| sweep.request.tokens(*run).map(<[u32]>::len);
             let len = cell.runs.first().map_or(Ok(0), tokens).map_err(PlanError::from)?;
             self.forwards_per_cell = self.forwards_per_cell.max(forwards);

@@ -212,13 +212,19 @@ fn prompts_of_different_lengths_are_patched_where_positions_correspond() {
         align,
         ..settings()
     };
-    let subject = changes(&aligned(Align::Subject), pair());
+    let subject_mapping = changes(&aligned(Align::Subject), pair());
+    let subject = &subject_mapping;
     let last = "resid_post@3[position 6] ← #0.resid_post@3[position 4]";
     assert_eq!(subject[4], last);
     assert_eq!(changes(&aligned(Align::Right), pair())[4], last);
     assert_eq!(subject[0], "resid_post@3[position 0] ← #0.resid_post@3[position 0]");
     let left = "resid_post@3[position 4] ← #0.resid_post@3[position 4]";
     assert_eq!(changes(&aligned(Align::Left), pair())[4], left);
+    // A given subject names positions; which correspond is where the prompts differ.
+    for subject in ["France", "capital", "of France"] {
+        let pair = Pair { subject: Some(subject.to_owned()), ..pair() };
+        assert_eq!(changes(&aligned(Align::Subject), pair), subject_mapping, "{subject}");
+    }
     assert!(rows(&aligned(Align::Subject), pair()).iter().all(|row| row.value.is_some()));
     // The last token of the last layer is the whole answer.
     let whole = PairSettings { sites: targets(&["resid_post@11"]), ..aligned(Align::Right) };

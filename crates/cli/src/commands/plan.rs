@@ -47,7 +47,8 @@ fn describe(what: &str, model: &str, forecast: &Forecast, memory: u64) -> String
     let (rows_alone, flops_alone) = (forecast.rows_cell_by_cell, forecast.flops_cell_by_cell);
     let forwards = match forecast.forwards_per_cell {
         0 | 1 => "a forward pass".to_owned(),
-        several => format!("ROME's {several} forward passes"),
+        several if what == "trace" => format!("ROME's {several} forward passes"),
+        several => format!("{several} forward passes"),
     };
     let lines = [
         row(

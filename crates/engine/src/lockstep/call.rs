@@ -27,10 +27,14 @@ impl Called {
         call: &Call,
         rows: &[&[f32]],
     ) -> Result<&[f32], EngineError> {
-        let given = (patch.request, patch.run, patch.intervention, patch.operands.clone());
-        if self.given.as_ref() != Some(&given) {
+        let same = self.given.as_ref().is_some_and(|(request, run, intervention, operands)| {
+            (*request, *run, *intervention) == (patch.request, patch.run, patch.intervention)
+                && *operands == patch.operands
+        });
+        if !same {
             self.made = made(walk, patch, call, rows)?;
-            self.given = Some(given);
+            let Patch { request, run, intervention, operands, .. } = patch;
+            self.given = Some((*request, *run, *intervention, operands.clone()));
         }
         Ok(&self.made)
     }

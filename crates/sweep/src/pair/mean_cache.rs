@@ -11,7 +11,7 @@ use tracewright_models::Model;
 use tracewright_results::{self as results, read_npz, write_npz};
 
 use super::mean::MeanOf;
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, hex};
 use crate::error::SweepError;
 
 /// All that the means of a dataset depend on but for their sites, in short: weights, shape and precision of the
@@ -36,7 +36,7 @@ pub(super) fn digest(
         ids.iter().for_each(|id| of.update(id.to_le_bytes()));
         of.update([0xff]);
     }
-    Ok(of.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&of.finalize()[..8]))
 }
 
 /// Where a mean is kept: `TRACEWRIGHT_CACHE`, or `tracewright` in the user's cache folder.

@@ -30,6 +30,7 @@ mod runs;
 mod settings;
 mod sweep;
 mod target;
+mod tops;
 
 pub use answers::Answers;
 pub use change::{Change, Vector};

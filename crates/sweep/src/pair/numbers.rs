@@ -11,10 +11,9 @@ use tracewright_results::{Data, read_npz};
 
 use super::change::{Change, Vector, Vectors};
 use super::corruption::{By, Corruption, Embeddings};
-use super::grid::Grid;
 use super::mean::Means;
 use super::settings::PairSettings;
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, hex};
 use crate::error::SweepError;
 use crate::facts::Facts;
 use crate::noise;
@@ -77,16 +76,13 @@ fn sites(
     settings: &PairSettings,
     architecture: &Architecture,
 ) -> Result<BTreeSet<Site>, SweepError> {
-    let layers: Vec<usize> = (0..architecture.n_layers).collect();
     let mut sites = BTreeSet::new();
     let cells = settings.sites.iter().map(|site| (site, &settings.change));
     let named = settings.runs.iter().flat_map(|run| &run.changes);
     let all = cells.chain(named.map(|change| (&change.site, &change.change)));
     for (target, _) in all.filter(|(_, change)| **change == Change::Mean) {
         for member in target.members(architecture)? {
-            let of_all = Default::default();
-            let layers = Grid::layers(&member, &of_all, 1, &layers, architecture.n_layers);
-            sites.extend(layers.into_iter().map(|layer| Site { layer, ..member.site }));
+            sites.extend(member.in_each_layer(architecture).iter().map(|member| member.site));
         }
     }
     Ok(sites)
@@ -188,8 +184,7 @@ fn digests(settings: &PairSettings) -> Result<BTreeMap<String, String>, SweepErr
     let digest = |path: &Path| {
         let unreadable = |error| SweepError::UnreadableText { path: path.to_owned(), error };
         let bytes = std::fs::read(path).map_err(unreadable)?;
-        let digest = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok((path.display().to_string(), digest))
+        Ok((path.display().to_string(), hex(&Sha256::digest(bytes))))
     };
     paths.map(digest).collect()
 }

@@ -55,7 +55,9 @@ impl<'a> Pairs<'a> {
             pairs.clone(),
         )?;
         for Ready { fed, .. } in &ready {
-            if settings.metrics(fed).contains(&PairMetric::LogitDiff) {
+            // Where both are given they have been compared.
+            let asks = fed.answers.is_empty() || fed.distractors.is_empty();
+            if asks && settings.metrics(fed).contains(&PairMetric::LogitDiff) {
                 check_answers(fed, model)
                     .map_err(|error| error.in_one_of(ready.len() > 1, &fed.pair.name))?;
             }

@@ -1,7 +1,7 @@
 //! What a cell's patch does: its interventions.
 
 use tracewright_ir::{
-    Architecture, Coordinates, Direction, Intervention, Locus, RunId, Selection, Site,
+    Architecture, Coordinates, Direction, Intervention, Locus, Request, Run, RunId, Selection, Site,
 };
 
 use super::grid::Grid;
@@ -13,15 +13,15 @@ use crate::error::SweepError;
 
 /// The patches of one pair.
 pub(crate) struct Patching<'a> {
-    pub(crate) settings: &'a PairSettings,
-    pub(crate) fed: &'a FedPair,
-    pub(crate) architecture: &'a Architecture,
-    pub(crate) numbers: &'a Numbers,
+    settings: &'a PairSettings,
+    fed: &'a FedPair,
+    architecture: &'a Architecture,
+    numbers: &'a Numbers,
     /// The positions that are patched together, of the clean prompt.
     positions: Vec<usize>,
     layers: Vec<usize>,
     /// The positions at which metrics are read.
-    pub(crate) read_at: Vec<usize>,
+    read_at: Vec<usize>,
     /// What is left alone.
     except: Vec<Member>,
 }
@@ -46,13 +46,38 @@ impl<'a> Patching<'a> {
         })
     }
 
+    /// Adds the run of a cell; none for one without a place in both prompts, or without a path.
+    pub(super) fn run(
+        &self,
+        grid: &Grid,
+        at: &Coordinates,
+        (base, source): (RunId, RunId),
+        request: &mut Request,
+    ) -> Result<Option<RunId>, SweepError> {
+        // Cells of later keys don't exist.
+        if at.position.is_some() && at.src_position > at.position {
+            return Ok(None);
+        }
+        let changes = self.changes(grid, at, source)?;
+        if changes.is_empty() {
+            return Ok(None);
+        }
+        Ok(match &self.settings.paths {
+            Some(paths) => {
+                let of = (self.architecture.n_layers, &self.read_at[..]);
+                paths.push(request, base, at, changes, of)
+            }
+            None => Some(request.push(Run::variant(at.site.clone(), base, changes))),
+        })
+    }
+
     /// The interventions of a cell on its base, with what they read of `source`; none where the prompts have
     /// no such positions in common, or where nothing is left of the cell.
     ///
     /// # Errors
     ///
     /// Numbers that don't fit, heads and neurons that aren't there.
-    pub(crate) fn changes(
+    fn changes(
         &self,
         grid: &Grid,
         at: &Coordinates,
@@ -115,38 +140,33 @@ impl<'a> Patching<'a> {
         head: Option<usize>,
         at: &Coordinates,
     ) -> Result<Option<Locus>, SweepError> {
-        let (component, settings) = (site.component, self.settings);
+        let component = site.component;
         let mut locus = Locus::at(site);
-        if let Some(axis) = component.head_axis() {
-            let len = self.architecture.axis_len(axis, 0);
-            let of_cell = head.or(at.head).or(at.kv_head);
-            let heads = match of_cell {
-                Some(head) => vec![head],
-                None => settings.selected(Per::Head, len)?,
-            };
-            let excepted = |head: &usize| {
-                let this = |m: &Member| {
-                    m.site.component == component
-                        && m.site.layer.is_none_or(|layer| Some(layer) == site.layer)
-                        && m.head.is_none_or(|other| other == *head)
-                };
-                self.except.iter().any(this)
-            };
-            let left: Vec<usize> = heads.into_iter().filter(|head| !excepted(head)).collect();
-            match left.len() {
-                0 => return Ok(None),
-                all if all == len => {}
-                _ => locus.heads = Selection::only(left),
-            }
-        } else {
-            let this = |m: &Member| {
-                m.site.component == component
-                    && m.site.layer.is_none_or(|layer| Some(layer) == site.layer)
-            };
-            if self.except.iter().any(this) {
-                return Ok(None);
-            }
+        let excepted = |head: Option<usize>| {
+            let member = Member { site, head };
+            self.except.iter().any(|other| other.overlaps(&member))
+        };
+        let Some(axis) = component.head_axis() else {
+            let left = !excepted(None);
+            return if left { self.within(locus, at).map(Some) } else { Ok(None) };
+        };
+        let len = self.architecture.axis_len(axis, 0);
+        let heads = match head.or(at.head).or(at.kv_head) {
+            Some(head) => vec![head],
+            None => self.settings.selected(Per::Head, len)?,
+        };
+        let left: Vec<usize> = heads.into_iter().filter(|head| !excepted(Some(*head))).collect();
+        match left.len() {
+            0 => return Ok(None),
+            all if all == len => {}
+            _ => locus.heads = Selection::only(left),
         }
+        self.within(locus, at).map(Some)
+    }
+
+    /// The neurons and keys of a cell.
+    fn within(&self, mut locus: Locus, at: &Coordinates) -> Result<Locus, SweepError> {
+        let component = locus.site.component;
         if component.has_neurons() {
             locus.neurons = self.chosen(at.neuron, Per::Neuron, self.architecture.d_mlp)?;
         }
@@ -154,7 +174,7 @@ impl<'a> Patching<'a> {
             let len = self.fed.clean.len();
             locus.src_positions = self.chosen(at.src_position, Per::SrcPosition, len)?;
         }
-        Ok(Some(locus))
+        Ok(locus)
     }
 
     fn chosen(

@@ -226,6 +226,11 @@ impl FedPair {
         }
     }
 
+    /// Whether the corrupted runs have prompts of their own.
+    pub(crate) fn has_other_prompts(&self) -> bool {
+        matches!(self.corrupted, Corrupted::Prompts(_))
+    }
+
     /// Whether both prompts have as many tokens.
     pub(crate) fn aligned(&self) -> bool {
         self.corrupted_tokens().len() == self.clean.len()
@@ -244,7 +249,9 @@ impl FedPair {
 
     /// Refuses what depends on a subject where there is none.
     fn check_subject(&self, settings: &PairSettings) -> Result<(), SweepError> {
-        let places = settings.positions.iter().chain(&settings.metric_at);
+        let named = settings.runs.iter().flat_map(|run| &run.changes);
+        let named = named.flat_map(|change| change.positions.iter().chain(&change.from_positions));
+        let places = settings.positions.iter().chain(&settings.metric_at).chain(named);
         let by_role = settings.mean.as_ref().is_some_and(|mean| mean.by == Grouping::Role);
         let needed = by_role || places.into_iter().any(Positions::needs_subject);
         match needed && !self.has_subject {

@@ -1,10 +1,9 @@
 //! Values that are read of every run, as arrays.
 
 use tracewright_engine::Outcome;
-use tracewright_ir::{Architecture, Cell, Locus, Reading, RunId, Site, State, Sweep};
+use tracewright_ir::{Architecture, Cell, Locus, Reading, RunId, State, Sweep};
 use tracewright_results::Array;
 
-use super::grid::Grid;
 use super::settings::PairSettings;
 use super::target::Member;
 use crate::error::SweepError;
@@ -29,11 +28,7 @@ pub(crate) fn read(
     let mut sites = Vec::new();
     for target in &settings.read {
         for member in target.members(architecture)? {
-            let all: Vec<usize> = (0..architecture.n_layers).collect();
-            let of_all = Default::default();
-            let layers = Grid::layers(&member, &of_all, 1, &all, architecture.n_layers);
-            let in_layer = |layer| Member { site: Site { layer, ..member.site }, ..member };
-            sites.extend(layers.into_iter().map(in_layer));
+            sites.extend(member.in_each_layer(architecture));
         }
     }
     let (mut readings, mut numbers) = (Vec::new(), 0);
@@ -61,9 +56,8 @@ pub(crate) fn read(
 }
 
 impl Readings {
-    /// For each site an array of the clean run's values, of a named base's and source's, of the corrupted runs' `[samples, …]` (one by one
-    /// where their prompts have different lengths), and of the cells' `[cells, samples, …]`, NaN for cells
-    /// without a run.
+    /// For each site an array of the clean run's values, of a named base's and source's, of the corrupted
+    /// runs' `[samples, …]`, and of the cells' `[cells, samples, …]`, NaN for cells without a run.
     pub(crate) fn arrays(
         &self,
         sweep: &Sweep,

@@ -100,6 +100,7 @@ fn recorded(grid: &Grid, reported: &Reported, rows: &[Row]) -> PairGrid {
         columns: Grid::axis(grid.columns.as_ref()),
         values: lines().map(|rows| rows.iter().map(|row| row.value).collect()).collect(),
         recovery: lines().map(|rows| rows.iter().map(|row| row.recovery).collect()).collect(),
+        effect: lines().map(|rows| rows.iter().map(|row| row.effect).collect()).collect(),
     }
 }
 

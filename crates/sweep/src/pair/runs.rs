@@ -2,17 +2,14 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tracewright_ir::{
-    Architecture, Intervention, Locus, Request, Run, RunId, Selection, Site, Tokens,
-};
+use tracewright_ir::{Architecture, Intervention, Locus, Request, Run, RunId, Selection, Tokens};
 
 use super::change::Change;
-use super::grid::Grid;
 use super::indices::Indices;
 use super::numbers::Numbers;
 use super::positions::Positions;
 use super::prompts::{FedPair, Feeding};
-use super::target::Target;
+use super::target::{Member, Target};
 use crate::error::SweepError;
 
 /// A run with a name: another prompt, or a variant of an earlier run.
@@ -192,13 +189,10 @@ fn loci(
         Some(indices) => indices.of(axis, len).map(Selection::only),
         None => Ok(Selection::All),
     };
-    let all: Vec<usize> = (0..architecture.n_layers).collect();
     let mut loci = Vec::new();
     for member in target.members(architecture)? {
         let component = member.site.component;
-        let of_all = Default::default();
-        for layer in Grid::layers(&member, &of_all, 1, &all, architecture.n_layers) {
-            let site = Site { layer, ..member.site };
+        for Member { site, .. } in member.in_each_layer(architecture) {
             let mut locus = Locus::at(site).positions(positions.iter().copied());
             if let Some(axis) = component.head_axis() {
                 let len = architecture.axis_len(axis, 0);

@@ -1,8 +1,10 @@
 //! One pair's sweep: its runs and cells, and what becomes of them.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
-use tracewright_engine::{Execution, Outcome, Progress};
-use tracewright_ir::{Architecture, Cell, Direction, Request, Run, RunId, Sweep};
+use tracewright_engine::{Execution, Progress};
+use tracewright_ir::{Architecture, Cell, Direction, Run, RunId, Sweep};
 use tracewright_models::Model;
 use tracewright_results::{Baseline, CaseRecord, Part, Row};
 
@@ -17,6 +19,7 @@ use super::readings::{Readings, read};
 use super::record::{Shown, record};
 use super::runs::Named;
 use super::settings::PairSettings;
+use super::tops::top;
 use crate::error::SweepError;
 use crate::experiment::execute;
 use crate::scores::{Prompt, Scores};
@@ -42,7 +45,6 @@ pub(crate) fn pair_sweep(
     settings: &PairSettings,
     numbers: &Numbers,
 ) -> Result<PairSweep, SweepError> {
-    let metrics = settings.metrics(fed);
     let mut sweep = Sweep { direction: settings.direction, ..Sweep::default() };
     let ids = [&fed.clean.ids[..], fed.appended()].concat();
     let clean = sweep.request.push(Run::of_tokens("clean", &ids));
@@ -70,8 +72,8 @@ pub(crate) fn pair_sweep(
     {
         return Err(SweepError::NoPath { receivers: paths.names().join(",") });
     }
-    let measuring = Measuring {
-        metrics: &metrics,
+    let (measures, reported) = Measuring {
+        metrics: &settings.metrics(fed),
         answers,
         appended: fed.appended(),
         len: fed.clean.len(),
@@ -80,18 +82,12 @@ pub(crate) fn pair_sweep(
         k: settings.top(),
         tops: settings.top_k > 0,
         clean,
-    };
-    let (measures, reported) = measuring.all();
+    }
+    .all();
     sweep.sources = ends.iter().map(|(_, source)| *source).collect();
     sweep.sources.dedup();
-    let of_cells = sweep.cells.iter().flat_map(|cell| cell.runs.iter().copied());
-    let of_ends = ends.iter().flat_map(|(base, source)| [*base, *source]);
-    let mut measured: Vec<RunId> =
-        corrupted.iter().copied().chain([clean]).chain(of_ends).chain(of_cells).collect();
-    measured.sort_unstable();
-    measured.dedup();
-    let Request { measures: into, measured: runs, top_k, .. } = &mut sweep.request;
-    (*into, *runs, *top_k) = (measures, measured, settings.top_k);
+    sweep.request.measured = measured(&sweep, clean, &corrupted, &ends);
+    (sweep.request.measures, sweep.request.top_k) = (measures, settings.top_k);
     (sweep.clean, sweep.corrupted) = (vec![clean], corrupted);
     let readings =
         read(settings, architecture, (fed.appended().len(), [base, source]), &mut sweep)?;
@@ -115,6 +111,19 @@ fn ends(
     let mut ends: Vec<(RunId, RunId)> = corrupted.iter().map(of_sample).collect();
     ends.dedup();
     ends
+}
+
+/// Every run whose metrics are compared, in the order of their ids.
+fn measured(
+    sweep: &Sweep,
+    clean: RunId,
+    corrupted: &[RunId],
+    ends: &[(RunId, RunId)],
+) -> Vec<RunId> {
+    let of_cells = sweep.cells.iter().flat_map(|cell| cell.runs.iter().copied());
+    let of_ends = ends.iter().flat_map(|(base, source)| [*base, *source]);
+    let all = corrupted.iter().copied().chain([clean]).chain(of_ends).chain(of_cells);
+    all.collect::<BTreeSet<RunId>>().into_iter().collect()
 }
 
 impl PairSweep {
@@ -164,7 +173,7 @@ pub(crate) fn patch_pair(
         reported,
         rows: &rows,
         baselines,
-        top: top(&patched, &outcome, model),
+        top: top(sweep, &outcome, model),
         model: &model.name,
     };
     let mut cost = outcome.cost;
@@ -192,84 +201,4 @@ pub(crate) fn patch_pair(
         false => vec![(fed.pair.name.clone(), arrays)],
     };
     Ok(Part { cases: vec![case], rows, readings })
-}
-
-/// The likeliest tokens of every run, where they are asked for.
-fn top(
-    patched: &PairSweep,
-    outcome: &Outcome,
-    model: &Model,
-) -> Vec<tracewright_results::TopTokens> {
-    use tracewright_results::{TopToken, TopTokens};
-    let sweep = &patched.sweep;
-    if sweep.request.top_k == 0 {
-        return Vec::new();
-    }
-    let tokens = |run: &RunId| {
-        let place = sweep.request.measured.binary_search(run).ok();
-        let top = place.and_then(|place| outcome.tops.get(place)).map_or(&[][..], Vec::as_slice);
-        let token = |c: &tracewright_engine::Candidate| TopToken {
-            text: model.tokenizer.text(c.id),
-            id: c.id,
-            logit: c.logit,
-            prob: c.prob,
-        };
-        top.iter().map(token).collect()
-    };
-    let of = |run: &str, at: serde_json::Value, runs: &[RunId]| -> Vec<TopTokens> {
-        let one = |(sample, id): (usize, &RunId)| TopTokens {
-            run: run.to_owned(),
-            sample,
-            at: at.clone(),
-            tokens: tokens(id),
-        };
-        runs.iter().enumerate().map(one).collect()
-    };
-    let bases = [("clean", &sweep.clean), ("corrupted", &sweep.corrupted)];
-    let bases = bases.into_iter().flat_map(|(name, runs)| of(name, serde_json::Value::Null, runs));
-    let cells = sweep.cells.iter().flat_map(|cell| of("cell", place(cell), &cell.runs));
-    bases.chain(cells).collect()
-}
-
-/// A cell's place without the axes that it hasn't got.
-fn place(cell: &Cell) -> serde_json::Value {
-    let mut place = json!(cell.at);
-    if let Some(place) = place.as_object_mut() {
-        place.retain(|_, index| !index.is_null());
-    }
-    place
-}
-
-impl Patching<'_> {
-    /// Adds the run of a cell; none for one without a place in both prompts, or without a path.
-    fn run(
-        &self,
-        grid: &Grid,
-        at: &tracewright_ir::Coordinates,
-        (base, source): (RunId, RunId),
-        request: &mut Request,
-    ) -> Result<Option<RunId>, SweepError> {
-        // Cells of later keys don't exist.
-        if at.position.is_some() && at.src_position > at.position {
-            return Ok(None);
-        }
-        let changes = self.changes(grid, at, source)?;
-        if changes.is_empty() {
-            return Ok(None);
-        }
-        Ok(match &self.settings.paths {
-            Some(paths) => {
-                let of = (self.architecture.n_layers, &self.read_at[..]);
-                paths.push(request, base, at, changes, of)
-            }
-            None => Some(request.push(Run::variant(at.site.clone(), base, changes))),
-        })
-    }
-}
-
-impl FedPair {
-    /// Whether the corrupted runs have prompts of their own.
-    pub(crate) fn has_other_prompts(&self) -> bool {
-        matches!(self.corrupted, Corrupted::Prompts(_))
-    }
 }

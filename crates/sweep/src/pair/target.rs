@@ -43,6 +43,15 @@ impl Target {
 }
 
 impl Member {
+    /// The member in its layer, or in each of them.
+    pub(crate) fn in_each_layer(&self, architecture: &Architecture) -> Vec<Self> {
+        let in_layer = |layer| Self { site: Site { layer, ..self.site }, ..*self };
+        match self.site.layer.is_none() && self.site.component.in_layers() {
+            true => (0..architecture.n_layers).map(|layer| in_layer(Some(layer))).collect(),
+            false => vec![*self],
+        }
+    }
+
     /// Whether the two have a place in common.
     pub(crate) fn overlaps(&self, other: &Self) -> bool {
         let heads = match (self.head, other.head) {
