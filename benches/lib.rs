@@ -12,8 +12,8 @@
 use std::ops::Range;
 
 use tracewright::ir::{
-    Activation, Architecture, Component, Intervention, Locus, Measure, Metric, Norm, Operation,
-    Position, Request, Run, RunId, ScoreScale, Site, Value, window,
+    Activation, Architecture, Component, Intervention, Locus, Measure, Metric, Norm, NormPlace,
+    Operation, Position, Request, Residual, Run, RunId, ScoreScale, Site, Value, window,
 };
 use tracewright::models::{Checkpoint, DeviceName, Model, ModelError};
 
@@ -43,12 +43,17 @@ pub fn gpt2(n_layers: usize, n_heads: usize) -> Architecture {
         vocab: 50_257,
         context: 1024,
         norm: Norm::LayerNorm { eps: 1e-5 },
+        norm_place: NormPlace::Pre,
         position: Position::Learned,
-        score_scale: ScoreScale { by_head_width: true, by_layer: false },
-        query_key_norm: false,
+        window: None,
+        score_scale: ScoreScale::by_head_width(d_head),
+        score_cap: None,
+        query_key_norm: None,
         activation: Activation::GeluTanh,
         gated_mlp: false,
-        parallel_residual: false,
+        residual: Residual::Sequential,
+        embed_scale: 1.0,
+        logit_cap: None,
         tied_unembedding: true,
         modules: Vec::new(),
     }

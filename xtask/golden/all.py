@@ -1,9 +1,10 @@
 """Makes every fixture and golden file that these scripts can make."""
 
+import families
 import interventions
 import paths
 import sites
 import tiny
 
-for script in (tiny, sites, interventions, paths):
+for script in (tiny, families, sites, interventions, paths):
     script.main()

@@ -28,9 +28,9 @@ torch.set_grad_enabled(False)
 logging.disable_progress_bar()
 
 
-def load(folder: Path) -> GPT2LMHeadModel:
+def load(folder: Path, kind=GPT2LMHeadModel):
     """The checkpoint in f32 with eager attention; every stored tensor must have its place."""
-    model, info = GPT2LMHeadModel.from_pretrained(
+    model, info = kind.from_pretrained(
         folder,
         attn_implementation="eager",
         dtype=torch.float32,

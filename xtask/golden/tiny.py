@@ -107,24 +107,27 @@ def rename(tensors: dict, config: dict, legacy: bool) -> dict:
     return {k if k == "lm_head.weight" else f"transformer.{k}": v for k, v in tensors.items()}
 
 
-def make_tokenizer(vocab: int) -> Tokenizer:
-    """Byte-level BPE with exactly `vocab` tokens. Where 256 bytes don't fit, it has printable
-    ASCII only."""
+def corpus() -> list[str]:
     facts = json.loads((gpt2.FIXTURES / "known_1000.json").read_text("utf-8"))
-    corpus = [fact["prompt"] for fact in facts if fact["prompt"].isascii()]
+    return [fact["prompt"] for fact in facts if fact["prompt"].isascii()]
+
+
+def make_tokenizer(vocab: int, special=(END_OF_TEXT,), letters: str = "Ġ") -> Tokenizer:
+    """Byte-level BPE with exactly `vocab` tokens, the special ones first. Where 256 bytes don't
+    fit, it has printable ASCII and `letters` only."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     if vocab <= len(alphabet):
-        alphabet = [chr(c) for c in range(0x21, 0x7F)] + ["Ġ"]
+        alphabet = [chr(c) for c in range(0x21, 0x7F)] + list(letters)
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocab,
-        special_tokens=[END_OF_TEXT],
+        special_tokens=list(special),
         initial_alphabet=alphabet,
         show_progress=False,
     )
-    tokenizer.train_from_iterator(corpus, trainer)
+    tokenizer.train_from_iterator(corpus(), trainer)
     assert tokenizer.get_vocab_size() == vocab
     text = "The capital of France is"
     assert tokenizer.decode(tokenizer.encode(text).ids) == text

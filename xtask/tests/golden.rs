@@ -28,6 +28,14 @@ fn tiny_checkpoints_have_the_numbers_of_hugging_faces() {
 }
 
 #[test]
+fn every_family_has_the_numbers_of_hugging_faces() {
+    // Eighteen checkpoints by both executors: tokens; two runs of eight tokens, and for two layers or more
+    // three sweeps over positions and four over heads, all of them logits of 97 tokens or more.
+    let cells = 2 * 8 + 2 * (3 * 8 + 4);
+    check(&golden::families(DeviceName::Cpu).unwrap(), 18 * 3, 2 * 18 * cells * 97);
+}
+
+#[test]
 fn every_site_has_the_value_that_pytorch_hooks_read() {
     check(&golden::sites(&facts()).unwrap(), 26, 530_000);
 }

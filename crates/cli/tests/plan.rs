@@ -71,7 +71,7 @@ fn a_plan_needs_no_weights_and_covers_a_model_of_any_size() {
     assert_eq!(plan["variants"], 3 * 10 * 48 * 10);
     assert!(plan["passes"].as_u64() > Some(1));
     let message = place.message(&["trace", "--model", "xl"]);
-    assert!(message.contains("has no model.safetensors"), "{message}");
+    assert!(message.contains("has no weights: one of model.safetensors, "), "{message}");
 }
 
 #[test]

@@ -134,10 +134,11 @@ impl Visitor for Hooks<'_> {
             }
         }
         if site.component.has_sources() {
-            // Cells of later keys don't exist: what was written there isn't left.
+            // Cells of keys that a position doesn't see don't exist: what was written there isn't left.
             let batch = Batch { sequences: self.changes.len(), len: self.len };
             let masked = if site.component == Component::Scores { f32::NEG_INFINITY } else { 0.0 };
-            value = self.shared.decoder.mask_later(batch, value, masked);
+            let layer = site.layer.unwrap_or_default();
+            value = self.shared.decoder.mask_unseen(layer, batch, value, masked);
         }
         for index in 0..self.changes.len() {
             let run = self.changes[index].0;

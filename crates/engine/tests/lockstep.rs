@@ -19,10 +19,12 @@ use tracewright_models::{Checkpoint, Decoder, DeviceName};
 
 /// Random checkpoints of every shape that the fixtures have.
 static MODELS: LazyLock<Vec<Decoder>> = LazyLock::new(|| {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/tiny");
-    let mut folders: Vec<_> = folder
-        .read_dir()
-        .expect("the fixtures are there")
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures");
+    let entries = ["tiny", "families"]
+        .map(|folder| fixtures.join(folder).read_dir().expect("the fixtures are there"));
+    let mut folders: Vec<_> = entries
+        .into_iter()
+        .flatten()
         .filter_map(|entry| Some(entry.ok()?.path()).filter(|path| path.is_dir()))
         .collect();
     folders.sort();
@@ -159,7 +161,11 @@ impl Maker<'_, '_> {
                     .filter(|c| self.decoder.architecture().lacks(*c).is_none())
                     .collect();
                 from.site.component = self.tape.one(&like);
-                Some(from)
+                // A cell that only the reader's layer has is −inf at the source.
+                let architecture = self.decoder.architecture();
+                let window = |site: Site| architecture.window(site.layer.unwrap_or_default());
+                let cells = locus.site.component.has_sources();
+                Some(from).filter(|from| !cells || window(from.site) == window(locus.site))
             }
             _ => None,
         };
@@ -198,10 +204,16 @@ impl Maker<'_, '_> {
         use Component as C;
         let mut choice = self.tape.below(14);
         let mut number = 0.25 * self.tape.below(9) as f64 - 1.0;
-        if matches!(locus.site.component, C::Ln1Scale | C::Ln2Scale | C::FinalScale) {
+        let scales = [C::Ln1Scale, C::Ln1PostScale, C::Ln2Scale, C::Ln2PostScale, C::FinalScale];
+        if scales.contains(&locus.site.component) {
             // Nothing is divided by 0.
             let restored = (5..11).contains(&choice);
             (choice, number) = (if restored { choice } else { 0 }, number.abs() + 0.5);
+        }
+        let stream = [C::Embed, C::ResidPre, C::ResidMid, C::ResidPost];
+        if choice == 1 && stream.contains(&locus.site.component) {
+            // Numbers that are all the same are all rounding once their mean is taken away.
+            choice = 2;
         }
         match choice {
             0 => Operation::Scale(number),
@@ -317,7 +329,11 @@ impl Maker<'_, '_> {
             }
             if self.tape.below(3) == 0 {
                 let site = self.site();
-                let locus = self.locus(site, len);
+                // A single score may be the small sum of large products; among all it isn't the largest.
+                let locus = match site.component.has_sources() {
+                    true => Locus::at(site),
+                    false => self.locus(site, len),
+                };
                 let state = self.tape.one(&[State::Left, State::Computed]);
                 self.read(run, locus, state);
             }

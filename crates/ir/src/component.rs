@@ -123,6 +123,12 @@ components! {
     Z = "z", &[], "blocks.{}.attn.hook_z", HEADS;
     /// Each head's part of the output, without the output bias.
     Result = "result", &[], "blocks.{}.attn.hook_result", &[Axis::Position, Axis::Head, Axis::Width];
+    /// The attention module's own output, where the model normalises it before adding it to the stream.
+    AttnModule = "attn_module", &[], "blocks.{}.attn.hook_out", STREAM;
+    /// The divisor of the norm after attention.
+    Ln1PostScale = "ln1_post_scale", &[], "blocks.{}.ln1_post.hook_scale", SCALAR;
+    /// The normalised output of attention before the gain.
+    Ln1PostNormalized = "ln1_post_normalized", &[], "blocks.{}.ln1_post.hook_normalized", STREAM;
     /// What attention adds to the residual stream.
     AttnOut = "attn_out", &["attn", "self_attn"], "blocks.{}.hook_attn_out", STREAM;
     /// The residual stream between attention and MLP.
@@ -139,6 +145,12 @@ components! {
     MlpPreLinear = "mlp_pre_linear", &["pre_linear"], "blocks.{}.mlp.hook_pre_linear", NEURONS;
     /// The neurons: what enters the MLP's output projection.
     MlpPost = "mlp_post", &["post", "neurons"], "blocks.{}.mlp.hook_post", NEURONS;
+    /// The MLP's own output, where the model normalises it before adding it to the stream.
+    MlpModule = "mlp_module", &[], "blocks.{}.mlp.hook_out", STREAM;
+    /// The divisor of the norm after the MLP.
+    Ln2PostScale = "ln2_post_scale", &[], "blocks.{}.ln2_post.hook_scale", SCALAR;
+    /// The normalised output of the MLP before the gain.
+    Ln2PostNormalized = "ln2_post_normalized", &[], "blocks.{}.ln2_post.hook_normalized", STREAM;
     /// What the MLP adds to the residual stream.
     MlpOut = "mlp_out", &["mlp"], "blocks.{}.hook_mlp_out", STREAM;
     /// The residual stream after a layer.

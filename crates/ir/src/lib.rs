@@ -42,7 +42,10 @@ mod site;
 mod sweep;
 mod tokens;
 
-pub use architecture::{Activation, Architecture, ModuleName, Norm, Position, ScoreScale};
+pub use architecture::{
+    Activation, AngleScaling, Angles, Architecture, ModuleName, Norm, NormPlace, Pairs, Position,
+    QueryKeyNorm, Residual, Rotary, ScoreScale, Window,
+};
 pub use component::{Axis, Component};
 pub use error::{IrError, nearest};
 pub use intervention::{Along, Array, Call, Intervention, Operation, Source, State, Value};

@@ -81,8 +81,19 @@ impl Site {
         let unknown = || IrError::unknown_site(name, &known_names(architecture));
         let site = read_short_name(name)
             .unwrap_or_else(|| read_long_name(name, architecture).ok_or_else(unknown))?;
+        let site = site.as_added(architecture);
         site.check(architecture)?;
         Ok(site)
+    }
+
+    /// What is added to the stream, where the model adds its modules' outputs as they are.
+    fn as_added(self, architecture: &Architecture) -> Self {
+        let component = match self.component {
+            Component::AttnModule if !architecture.has_post_norm() => Component::AttnOut,
+            Component::MlpModule if !architecture.has_post_norm() => Component::MlpOut,
+            component => component,
+        };
+        Self { component, ..self }
     }
 
     /// Fails where the model hasn't got this site.

@@ -9,8 +9,8 @@ use common::plans::{architecture, at, request};
 use proptest::prelude::*;
 use tracewright_ir::plan::{PassCost, PlanError, Planner, forward_flops};
 use tracewright_ir::{
-    Architecture, Component, Intervention, Locus, Measure, Metric, Operation, Position, Request,
-    Run, RunId, Site, Source, State, Value, window,
+    Architecture, Component, Intervention, Locus, Measure, Metric, Operation, Request, Run, RunId,
+    Site, Source, State, Value, window,
 };
 
 /// ROME's protocol, three kinds with windows of ten layers and ten samples, on a prompt of `len`
@@ -100,29 +100,6 @@ fn a_budget_that_is_too_small_is_not_shown_as_large_as_what_works() {
     assert!(mebibytes.contains("budget of 3MiB") && mebibytes.ends_with("is 4MiB"), "{mebibytes}");
     let kibibytes = shown(5000, 5001);
     assert!(kibibytes.contains("budget of 4KiB") && kibibytes.ends_with("is 5KiB"), "{kibibytes}");
-}
-
-#[test]
-fn what_an_architecture_can_say_and_no_plan_computes_is_refused_by_name() {
-    let request = request(|_, _, _| {});
-    let requests = [&request];
-    let refused = |architecture: Architecture| {
-        Planner::new(&requests, &architecture).map(|_| ()).map_err(|error| error.to_string())
-    };
-    let plain = architecture(2);
-    let rotary = Architecture { position: Position::Rotary, ..plain.clone() };
-    let normed = Architecture { query_key_norm: true, ..plain.clone() };
-    let gated = Architecture { gated_mlp: true, ..plain.clone() };
-    let parallel = Architecture { parallel_residual: true, ..plain.clone() };
-    for (architecture, what) in [
-        (rotary, "rotary positions"),
-        (normed, "a norm of queries and keys"),
-        (gated, "a gated MLP"),
-        (parallel, "a parallel residual"),
-    ] {
-        assert_eq!(refused(architecture), Err(format!("a model with {what} can't be planned yet")));
-    }
-    assert_eq!(refused(plain), Ok(()));
 }
 
 /// Choices that a request is made of.

@@ -23,6 +23,7 @@ pub(crate) fn apply(function: Activation, x: Tensor<2>, on_host: bool) -> Tensor
         Activation::GeluTanh => activation::gelu_approximate(x),
         Activation::Gelu => activation::gelu(x),
         Activation::Relu => activation::relu(x),
+        Activation::Silu if on_host => in_place(x, silu),
         Activation::Silu => activation::silu(x),
     }
 }
@@ -35,6 +36,14 @@ fn gelu_tanh(values: &mut [f32]) {
     for x in values {
         let u = GELU_RATE * (*x + GELU_CUBE * *x * *x * *x);
         *x /= 1.0 + exp(-2.0 * u);
+    }
+}
+
+/// x · sigmoid(x)
+#[inline(always)]
+fn silu(values: &mut [f32]) {
+    for x in values {
+        *x /= 1.0 + exp(-*x);
     }
 }
 
@@ -73,12 +82,14 @@ mod tests {
     }
 
     #[test]
-    fn the_fused_pass_agrees_with_the_tensor_formula() {
+    fn the_fused_passes_agree_with_the_tensor_formulas() {
         let x = numbers(50_000);
-        let fused = apply(Activation::GeluTanh, x.clone(), true).into_data();
-        let formula = apply(Activation::GeluTanh, x, false).into_data();
-        // 1e-6 of the value: a few roundings; below 1e-6 absolute, GELU's tail.
-        fused.assert_approx_eq::<f32>(&formula, Tolerance::rel_abs(1e-6, 1e-6));
+        for function in [Activation::GeluTanh, Activation::Silu] {
+            let fused = apply(function, x.clone(), true).into_data();
+            let formula = apply(function, x.clone(), false).into_data();
+            // 1e-6 of the value: a few roundings; below 1e-6 absolute, the tails.
+            fused.assert_approx_eq::<f32>(&formula, Tolerance::rel_abs(1e-6, 1e-6));
+        }
     }
 
     #[test]

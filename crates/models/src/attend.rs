@@ -24,6 +24,8 @@ pub struct Query<'a> {
     pub keys: &'a [u32],
     /// The rows of its values, as many.
     pub values: &'a [u32],
+    /// The position of its first key.
+    pub first: u32,
 }
 
 /// Queries that one thread takes at a time.
@@ -62,7 +64,7 @@ impl Decoder {
         Tensor::from_data(TensorData::new(z, [queries.len(), width]), &self.device)
     }
 
-    /// The same with tensors, in groups of as many keys.
+    /// The same with tensors, in groups of the same keys' positions.
     fn attend_by_tensors(
         &self,
         layer: &Layer,
@@ -76,21 +78,21 @@ impl Decoder {
         })
     }
 
-    /// Rows for queries that are computed in groups of as many keys; `of_group` also gets the queries'
-    /// places.
+    /// Rows for queries that are computed in groups with keys of the same positions; `of_group` also gets
+    /// the queries' places.
     pub(crate) fn by_keys(
         &self,
         queries: &[Query<'_>],
         of_group: impl Fn(&[Query<'_>], &[usize]) -> Tensor<2>,
     ) -> Tensor<2> {
-        let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        let mut groups: BTreeMap<(usize, u32), Vec<usize>> = BTreeMap::new();
         for (index, query) in queries.iter().enumerate() {
-            groups.entry(query.keys.len()).or_default().push(index);
+            groups.entry((query.keys.len(), query.first)).or_default().push(index);
         }
         let (mut parts, mut order) = (Vec::new(), vec![0; queries.len()]);
         let width = self.architecture.n_kv_heads * self.architecture.d_head;
         let mut done = 0;
-        for (keys, members) in groups {
+        for ((keys, _), members) in groups {
             for group in members.chunks((GATHERED / (keys * width)).max(1)) {
                 for (place, index) in group.iter().enumerate() {
                     order[*index] = done + place;
@@ -111,11 +113,11 @@ impl Decoder {
         [q, k]: [&Rows; 2],
         group: &[Query<'_>],
     ) -> Tensor<4> {
-        let Shape { heads, kv_heads, d_head, scale } = Shape::of(self, layer);
+        let Shape { heads, kv_heads, d_head, scale, .. } = Shape::of(self, layer);
         let rows: Vec<u32> = group.iter().map(|query| query.row).collect();
         let q = q.take(&rows).reshape([group.len(), kv_heads, heads / kv_heads, d_head]);
         let k = self.gather(k, group, |query| query.keys);
-        q.matmul(k.swap_dims(2, 3)) * f64::from(scale)
+        self.cap_scores(q.matmul(k.swap_dims(2, 3)) * f64::from(scale))
     }
 
     /// The weighted values of patterns, `[queries, n_heads d_head]`.
@@ -146,6 +148,7 @@ pub(crate) struct Shape {
     kv_heads: usize,
     pub(crate) d_head: usize,
     scale: f32,
+    cap: Option<f32>,
 }
 
 impl Shape {
@@ -155,7 +158,8 @@ impl Shape {
             heads: architecture.n_heads,
             kv_heads: architecture.n_kv_heads,
             d_head: architecture.d_head,
-            scale: architecture.score_scale.factor(layer.index, architecture.d_head) as f32,
+            scale: architecture.score_scale.factor(layer.index) as f32,
+            cap: architecture.score_cap.map(|cap| cap as f32),
         }
     }
 
@@ -176,7 +180,7 @@ impl Shape {
     /// The scores of one query's keys, `[keys, heads]`.
     #[inline(always)]
     pub(crate) fn scores(self, [q, k]: [&[f32]; 2], query: &Query<'_>, scores: &mut Vec<f32>) {
-        let Self { heads, kv_heads, d_head, scale } = self;
+        let Self { heads, kv_heads, d_head, scale, cap } = self;
         let (width, shared) = (kv_heads * d_head, heads / kv_heads);
         let q = &q[query.row as usize * heads * d_head..][..heads * d_head];
         scores.clear();
@@ -186,6 +190,9 @@ impl Shape {
                 let key = &key[head / shared * d_head..][..d_head];
                 scores.push(dot(q, key) * scale);
             }
+        }
+        if let Some(cap) = cap {
+            scores.iter_mut().for_each(|score| *score = (*score / cap).tanh() * cap);
         }
     }
 
@@ -272,8 +279,10 @@ mod tests {
             (1..30).map(|len| (0..len).map(|at| (at * 7 + len) % 40).collect()).collect();
         let query = |(row, list): (usize, &'_ Vec<u32>)| (row as u32, list.clone());
         let lists: Vec<(u32, Vec<u32>)> = lists.iter().enumerate().map(query).collect();
-        let queries: Vec<Query<'_>> =
-            lists.iter().map(|(row, keys)| Query { row: *row, keys, values: keys }).collect();
+        let queries: Vec<Query<'_>> = lists
+            .iter()
+            .map(|(row, keys)| Query { row: *row, keys, values: keys, first: 0 })
+            .collect();
         let attend = |decoder: &Decoder| {
             let [q, k, v] = [0, 1, 2].map(|which| store(decoder, &values[which]));
             decoder.attend(&decoder.layers()[2], [&q, &k, &v], &queries).into_data()

@@ -25,21 +25,39 @@ impl Decoder {
     pub fn scores(&self, layer: &Layer, batch: Batch, q: Tensor<2>, k: Tensor<2>) -> Tensor<2> {
         let Batch { sequences, len } = batch;
         let architecture = &self.architecture;
-        let factor = architecture.score_scale.factor(layer.index, architecture.d_head);
+        let factor = architecture.score_scale.factor(layer.index);
         let q = self.by_head(batch, q);
         let k = self.by_head(batch, k);
-        let scores = q.matmul(k.swap_dims(2, 3)) * factor;
+        let scores = self.cap_scores(q.matmul(k.swap_dims(2, 3)) * factor);
         let rows = sequences * architecture.n_heads * len;
-        self.mask_later(batch, scores.reshape([rows, len]), f32::NEG_INFINITY)
+        self.mask_unseen(layer.index, batch, scores.reshape([rows, len]), f32::NEG_INFINITY)
     }
 
-    /// Fills the cells whose key comes after their query, which a causal model hasn't got:
-    /// `[sequences · n_heads · len, len]`.
-    pub fn mask_later(&self, batch: Batch, cells: Tensor<2>, value: f32) -> Tensor<2> {
+    /// Scores within the model's cap, of any shape.
+    pub(crate) fn cap_scores<const D: usize>(&self, scores: Tensor<D>) -> Tensor<D> {
+        match self.architecture.score_cap {
+            Some(cap) => (scores / cap).tanh() * cap,
+            None => scores,
+        }
+    }
+
+    /// Fills the cells whose key a query of the layer doesn't see, because it comes later or lies before
+    /// the layer's window: `[sequences · n_heads · len, len]`.
+    pub fn mask_unseen(
+        &self,
+        layer: usize,
+        batch: Batch,
+        cells: Tensor<2>,
+        value: f32,
+    ) -> Tensor<2> {
         let Batch { sequences, len } = batch;
-        let later = Tensor::<2, Bool>::tril_mask([len, len], 0, &self.device).unsqueeze();
+        let mut unseen = Tensor::<2, Bool>::tril_mask([len, len], 0, &self.device);
+        if let Some(keys) = self.architecture.window(layer).filter(|keys| *keys < len) {
+            let before = Tensor::triu_mask([len, len], 1 - keys as i64, &self.device);
+            unseen = unseen.bool_or(before);
+        }
         let shape = [sequences * self.architecture.n_heads, len, len];
-        let masked: Tensor<3> = cells.reshape(shape).mask_fill(later, value);
+        let masked: Tensor<3> = cells.reshape(shape).mask_fill(unseen.unsqueeze(), value);
         masked.reshape([shape[0] * len, len])
     }
 

@@ -1,7 +1,7 @@
 //! Attention of single queries in steps, for scores and patterns that somebody looks at.
 //!
 //! A row holds the cells of all heads, `[n_heads · context]`, with room for as many keys as `context`
-//! says. Cells of later keys have a score of −inf and no weight. The arithmetic is that of
+//! says. Cells of keys that a query doesn't see have a score of −inf and no weight. The arithmetic is that of
 //! [`Decoder::attend`], step by step.
 
 use burn::tensor::{Tensor, TensorData, activation};
@@ -27,20 +27,21 @@ impl Decoder {
                 let mut scores = Vec::new();
                 shape.scores([q, k], query, &mut scores);
                 cells.fill(f32::NEG_INFINITY);
-                spread(&scores, cells, context);
+                spread(&scores, cells, query, context);
             });
         }
         self.by_keys(queries, |group, _| {
             let scores = self.group_scores(layer, [q, k], group);
             let [count, _, _, keys] = scores.dims();
             let scores: Tensor<3> = scores.reshape([count, shape.heads, keys]);
-            let masked =
-                |keys| Tensor::full([count, shape.heads, keys], f32::NEG_INFINITY, &self.device);
-            let cells = match context - keys {
-                0 => scores,
-                later => Tensor::cat(vec![scores, masked(later)], 2),
+            let masked = |keys: usize| {
+                let shape = [count, shape.heads, keys];
+                (keys > 0).then(|| Tensor::full(shape, f32::NEG_INFINITY, &self.device))
             };
-            cells.reshape([count, shape.heads * context])
+            let first = group[0].first as usize;
+            let (before, later) = (masked(first), masked(context - first - keys));
+            let parts = before.into_iter().chain([scores]).chain(later).collect();
+            Tensor::cat(parts, 2).reshape([count, shape.heads * context])
         })
     }
 
@@ -58,7 +59,7 @@ impl Decoder {
         self.each(queries, width, |index, query, cells| {
             let mut pattern = gathered(&scores[index * width..][..width], query, context);
             normalise(&mut pattern, heads, &mut Vec::new());
-            spread(&pattern, cells, context);
+            spread(&pattern, cells, query, context);
         })
     }
 
@@ -82,12 +83,12 @@ impl Decoder {
             });
         }
         self.by_keys(queries, |group, places| {
-            let (count, keys) = (group.len(), group[0].keys.len());
+            let (count, keys, first) = (group.len(), group[0].keys.len(), group[0].first as usize);
             let of_group = pattern.clone().select(0, self.indices(places));
             let cells: Tensor<3> = of_group.reshape([count, shape.heads, context]);
             let kv_heads = self.architecture.n_kv_heads;
             let by_kv_head = [count, kv_heads, shape.heads / kv_heads, keys];
-            self.group_z(cells.narrow(2, 0, keys).reshape(by_kv_head), v, group)
+            self.group_z(cells.narrow(2, first, keys).reshape(by_kv_head), v, group)
         })
     }
 
@@ -111,11 +112,11 @@ impl Decoder {
 }
 
 /// Numbers by key, `[keys, heads]`, into a row of cells.
-fn spread(by_key: &[f32], cells: &mut [f32], context: usize) {
+fn spread(by_key: &[f32], cells: &mut [f32], query: &Query<'_>, context: usize) {
     let heads = cells.len() / context;
     for (key, of_key) in by_key.chunks_exact(heads).enumerate() {
         for (head, number) in of_key.iter().enumerate() {
-            cells[head * context + key] = *number;
+            cells[head * context + query.first as usize + key] = *number;
         }
     }
 }
@@ -124,5 +125,6 @@ fn spread(by_key: &[f32], cells: &mut [f32], context: usize) {
 fn gathered(cells: &[f32], query: &Query<'_>, context: usize) -> Vec<f32> {
     let heads = cells.len() / context;
     let of_key = |key| (0..heads).map(move |head| cells[head * context + key]);
-    (0..query.keys.len()).flat_map(of_key).collect()
+    let first = query.first as usize;
+    (first..first + query.keys.len()).flat_map(of_key).collect()
 }

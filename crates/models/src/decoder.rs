@@ -3,12 +3,14 @@
 //! Every function works on rows: activations are `[rows, width]`, a row being one position of one
 //! run, whatever the run. Only [`attention`](crate::attention) knows which rows see one another.
 
-use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData, module};
-use tracewright_ir::{Architecture, Norm as NormKind};
+use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
+use tracewright_ir::Architecture;
 
 use crate::activation;
 use crate::in_place;
+use crate::norm::Norm;
 use crate::product::product;
+use crate::rotary::Turn;
 
 /// A decoder with its weights on a device.
 #[derive(Clone, Debug)]
@@ -24,23 +26,30 @@ pub struct Decoder {
     pub(crate) layers: Vec<Layer>,
     pub(crate) ln_final: Norm,
     /// `[d_model, vocab]`
-    pub(crate) unembed: Tensor<2>,
+    pub(crate) unembed: Linear,
 }
 
 /// One layer's weights.
 #[derive(Clone, Debug)]
 pub struct Layer {
     pub(crate) index: usize,
-    pub(crate) ln1: Norm,
+    pub(crate) ln1: Option<Norm>,
     /// To q, k and v side by side: `[d_model, (n_heads + 2 n_kv_heads) d_head]`.
     pub(crate) qkv: Linear,
     /// From the heads side by side: `[n_heads d_head, d_model]`.
+    /// The norms of queries and of keys.
+    pub(crate) qk_norm: Option<[Norm; 2]>,
+    pub(crate) turn: Option<Turn>,
     pub(crate) attn_out: Linear,
-    pub(crate) ln2: Norm,
+    pub(crate) ln1_post: Option<Norm>,
+    pub(crate) ln2: Option<Norm>,
     /// `[d_model, d_mlp]`
     pub(crate) mlp_in: Linear,
+    /// The same for the other factor of a gated MLP.
+    pub(crate) mlp_linear: Option<Linear>,
     /// `[d_mlp, d_model]`
     pub(crate) mlp_out: Linear,
+    pub(crate) ln2_post: Option<Norm>,
 }
 
 /// A projection: x W + b.
@@ -67,53 +76,25 @@ impl Linear {
     }
 }
 
-/// A normalisation with its gain and bias.
-#[derive(Clone, Debug)]
-pub struct Norm {
-    pub(crate) kind: NormKind,
-    /// `[d_model]`
-    pub(crate) gain: Tensor<1>,
-    /// `[d_model]`
-    pub(crate) bias: Option<Tensor<1>>,
-}
-
-impl Norm {
-    /// The norm in one step, `[rows, d_model]`, where nothing between is looked at.
-    pub fn apply(&self, x: Tensor<2>) -> Tensor<2> {
-        let NormKind::LayerNorm { eps } = self.kind;
-        module::layer_norm(x, self.gain.clone(), self.bias.clone(), eps)
-    }
-
-    /// The first step: what is divided, `[rows, d_model]`.
-    pub fn centre(&self, x: Tensor<2>) -> Tensor<2> {
-        x.clone() - x.mean_dim(1)
-    }
-
-    /// The second step: the divisor of centred rows, `[rows, 1]`.
-    pub fn divisor(&self, centred: Tensor<2>) -> Tensor<2> {
-        let NormKind::LayerNorm { eps } = self.kind;
-        (centred.square().mean_dim(1) + eps).sqrt()
-    }
-
-    /// The last step: gain and bias on the normalised rows, `[rows, d_model]`.
-    pub fn finish(&self, normalized: Tensor<2>) -> Tensor<2> {
-        let scaled = normalized * self.gain.clone().unsqueeze();
-        match &self.bias {
-            Some(bias) => scaled + bias.clone().unsqueeze(),
-            None => scaled,
-        }
-    }
-}
-
 impl Layer {
-    /// The norm before attention.
-    pub fn ln1(&self) -> &Norm {
-        &self.ln1
+    /// The norm before attention, where there is one.
+    pub fn ln1(&self) -> Option<&Norm> {
+        self.ln1.as_ref()
     }
 
-    /// The norm before the MLP.
-    pub fn ln2(&self) -> &Norm {
-        &self.ln2
+    /// The norm after attention.
+    pub fn ln1_post(&self) -> Option<&Norm> {
+        self.ln1_post.as_ref()
+    }
+
+    /// The norm before the MLP; in a parallel layer with a shared norm there is none of its own.
+    pub fn ln2(&self) -> Option<&Norm> {
+        self.ln2.as_ref()
+    }
+
+    /// The norm after the MLP.
+    pub fn ln2_post(&self) -> Option<&Norm> {
+        self.ln2_post.as_ref()
     }
 }
 
@@ -155,10 +136,14 @@ impl Decoder {
         x.select(0, self.indices(rows))
     }
 
-    /// The embeddings of token ids, `[rows, d_model]`; every id must be below the vocabulary.
+    /// The embeddings of token ids as they enter the stream, `[rows, d_model]`; every id must be below the vocabulary.
     pub fn embed(&self, ids: &[u32]) -> Tensor<2> {
         let rows: Vec<usize> = ids.iter().map(|&id| id as usize).collect();
-        self.embed.clone().select(0, self.indices(&rows)).cast(FloatDType::F32)
+        let embed = self.embed.clone().select(0, self.indices(&rows)).cast(FloatDType::F32);
+        match self.architecture.embed_scale {
+            1.0 => embed,
+            scale => embed * scale,
+        }
     }
 
     /// The learned embeddings of positions, `[rows, d_model]`, where the model has them.
@@ -195,12 +180,20 @@ impl Decoder {
         part.apply(normed, self.on_host)
     }
 
-    /// What attention adds to the stream, `[rows, d_model]`, from z `[rows, n_heads d_head]`.
+    /// Queries or keys normalised by themselves (`which` is 0 or 1), where the model does so.
+    pub fn normed(&self, layer: &Layer, which: usize, x: Tensor<2>) -> Tensor<2> {
+        match &layer.qk_norm {
+            Some(norms) => norms[which].apply_to_heads(x),
+            None => x,
+        }
+    }
+
+    /// The attention module's output, `[rows, d_model]`, from z `[rows, n_heads d_head]`.
     pub fn attn_out(&self, layer: &Layer, z: Tensor<2>) -> Tensor<2> {
         layer.attn_out.apply(z, self.on_host)
     }
 
-    /// Each head's part of `attn_out` without the bias, `[rows, n_heads d_model]`.
+    /// Each head's part of the attention module's output without the bias, `[rows, n_heads d_model]`.
     pub fn result(&self, layer: &Layer, z: Tensor<2>) -> Tensor<2> {
         let Architecture { n_heads, d_head, .. } = self.architecture;
         let of_head = |head: usize| {
@@ -210,7 +203,7 @@ impl Decoder {
         Tensor::cat((0..n_heads).map(of_head).collect(), 1)
     }
 
-    /// `attn_out` from the heads' parts.
+    /// The attention module's output from the heads' parts.
     pub fn sum_results(&self, layer: &Layer, result: Tensor<2>) -> Tensor<2> {
         let Architecture { n_heads, d_model, .. } = self.architecture;
         let rows = result.dims()[0];
@@ -223,26 +216,56 @@ impl Decoder {
         layer.mlp_in.apply(normed, self.on_host)
     }
 
-    /// The neurons, `[rows, d_mlp]`.
-    pub fn mlp_post(&self, pre: Tensor<2>) -> Tensor<2> {
-        activation::apply(self.architecture.activation, pre, self.on_host)
+    /// The other factor of a gated MLP, `[rows, d_mlp]`.
+    ///
+    /// # Panics
+    ///
+    /// Where the model's MLP has no other factor.
+    pub fn mlp_pre_linear(&self, layer: &Layer, normed: Tensor<2>) -> Tensor<2> {
+        let linear = layer.mlp_linear.as_ref().expect("a gated MLP has two factors");
+        linear.apply(normed, self.on_host)
     }
 
-    /// What the MLP adds to the stream, `[rows, d_model]`.
+    /// The neurons, `[rows, d_mlp]`; `linear` is the other factor of a gated MLP.
+    pub fn mlp_post(&self, pre: Tensor<2>, linear: Option<Tensor<2>>) -> Tensor<2> {
+        let active = activation::apply(self.architecture.activation, pre, self.on_host);
+        match linear {
+            None => active,
+            Some(linear) if self.on_host => in_place::in_place_with(active, linear, |x, factor| {
+                x.iter_mut().zip(factor).for_each(|(x, factor)| *x *= factor);
+            }),
+            Some(linear) => active * linear,
+        }
+    }
+
+    /// The MLP's output, `[rows, d_model]`.
     pub fn mlp_out(&self, layer: &Layer, post: Tensor<2>) -> Tensor<2> {
         layer.mlp_out.apply(post, self.on_host)
     }
 
     /// The logits, `[rows, vocab]`, of finally normalised rows.
     pub fn unembed(&self, normed: Tensor<2>) -> Tensor<2> {
-        product(normed, self.unembed.clone())
+        self.cap_logits(self.unembed.apply(normed, self.on_host))
     }
 
     /// The logits of some tokens alone, `[rows, tokens]`.
     pub fn unembed_tokens(&self, normed: Tensor<2>, tokens: &[u32]) -> Tensor<2> {
         let rows: Vec<usize> = tokens.iter().map(|token| *token as usize).collect();
+        let rows = self.indices(&rows);
+        let Linear { weight, bias } = &self.unembed;
         // As it lies in memory, `[vocab, d_model]`; otherwise all of it would be put in order first.
-        let by_token = self.unembed.clone().transpose();
-        product(normed, by_token.select(0, self.indices(&rows)).transpose())
+        let by_token = weight.clone().transpose();
+        let part = Linear {
+            weight: by_token.select(0, rows.clone()).transpose(),
+            bias: bias.clone().map(|bias| bias.select(0, rows)),
+        };
+        self.cap_logits(part.apply(normed, self.on_host))
+    }
+
+    fn cap_logits(&self, logits: Tensor<2>) -> Tensor<2> {
+        match self.architecture.logit_cap {
+            Some(cap) => (logits / cap).tanh() * cap,
+            None => logits,
+        }
     }
 }

@@ -12,6 +12,9 @@ pub enum ModelError {
     /// The folder isn't there.
     #[error("there is no model folder '{}', and no model of this name in the local hub cache (`tracewright models` lists those): give a folder with config.json, tokenizer.json and model.safetensors, or leave --model out for the built-in model", path.display())]
     NoFolder { path: PathBuf },
+    /// No weights in the folder.
+    #[error("the model folder '{}' has no weights: one of {} is looked for", path.display(), known.join(", "))]
+    NoWeights { path: PathBuf, known: Vec<&'static str> },
     /// One of the folder's files isn't there.
     #[error("the model folder '{}' has no {file}: a checkpoint in Hugging Face's layout has config.json, tokenizer.json and model.safetensors", path.display())]
     NoFile { path: PathBuf, file: &'static str },
@@ -79,7 +82,4 @@ pub enum ModelError {
     /// A device that can't be opened.
     #[error("device '{device}' can't be used: {problem}")]
     DeviceFailed { device: String, problem: String },
-    /// Something that the decoder can't compute yet.
-    #[error("{what} can't be computed yet")]
-    NotYet { what: String },
 }

@@ -21,6 +21,24 @@ pub(crate) fn in_place(x: Tensor<2>, function: impl Fn(&mut [f32]) + Sync) -> Te
     Tensor::from_data(data, &device)
 }
 
+/// The same with another matrix of as many numbers, piece by piece.
+pub(crate) fn in_place_with(
+    x: Tensor<2>,
+    other: Tensor<2>,
+    function: impl Fn(&mut [f32], &[f32]) + Sync,
+) -> Tensor<2> {
+    let device = x.device();
+    let (mut data, other) = (x.into_data(), other.into_data());
+    let values = data.as_mut_slice::<f32>().expect("activations are f32");
+    let other = other.as_slice::<f32>().expect("activations are f32");
+    let arch = Arch::new();
+    values
+        .par_chunks_mut(CHUNK)
+        .zip(other.par_chunks(CHUNK))
+        .for_each(|(values, other)| arch.dispatch(|| function(values, other)));
+    Tensor::from_data(data, &device)
+}
+
 /// x + bias, `[rows, width]` and `[width]`.
 pub(crate) fn add_bias(x: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
     let bias = bias.into_data();

@@ -10,10 +10,11 @@ use crate::decoder::Decoder;
 use crate::device::DeviceName;
 use crate::dtype::Dtype;
 use crate::error::ModelError;
-use crate::families::{self, Family};
+use crate::families::{self, Description};
 use crate::load;
-use crate::tensors::TensorFile;
+use crate::quantised::Quantisation;
 use crate::tokenizer::Tokenizer;
+use crate::weights::Weights;
 
 /// The name of the model that is embedded in the program.
 pub const BUILT_IN: &str = "facts-6m";
@@ -30,8 +31,8 @@ macro_rules! built_in_file {
 pub struct Checkpoint {
     name: String,
     weights: Location,
-    family: &'static Family,
-    architecture: Architecture,
+    description: Description,
+    quantisation: Option<Quantisation>,
     tokenizer: Tokenizer,
     warnings: Vec<String>,
     dtype: Dtype,
@@ -70,7 +71,8 @@ impl Checkpoint {
     }
 
     /// A folder in Hugging Face's layout: `config.json`, `tokenizer.json`, and for
-    /// [`Checkpoint::load`] `model.safetensors`.
+    /// [`Checkpoint::load`] the weights: safetensors or PyTorch's `pytorch_model.bin`, in one file or in
+    /// several with their index.
     ///
     /// # Errors
     ///
@@ -95,8 +97,8 @@ impl Checkpoint {
         config: &[u8],
         tokenizer: &[u8],
     ) -> Result<Self, ModelError> {
-        let (family, architecture, mut warnings) = families::read(&name, config)?;
-        let Architecture { vocab, context, .. } = architecture;
+        let (description, mut warnings) = families::read(&name, config)?;
+        let Architecture { vocab, context, .. } = description.architecture;
         let tokenizer = Tokenizer::from_bytes(&name, tokenizer, vocab, context)?;
         if tokenizer.len() != vocab {
             let known = tokenizer.len();
@@ -104,8 +106,8 @@ impl Checkpoint {
                 "{name}: the tokenizer knows {known} tokens, the model has {vocab} embeddings"
             ));
         }
-        let dtype = Dtype::default();
-        Ok(Self { name, weights, family, architecture, tokenizer, warnings, dtype })
+        let (quantisation, dtype) = (Quantisation::read(&name, config)?, Dtype::default());
+        Ok(Self { name, weights, description, quantisation, tokenizer, warnings, dtype })
     }
 
     /// What it is called.
@@ -115,7 +117,7 @@ impl Checkpoint {
 
     /// The model's shape.
     pub fn architecture(&self) -> &Architecture {
-        &self.architecture
+        &self.description.architecture
     }
 
     /// The tokenizer.
@@ -143,20 +145,20 @@ impl Checkpoint {
     pub fn load(self, device: DeviceName) -> Result<Model, ModelError> {
         let file = match &self.weights {
             Location::BuiltIn => {
-                TensorFile::embedded(&self.name, built_in_file!("model.safetensors"))?
+                Weights::embedded(&self.name, built_in_file!("model.safetensors"))?
             }
-            Location::Folder(folder) => TensorFile::map(&file(folder, "model.safetensors")?)?,
+            Location::Folder(folder) => Weights::of_folder(folder, self.quantisation.clone())?,
         };
         let place = load::Place {
             device: device.open()?,
             on_host: device == DeviceName::Cpu,
             dtype: self.dtype,
         };
-        let decoder = load::decoder(&file, &self.architecture, (self.family.names)(), place)?;
+        let decoder = load::decoder(&file, &self.description, place)?;
         // Not the weights alone: the same ones under another config or tokenizer are another model.
         let mut identity = Sha256::new();
-        identity.update(file.sha256());
-        identity.update(serde_json::to_string(&self.architecture).unwrap_or_default());
+        identity.update(file.sha256()?);
+        identity.update(serde_json::to_string(self.architecture()).unwrap_or_default());
         identity.update(self.tokenizer.json());
         let sha256 = identity.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         let Self { name, tokenizer, dtype, .. } = self;

@@ -1,17 +1,16 @@
-//! Weights on disk: safetensors, mapped, read as f32.
+//! A safetensors file, mapped.
 
 use std::fs::File;
 use std::path::Path;
 
-use half::{bf16, f16};
 use memmap2::Mmap;
-use safetensors::tensor::{Dtype, Metadata, TensorInfo};
+use safetensors::tensor::{Metadata, TensorInfo};
 use safetensors::{SafeTensorError, SafeTensors};
-use sha2::{Digest, Sha256};
 
 use tracewright_ir::Array;
 
 use crate::error::ModelError;
+use crate::weights::Weights;
 
 /// The bytes of a safetensors file with its checked header.
 pub(crate) struct TensorFile {
@@ -89,45 +88,16 @@ impl TensorFile {
         self.metadata.info(name)
     }
 
-    /// The SHA-256 of the whole file, in hexadecimal digits.
-    pub(crate) fn sha256(&self) -> String {
-        Sha256::digest(self.bytes.as_slice()).iter().map(|byte| format!("{byte:02x}")).collect()
+    /// A tensor's bytes as they are stored; none where there is no such tensor.
+    pub(crate) fn bytes(&self, name: &str) -> Option<&[u8]> {
+        let (start, end) = self.info(name)?.data_offsets;
+        Some(&self.bytes.as_slice()[self.data_start..][start..end])
     }
 
-    /// A tensor's numbers as f32, in C order.
-    ///
-    /// # Errors
-    ///
-    /// A dtype other than f32, f16 and bf16, and numbers that are infinite or not numbers.
-    pub(crate) fn read(&self, name: &str) -> Result<Vec<f32>, ModelError> {
-        let bad = |problem: String| ModelError::BadWeights { origin: self.origin.clone(), problem };
-        let info = self.info(name).ok_or_else(|| bad(format!("there is no tensor '{name}'")))?;
-        let (start, end) = info.data_offsets;
-        let bytes = &self.bytes.as_slice()[self.data_start..][start..end];
-        let values: Vec<f32> = match info.dtype {
-            Dtype::F32 => numbers(bytes, f32::from_le_bytes),
-            Dtype::F16 => numbers(bytes, |b| f16::from_le_bytes(b).to_f32()),
-            Dtype::BF16 => numbers(bytes, |b| bf16::from_le_bytes(b).to_f32()),
-            other => {
-                return Err(bad(format!(
-                    "tensor '{name}' is stored as {other:?}; f32, f16 and bf16 can be read"
-                )));
-            }
-        };
-        match values.iter().position(|value| !value.is_finite()) {
-            Some(index) => Err(ModelError::NotFinite {
-                origin: self.origin.clone(),
-                tensor: name.to_owned(),
-                index,
-                value: values[index],
-            }),
-            None => Ok(values),
-        }
+    /// The whole file.
+    pub(crate) fn content(&self) -> &[u8] {
+        self.bytes.as_slice()
     }
-}
-
-fn numbers<const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-    bytes.as_chunks().0.iter().map(|chunk| read(*chunk)).collect()
 }
 
 /// Every array of a safetensors file, in the order of their names.
@@ -136,13 +106,10 @@ fn numbers<const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> f32) -> Vec<f
 ///
 /// A file that can't be read or isn't one, and numbers of a kind that isn't f32, f16 or bf16.
 pub fn read_arrays(path: &Path) -> Result<Vec<(String, Array)>, ModelError> {
-    let file = TensorFile::map(path)?;
-    let mut names = file.names();
-    names.sort();
-    let read = |name: String| {
-        let shape = file.info(&name).map(|info| info.shape.clone()).unwrap_or_default();
-        let data = file.read(&name)?.into_iter().map(f64::from).collect();
-        Ok((name, Array { shape, data }))
+    let file = Weights::of_file(path)?;
+    let read = |name: &String| {
+        let data = file.read(name)?.into_iter().map(f64::from).collect();
+        Ok((name.clone(), Array { shape: file.shape(name).unwrap_or_default(), data }))
     };
-    names.into_iter().map(read).collect()
+    file.names().iter().map(read).collect()
 }

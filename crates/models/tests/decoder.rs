@@ -5,15 +5,15 @@ mod common;
 use std::convert::Infallible;
 
 use burn::tensor::Tensor;
-use common::{TINY, built_in, load, tiny};
+use common::{TINY, built_in, families, load, tiny};
 use tracewright_ir::{Axis, Component, Site};
 use tracewright_models::{Batch, Decoder, Model, Nobody, Visitor};
 
 const LEN: usize = 9;
 
 fn models() -> Vec<Model> {
-    let tiny = TINY.iter().map(|name| load(&tiny(name)).expect("a fixture"));
-    tiny.chain([built_in()]).collect()
+    let tiny = TINY.iter().map(|name| tiny(name)).chain(families());
+    tiny.map(|folder| load(&folder).expect("a fixture")).chain([built_in()]).collect()
 }
 
 /// Some tokens that `seed` decides.
@@ -38,12 +38,15 @@ fn logits(
     numbers(logits)
 }
 
-/// Equal within 1e-6 of the largest logit.
+/// Equal within 1e-6 of the largest logit; 2e-6 where queries and keys are turned, which rounds them once
+/// more (PyTorch's own f32 and f64 differ by as much there).
 fn check_equal(model: &Model, what: &str, a: &[f32], b: &[f32]) {
     assert_eq!(a.len(), b.len(), "{}: {what}", model.name);
     let largest = a.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
     let difference = a.iter().zip(b).map(|(x, y)| (x - y).abs()).fold(0.0, f32::max);
-    assert!(difference <= 1e-6 * largest, "{}: {what}: {difference} of {largest}", model.name);
+    let turned = model.architecture().lacks(Component::RotQ).is_none();
+    let bound = if turned { 2e-6 } else { 1e-6 };
+    assert!(difference <= bound * largest, "{}: {what}: {difference} of {largest}", model.name);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use tracewright_engine::{Execution, Outcome, reference, silent};
 use tracewright_ir::Request;
 use tracewright_models::{Checkpoint, DeviceName, Model};
 
+mod families;
 mod file;
 mod interventions;
 mod pairs;
@@ -22,6 +23,7 @@ mod table;
 mod tiny;
 mod transformer_lens;
 
+pub use families::families;
 pub use interventions::interventions;
 pub use pairs::pairs;
 pub use paths::paths;
@@ -64,7 +66,8 @@ pub fn compare(cells: Cells, device: DeviceName) -> Result<Vec<Quantity>> {
 
 fn on(cells: Cells, device: DeviceName) -> Result<Vec<Quantity>> {
     let model = facts(device)?;
-    let mut quantities = [tiny(device)?, sites(&model)?, interventions(&model)?].concat();
+    let mut quantities =
+        [tiny(device)?, families(device)?, sites(&model)?, interventions(&model)?].concat();
     quantities.extend(pairs(&model, cells)?);
     quantities.extend(protocol(&model)?);
     quantities.extend(paths(&model)?);

@@ -39,7 +39,7 @@ impl Walk<'_> {
         Ok(live)
     }
 
-    fn keep(&mut self, block: &Block<'_>, component: Component, live: &Live) {
+    pub(crate) fn keep(&mut self, block: &Block<'_>, component: Component, live: &Live) {
         if let Some(value) = &live.value {
             self.kept.keep(component, &live.rows, value, self.decoder);
             self.held[block.at].keep(component, &live.rows, value, self.decoder);
@@ -76,19 +76,12 @@ impl Walk<'_> {
             _ => None,
         });
         let (resid, branch): (Vec<u32>, Vec<u32>) = parts.unzip();
-        let (resid, branch) = match component {
-            Component::ResidMid => {
-                (self.below.take(&resid), self.kept.take(Component::AttnOut, &branch)?)
-            }
-            Component::ResidPost => (
-                self.kept.take(Component::ResidMid, &resid)?,
-                self.kept.take(Component::MlpOut, &branch)?,
-            ),
-            _ => (
-                self.kept.take(Component::Embed, &resid)?,
-                self.kept.take(Component::PosEmbed, &branch)?,
-            ),
+        let [stream, added] = self.layout.summands(component, block.at);
+        let resid = match component == self.layout.attention_sum() {
+            true => self.below.take(&resid),
+            false => self.kept.take(stream, &resid)?,
         };
+        let branch = self.kept.take(added, &branch)?;
         Ok(Live { rows, value: Some(resid + branch) })
     }
 
@@ -126,8 +119,8 @@ impl Walk<'_> {
         &run.interventions[patch.intervention].operation
     }
 
-    /// What a patch of a row writes, and for each of its sources what it reads. Cells of later keys
-    /// don't exist: nothing is written to them.
+    /// What a patch of a row writes, and for each of its sources what it reads. Cells of keys that the
+    /// position doesn't see don't exist: nothing is written to them.
     fn parts(&self, block: &Block<'_>, row: u32) -> (Part, Vec<Part>) {
         let patch = self.patch_of(block, row);
         let request = self.requests[patch.request];
@@ -142,8 +135,9 @@ impl Walk<'_> {
         let source = |source: &Source| part(source.locus.as_ref().unwrap_or(locus), source.run);
         let mut from: Vec<Part> = sources.map(source).collect();
         if locus.site.component.has_sources() {
-            let position = block.row(row).position as usize;
-            let exists = |column: &usize| column % self.narrowed.context <= position;
+            let layer = locus.site.layer.unwrap_or_default();
+            let keys = self.narrowed.keys(layer, block.row(row).position as usize);
+            let exists = |column: &usize| keys.contains(&(column % self.narrowed.context));
             let exist: Vec<bool> = to.columns.iter().map(exists).collect();
             std::iter::once(&mut to).chain(&mut from).for_each(|part| part.retain(&exist));
         }

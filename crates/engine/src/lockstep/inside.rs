@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use burn::tensor::Tensor;
-use tracewright_ir::plan::{Birth, Row, divided};
+use tracewright_ir::plan::{Birth, Row};
 use tracewright_ir::{Component, Site};
 use tracewright_models::{Layer, Norm, Query};
 
@@ -86,8 +86,15 @@ impl Walk<'_> {
         let query = |row: &u32| {
             let row = block.row(self.root(block, *row));
             let Birth::Attention { query, keys } = row.birth else { return None };
-            let list = keys as usize..keys as usize + row.position as usize + 1;
-            Some(Query { row: query, keys: &segment.keys[list.clone()], values: &values[list] })
+            let seen = self.narrowed.keys(block.at - 1, row.position as usize);
+            let (first, list) =
+                (seen.start as u32, keys as usize + seen.start..keys as usize + seen.end);
+            Some(Query {
+                row: query,
+                keys: &segment.keys[list.clone()],
+                values: &values[list],
+                first,
+            })
         };
         rows.iter().filter_map(query).collect()
     }
@@ -109,8 +116,10 @@ impl Walk<'_> {
     ) -> Result<Live, EngineError> {
         use Component as C;
         let decoder = self.decoder;
+        let norm = layer.ln1_post();
+        let output = if norm.is_some() { C::AttnModule } else { C::AttnOut };
         let apart = self.looked_at(block, &[C::Result]);
-        let rows = block.rows(|row| row.computes(C::AttnOut));
+        let rows = block.rows(|row| row.computes(output));
         let rows: Vec<u32> = rows.into_iter().filter(|row| !apart.contains(row)).collect();
         self.count(C::Result, rows.len());
         let mut live = Live { rows: Vec::new(), value: None };
@@ -120,26 +129,34 @@ impl Walk<'_> {
             self.count(C::Result, heads.len());
             let result = z.select(&heads, decoder).map(|z| decoder.result(layer, z));
             let result = self.settle(block, C::Result, Live { rows: heads, value: result })?;
-            let summed: Vec<u32> = of(C::AttnOut).collect();
+            let summed: Vec<u32> = of(output).collect();
             let value = result.into_select(&summed, decoder);
             live.value = value.map(|result| decoder.sum_results(layer, result));
             live.rows = summed;
         }
         let value = z.into_select(&rows, decoder).map(|z| decoder.attn_out(layer, z));
         let live = self.merge(live, Live { rows, value });
-        self.settle(block, C::AttnOut, live)
+        let live = self.settle(block, output, live)?;
+        if norm.is_none() {
+            return Ok(live);
+        }
+        self.norm(block, norm, [C::Ln1PostScale, C::Ln1PostNormalized, C::AttnOut], live)
     }
 
-    /// A norm of the stream; `stages` are its divisor, what it has normalised, and its output.
+    /// A norm; `stages` are its divisor, what it has normalised, and its output. Without one the output is
+    /// the stream.
     pub(crate) fn norm(
         &mut self,
         block: &Block<'_>,
-        norm: &Norm,
+        norm: Option<&Norm>,
         stages: [Component; 3],
         stream: Live,
     ) -> Result<Live, EngineError> {
         let [scale, normalized, output] = stages;
         let decoder = self.decoder;
+        let Some(norm) = norm else {
+            return self.stage(block, output, stream, |x| x);
+        };
         let apart = self.looked_at(block, &[scale, normalized]);
         let rows = block.rows(|row| row.computes(output));
         let rows: Vec<u32> = rows.into_iter().filter(|row| !apart.contains(row)).collect();
@@ -173,16 +190,39 @@ impl Walk<'_> {
     ) -> Result<Option<Tensor<2>>, EngineError> {
         let changed = |row: &u32| block.row(*row).birth.component() == scale;
         let (born, own): (Vec<u32>, Vec<u32>) = rows.iter().partition(|row| changed(row));
-        let roots: Vec<u32> = born.iter().map(|row| self.root(block, *row)).collect();
-        let value = match roots.is_empty() {
-            true => None,
-            false => {
-                let site = Site::outside(scale);
-                let stream = divided(scale, block.at).ok_or(EngineError::NotKept { site })?;
-                Some(self.kept.take(stream, &roots)?)
-            }
-        };
+        let value = self.beside(block, scale, &born)?;
         let own = Live { value: stream.select(&own, self.decoder), rows: own };
         Ok(self.merge(own, Live { rows: born, value }).value)
+    }
+
+    /// What rows born of interventions on a stage read beside their values, of the rows that these
+    /// interventions began with.
+    fn beside(
+        &self,
+        block: &Block<'_>,
+        stage: Component,
+        born: &[u32],
+    ) -> Result<Option<Tensor<2>>, EngineError> {
+        if born.is_empty() {
+            return Ok(None);
+        }
+        let roots: Vec<u32> = born.iter().map(|row| self.root(block, *row)).collect();
+        let site = Site::outside(stage);
+        let read = self.layout.beside(stage, block.at).ok_or(EngineError::NotKept { site })?;
+        Ok(Some(self.kept.take(read, &roots)?))
+    }
+
+    /// Rows that begin at one factor of a gated MLP, with the other one: that of the row which the
+    /// intervention has changed.
+    pub(crate) fn other_factor(
+        &self,
+        block: &Block<'_>,
+        born: Component,
+        needed: Component,
+    ) -> Result<Live, EngineError> {
+        let begins = |row: &Row| row.birth.component() == born && row.stages.has(needed);
+        let rows = block.rows(begins);
+        let value = self.beside(block, born, &rows)?;
+        Ok(Live { rows, value })
     }
 }

@@ -1,10 +1,10 @@
 //! The walk through the segments of a pass.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use burn::tensor::Tensor;
 use tracewright_ir::plan::{
-    BLOCK_ROWS, Birth, Held, LOGIT_ROWS, Pass, Row, Segment, product, width,
+    BLOCK_ROWS, Birth, Held, LOGIT_ROWS, Layout, Pass, Row, Segment, product, width,
 };
 use tracewright_ir::{Architecture, Array, Component, Request};
 use tracewright_models::{Decoder, Layer, Rows};
@@ -18,7 +18,7 @@ use crate::lockstep::part::Part;
 use crate::outcome::Cost;
 
 /// Values of some rows of a segment, at one stage.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct Live {
     /// Rising.
     pub(crate) rows: Vec<u32>,
@@ -47,6 +47,7 @@ pub(crate) struct Walk<'a> {
     pub(crate) cost: Cost,
     /// The model as the pass computes it.
     pub(crate) narrowed: Architecture,
+    pub(crate) layout: Layout,
 }
 
 /// Some consecutive rows of a segment.
@@ -106,6 +107,7 @@ impl<'a> Walk<'a> {
             metrics: Metrics::new(requests, execution, pass),
             cost: Cost { forwards: pass.measured.len(), ..Cost::default() },
             narrowed,
+            layout: Layout::of(decoder.architecture()),
         }
     }
 
@@ -127,6 +129,10 @@ impl<'a> Walk<'a> {
         let Some(layer) = decoder.layers().get(at) else { return self.top(at) };
         for block in blocks(at, segment, BLOCK_ROWS) {
             self.lower(&block, layer)?;
+        }
+        if self.layout.is_parallel() {
+            // Attention adds to the stream to which the MLP has been added.
+            std::mem::swap(&mut self.resid, &mut self.below);
         }
         Ok(())
     }
@@ -180,32 +186,77 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// From attention to the end of the layer.
+    /// From attention to the end of the layer; where attention and MLP read the same stream, the MLP has
+    /// been added in the segment below.
     fn upper(&mut self, block: &Block<'_>) -> Result<(), EngineError> {
         use Component as C;
         let decoder = self.decoder;
         let layer = &decoder.layers()[block.at - 1];
         let z = self.attend(block, layer)?;
         let out = self.attn_out(block, layer, z)?;
-        let rows = block.rows(|row| row.computes(C::ResidMid));
+        let sum = self.layout.attention_sum();
+        let rows = block.rows(|row| row.computes(sum));
         let below: Vec<u32> = rows.iter().map(|row| block.row(*row).resid).collect();
         let below = (!below.is_empty()).then(|| self.below.take(&below));
-        let mid = add(below, out.into_select(&rows, decoder));
-        let mid = self.settle(block, C::ResidMid, Live { rows, value: mid })?;
-        let stages = [C::Ln2Scale, C::Ln2Normalized, C::Ln2];
-        let normed = self.norm(block, layer.ln2(), stages, mid.clone())?;
-        let pre = self.stage(block, C::MlpPre, normed, |x| decoder.mlp_pre(layer, x))?;
-        let rows = block.rows(|row| row.computes(C::MlpPost));
-        let post = pre.into_select(&rows, decoder).map(|x| decoder.mlp_post(x));
-        let post = self.settle(block, C::MlpPost, Live { rows, value: post })?;
-        let out = self.stage(block, C::MlpOut, post, |x| decoder.mlp_out(layer, x))?;
-        let through = |row: &Row| row.computes(C::Z) || row.computes(C::MlpOut);
+        let value = add(below, out.into_select(&rows, decoder));
+        let mut resid = self.settle(block, sum, Live { rows, value })?;
+        if !self.layout.is_parallel() {
+            let stages = [C::Ln2Scale, C::Ln2Normalized, C::Ln2];
+            let normed = self.norm(block, layer.ln2(), stages, resid.clone())?;
+            let out = self.mlp(block, layer, normed)?;
+            resid = self.add_mlp(block, resid, out)?;
+        }
+        let layout = &self.layout;
+        let through = |row: &Row| layout.goes_through(|component| row.computes(component));
         self.cost.rows += block.rows(through).len();
-        let rows = block.rows(|row| row.computes(C::ResidPost));
-        let resid = add(mid.into_select(&rows, decoder), out.into_select(&rows, decoder));
-        let resid = self.settle(block, C::ResidPost, Live { rows, value: resid })?;
         self.write(resid);
         Ok(())
+    }
+
+    /// The sum of the stream and of what the MLP adds to it.
+    fn add_mlp(&mut self, block: &Block<'_>, stream: Live, out: Live) -> Result<Live, EngineError> {
+        let sum = self.layout.mlp_sum();
+        let rows = block.rows(|row| row.computes(sum));
+        let value =
+            add(stream.into_select(&rows, self.decoder), out.into_select(&rows, self.decoder));
+        self.settle(block, sum, Live { rows, value })
+    }
+
+    /// What the MLP adds to the stream, from what it reads.
+    fn mlp(&mut self, block: &Block<'_>, layer: &Layer, normed: Live) -> Result<Live, EngineError> {
+        use Component as C;
+        let decoder = self.decoder;
+        let gated = decoder.architecture().gated_mlp;
+        let mut linear = Live::default();
+        if gated {
+            let rows = block.rows(|row| row.computes(C::MlpPreLinear));
+            let value = normed.select(&rows, decoder);
+            let value = value.map(|x| decoder.mlp_pre_linear(layer, x));
+            self.count(C::MlpPreLinear, rows.len());
+            linear = self.settle(block, C::MlpPreLinear, Live { rows, value })?;
+            linear = self.merge(linear, self.other_factor(block, C::MlpPre, C::MlpPost)?);
+        }
+        let rows = block.rows(|row| row.computes(C::MlpPre));
+        let value = normed.into_select(&rows, decoder).map(|x| decoder.mlp_pre(layer, x));
+        self.count(C::MlpPre, rows.len());
+        let mut pre = Live { rows, value };
+        if gated {
+            // Rows that begin at the other factor have theirs before anything is done to it.
+            self.keep(block, C::MlpPre, &pre);
+            pre = self.merge(pre, self.other_factor(block, C::MlpPreLinear, C::MlpPre)?);
+        }
+        let pre = self.settle(block, C::MlpPre, pre)?;
+        let rows = block.rows(|row| row.computes(C::MlpPost));
+        let linear = linear.into_select(&rows, decoder);
+        let post = pre.into_select(&rows, decoder).map(|pre| decoder.mlp_post(pre, linear));
+        let post = self.settle(block, C::MlpPost, Live { rows, value: post })?;
+        let compute = |x| decoder.mlp_out(layer, x);
+        let Some(norm) = layer.ln2_post() else {
+            return self.stage(block, C::MlpOut, post, compute);
+        };
+        let module = self.stage(block, C::MlpModule, post, compute)?;
+        let stages = [C::Ln2PostScale, C::Ln2PostNormalized, C::MlpOut];
+        self.norm(block, Some(norm), stages, module)
     }
 
     fn write(&mut self, resid: Live) {
@@ -224,14 +275,38 @@ impl<'a> Walk<'a> {
         Live { rows, value }
     }
 
-    /// From the residual stream to q, k and v.
+    /// From the residual stream to q, k and v, and through an MLP that reads the same stream.
     fn lower(&mut self, block: &Block<'_>, layer: &Layer) -> Result<(), EngineError> {
-        const QKV: [Component; 3] = [Component::Q, Component::K, Component::V];
-        let decoder = self.decoder;
-        let stages = [Component::Ln1Scale, Component::Ln1Normalized, Component::Ln1];
+        use Component as C;
+        let stages = [C::Ln1Scale, C::Ln1Normalized, C::Ln1];
         let stream = self.stream(block, stages);
         let normed = self.norm(block, layer.ln1(), stages, stream)?;
+        self.qkv(block, layer, &normed)?;
+        if !self.layout.is_parallel() {
+            return Ok(());
+        }
+        let normed = match layer.ln2() {
+            Some(norm) => {
+                let stages = [C::Ln2Scale, C::Ln2Normalized, C::Ln2];
+                let stream = self.stream(block, stages);
+                self.norm(block, Some(norm), stages, stream)?
+            }
+            None => normed,
+        };
+        let out = self.mlp(block, layer, normed)?;
+        let rows = block.rows(|row| row.computes(self.layout.mlp_sum()));
+        let value = (!rows.is_empty()).then(|| self.below.take(&rows));
+        let sum = self.add_mlp(block, Live { rows, value }, out)?;
+        self.write(sum);
+        Ok(())
+    }
+
+    /// q, k and v as attention reads them, from what they are projected from.
+    fn qkv(&mut self, block: &Block<'_>, layer: &Layer, normed: &Live) -> Result<(), EngineError> {
+        const QKV: [Component; 3] = [Component::Q, Component::K, Component::V];
+        let decoder = self.decoder;
         let wanted = QKV.map(|component| block.rows(|row| row.computes(component)));
+        let mut lives = Vec::new();
         let mut first = 0;
         while first < QKV.len() {
             // Products with the same rows are one.
@@ -241,21 +316,63 @@ impl<'a> Walk<'a> {
             let all = normed.select(rows, decoder);
             let all = all.map(|x| decoder.project(layer, x, first, last));
             let mut column = 0;
-            for (part, component) in QKV.into_iter().enumerate().take(last + 1).skip(first) {
+            for component in QKV.into_iter().take(last + 1).skip(first) {
                 let width = width(&self.narrowed, component);
                 let value = all.as_ref().map(|all| all.clone().narrow(1, column, width));
                 column += width;
                 self.count(component, rows.len());
-                let live = self.settle(block, component, Live { rows: rows.clone(), value })?;
-                // What was computed is written for all parts at once.
-                if let (Some(value), false) = (live.value, live.rows == *rows) {
-                    self.qkv[part].write(&live.rows, value);
+                lives.push(self.settle(block, component, Live { rows: rows.clone(), value })?);
+            }
+            // What is read as it was projected is written for all parts at once.
+            if let (Some(all), true) = (all, self.attended_as_projected(first..=last)) {
+                Rows::write_parts(&mut self.qkv[first..=last], rows, all);
+                for (part, live) in lives.iter_mut().enumerate().skip(first) {
+                    if live.rows == wanted[part] {
+                        live.value = None;
+                    }
                 }
             }
-            if let Some(all) = all {
-                Rows::write_parts(&mut self.qkv[first..=last], rows, all);
-            }
             first = last + 1;
+        }
+        self.turn(block, layer, &mut lives)?;
+        for (part, live) in lives.into_iter().enumerate() {
+            if let Some(value) = live.value {
+                self.qkv[part].write(&live.rows, value);
+            }
+        }
+        Ok(())
+    }
+
+    fn attended_as_projected(&self, mut parts: RangeInclusive<usize>) -> bool {
+        const QKV: [Component; 3] = [Component::Q, Component::K, Component::V];
+        parts.all(|part| self.layout.attended(part) == QKV[part])
+    }
+
+    /// Queries and keys normalised by themselves and turned by their positions, where the model does so.
+    fn turn(
+        &mut self,
+        block: &Block<'_>,
+        layer: &Layer,
+        lives: &mut [Live],
+    ) -> Result<(), EngineError> {
+        use Component as C;
+        let decoder = self.decoder;
+        for (which, component) in [C::QNormed, C::KNormed].into_iter().enumerate() {
+            if decoder.architecture().lacks(component).is_none() {
+                let live = std::mem::take(&mut lives[which]);
+                let compute = |x| decoder.normed(layer, which, x);
+                lives[which] = self.stage(block, component, live, compute)?;
+            }
+        }
+        for (which, component) in [C::RotQ, C::RotK].into_iter().enumerate() {
+            if decoder.architecture().lacks(component).is_none() {
+                let live = std::mem::take(&mut lives[which]);
+                let rows = block.rows(|row| row.computes(component));
+                let positions: Vec<usize> =
+                    rows.iter().map(|row| block.row(*row).position as usize).collect();
+                let compute = |x| decoder.turn(layer, x, &positions);
+                lives[which] = self.stage(block, component, live, compute)?;
+            }
         }
         Ok(())
     }
@@ -266,7 +383,7 @@ impl<'a> Walk<'a> {
         for block in blocks(at, segment, LOGIT_ROWS) {
             let stages = [Component::FinalScale, Component::FinalNormalized, Component::FinalNorm];
             let stream = self.stream(&block, stages);
-            let normed = self.norm(&block, decoder.ln_final(), stages, stream)?;
+            let normed = self.norm(&block, Some(decoder.ln_final()), stages, stream)?;
             let tokens = self.pass.scope.tokens.as_deref();
             let logits = self.stage(&block, Component::Logits, normed, |x| match tokens {
                 Some(tokens) => decoder.unembed_tokens(x, tokens),

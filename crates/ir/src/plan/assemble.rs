@@ -1,6 +1,5 @@
 //! From numbers and needs to a pass: unneeded rows dropped, the others in the order of their lanes.
 
-use crate::component::Component;
 use crate::plan::item::Item;
 use crate::plan::lanes::Numbered;
 use crate::plan::need;
@@ -135,8 +134,8 @@ impl<'a> Assembly<'a> {
                 Birth::Patch { component, index: segment.patches.len() as u32 - 1 }
             }
             numbers::Birth::Join { component, resid, branch } => {
-                let resid =
-                    if component == Component::ResidMid { below(resid) } else { here(resid) };
+                let of_below = component == self.program.layout.attention_sum();
+                let resid = if of_below { below(resid) } else { here(resid) };
                 Birth::Join { component, resid, branch: here(branch) }
             }
         };

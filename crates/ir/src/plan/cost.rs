@@ -9,7 +9,7 @@ use crate::architecture::Architecture;
 use crate::component::{Axis, Component};
 use crate::plan::pass::{Birth, Pass};
 use crate::plan::scope::Scope;
-use crate::plan::stage::Stages;
+use crate::plan::stage::{Layout, Stages};
 
 /// Rows that go through the stages of a segment together: enough for large matrix products, few
 /// enough for what lies between the products to stay in a processor's cache.
@@ -24,7 +24,7 @@ const F32: u64 = size_of::<f32>() as u64;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PassCost {
     /// Rows that go through a layer, summed over the layers: those whose attention or whose MLP is
-    /// computed there.
+    /// computed there; where these lie side by side, those whose attention is.
     pub rows: u64,
     /// Floating point operations of projections, MLPs and unembedding: two for each weight and row; and
     /// those that functions of the caller's own declare.
@@ -66,7 +66,11 @@ pub fn product(architecture: &Architecture, component: Component) -> u64 {
         C::K | C::V => d_model * n_kv_heads * d_head,
         // The heads' results together are the output, and need the same product.
         C::Result => n_heads * d_head * d_model,
-        C::MlpPre | C::MlpPreLinear | C::MlpOut => d_model * d_mlp,
+        C::MlpPreLinear if !architecture.gated_mlp => 0,
+        // One product, called as what it gives.
+        C::MlpModule if !architecture.has_post_norm() => 0,
+        C::MlpOut if architecture.has_post_norm() => 0,
+        C::MlpPre | C::MlpPreLinear | C::MlpModule | C::MlpOut => d_model * d_mlp,
         C::Logits => d_model * vocab,
         _ => 0,
     };
@@ -74,9 +78,9 @@ pub fn product(architecture: &Architecture, component: Component) -> u64 {
 }
 
 /// The components that matrix products with weights make.
-pub const PRODUCTS: [Component; 7] = {
+pub const PRODUCTS: [Component; 9] = {
     use Component as C;
-    [C::Q, C::K, C::V, C::Result, C::MlpPre, C::MlpOut, C::Logits]
+    [C::Q, C::K, C::V, C::Result, C::MlpPre, C::MlpPreLinear, C::MlpModule, C::MlpOut, C::Logits]
 };
 
 /// The operations of one full forward pass of a sequence, with the logits of every position.
@@ -92,11 +96,14 @@ impl Pass {
     /// What the pass costs on a model of this shape.
     pub fn cost(&self, architecture: &Architecture) -> PassCost {
         let architecture = self.scope.narrowed(architecture);
-        let mut tally = Tally::new(&architecture, &self.scope);
-        for segment in &self.segments {
+        let layout = Layout::of(&architecture);
+        let mut tally = Tally::new(&architecture, &layout, &self.scope);
+        for (at, segment) in self.segments.iter().enumerate() {
             for row in &segment.rows {
                 let attends = matches!(row.birth, Birth::Attention { .. });
-                tally.row(row.stages, row.birth.component(), attends, row.position);
+                let keys = |layer| architecture.keys(layer, row.position as usize).len();
+                let keys = at.checked_sub(1).map_or(0, keys);
+                tally.row(row.stages, row.birth.component(), attends, keys);
                 if let Birth::Patch { index, .. } = row.birth {
                     tally.call(segment.patches[index as usize].flops);
                 }
@@ -113,6 +120,7 @@ impl Pass {
 /// Counts a pass row by row.
 pub(crate) struct Tally<'a> {
     architecture: &'a Architecture,
+    layout: &'a Layout,
     scope: &'a Scope,
     /// Operations for a row of each of [`PRODUCTS`].
     flops: [(Component, u64); PRODUCTS.len()],
@@ -124,28 +132,32 @@ pub(crate) struct Tally<'a> {
 }
 
 impl<'a> Tally<'a> {
-    pub(crate) fn new(architecture: &'a Architecture, scope: &'a Scope) -> Self {
+    pub(crate) fn new(
+        architecture: &'a Architecture,
+        layout: &'a Layout,
+        scope: &'a Scope,
+    ) -> Self {
         let flops = PRODUCTS.map(|component| (component, 2 * product(architecture, component)));
         let (cost, last) = (PassCost::default(), (Stages::default(), Component::Embed, 0));
-        Self { architecture, scope, flops, cost, last, most: (0, 0) }
+        Self { architecture, layout, scope, flops, cost, last, most: (0, 0) }
     }
 
-    /// A row by the stages at which it is needed, its first one, whether that is attention, and its
-    /// position.
-    pub(crate) fn row(&mut self, stages: Stages, birth: Component, attends: bool, position: u32) {
+    /// A row by the stages at which it is needed, its first one, whether that is attention, and how many
+    /// keys it sees.
+    pub(crate) fn row(&mut self, stages: Stages, birth: Component, attends: bool, keys: usize) {
         // Neighbours are mostly needed at the same stages.
         if (self.last.0, self.last.1) != (stages, birth) {
             let products = self.flops.iter();
-            let computed = products.filter(|(c, _)| stages.has(*c) && birth != *c);
+            let computed = products.filter(|(c, _)| stages.computes(birth, *c));
             self.last = (stages, birth, computed.map(|(_, flops)| flops).sum());
         }
         self.cost.flops += self.last.2;
-        let computes = |component| stages.has(component) && birth != component;
+        let computes = |component| stages.computes(birth, component);
         let width = (self.architecture.n_heads * self.architecture.d_head) as u64;
-        let of_keys = 2 * width * u64::from(position + 1);
+        let of_keys = 2 * width * keys as u64;
         let steps = [attends && stages.has(Component::Scores), computes(Component::Z)];
         self.cost.attention_flops += of_keys * steps.into_iter().map(u64::from).sum::<u64>();
-        if computes(Component::Z) || computes(Component::MlpOut) {
+        if self.layout.goes_through(computes) {
             self.cost.rows += 1;
         }
     }
@@ -181,7 +193,8 @@ pub(crate) fn row_bytes(architecture: &Architecture) -> u64 {
 /// The allowance for scratch: bytes that the stages of a segment need for a block of rows, or the
 /// metrics for their logits, whichever is more.
 ///
-/// - A block has [`BLOCK_ROWS`] rows. Each takes `4 d_model + n_heads d_head + d_mlp` numbers: the
+/// - A block has [`BLOCK_ROWS`] rows. Each takes `4 d_model + n_heads d_head + d_mlp` numbers, and `d_mlp` more
+///   where the MLP is gated: the
 ///   widest stages are the MLP's, where the stream, a product's input and its output exist together;
 ///   bias and activation function are applied in place, and an input goes when it has been read. Where
 ///   scores and patterns are looked at there is room for two of each, and for three heads' results.
@@ -196,7 +209,8 @@ pub(crate) fn scratch_bytes(architecture: &Architecture, scope: &Scope, rows: us
     let Architecture { d_model, n_heads, d_head, d_mlp, vocab, context, .. } = *architecture;
     let cells = if scope.cells { 4 * n_heads * context } else { 0 };
     let results = if scope.results { 3 * n_heads * d_model } else { 0 };
-    let block = rows.min(BLOCK_ROWS) * (4 * d_model + n_heads * d_head + d_mlp + cells + results);
+    let mlp = if architecture.gated_mlp { 2 * d_mlp } else { d_mlp };
+    let block = rows.min(BLOCK_ROWS) * (4 * d_model + n_heads * d_head + mlp + cells + results);
     // The columns of a few tokens are copied.
     let columns = scope.tokens.as_ref().map_or(0, |tokens| tokens.len() * d_model);
     let logits = rows.min(LOGIT_ROWS) * (3 * vocab + d_model) + columns;
@@ -221,30 +235,11 @@ pub fn width(architecture: &Architecture, component: Component) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::architecture::{Activation, Norm, Position, ScoreScale};
+    use crate::architecture::small;
 
     #[test]
     fn a_row_is_as_wide_as_what_a_position_has() {
-        let architecture = Architecture {
-            family: "gpt2".to_owned(),
-            n_layers: 2,
-            d_model: 8,
-            n_heads: 2,
-            n_kv_heads: 1,
-            d_head: 4,
-            d_mlp: 32,
-            vocab: 10,
-            context: 16,
-            norm: Norm::LayerNorm { eps: 1e-5 },
-            position: Position::Learned,
-            activation: Activation::GeluTanh,
-            score_scale: ScoreScale { by_head_width: true, by_layer: false },
-            query_key_norm: false,
-            gated_mlp: false,
-            parallel_residual: false,
-            tied_unembedding: true,
-            modules: Vec::new(),
-        };
+        let architecture = small();
         let widths = [
             (Component::ResidPost, 8),
             (Component::K, 4),

@@ -47,10 +47,9 @@ use program::Program;
 
 pub use carried::CarriedRow;
 pub use cost::{BLOCK_ROWS, LOGIT_ROWS, PRODUCTS, PassCost, forward_flops, product, width};
-pub use need::divided;
 pub use pass::{Birth, Held, Logits, Measured, Pass, Patch, Row, Segment};
 pub use scope::Scope;
-pub use stage::Stages;
+pub use stage::{Layout, Stages};
 
 /// Why there is no plan.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -66,9 +65,6 @@ pub enum PlanError {
         rounded_up(*smallest)
     )]
     TooSmall { budget: u64, smallest: u64 },
-    /// Something that an architecture can say and no plan computes yet.
-    #[error("a model with {what} can't be planned yet")]
-    NotYet { what: &'static str },
 }
 
 /// Bytes as a flag gives them: no fewer than these.
@@ -93,13 +89,16 @@ fn rounded_down(bytes: u64) -> String {
 /// ```
 /// use tracewright_ir::plan::Planner;
 /// # use tracewright_ir::{Request, Run, Measure, Metric, Intervention, Locus, Site, Component};
-/// # use tracewright_ir::{Activation, Architecture, Norm, Position, ScoreScale};
+/// # use tracewright_ir::{
+/// #     Activation, Architecture, Norm, NormPlace, Position, Residual, ScoreScale,
+/// # };
 /// # let architecture = Architecture {
 /// #     family: "gpt2".to_owned(), n_layers: 2, d_model: 8, n_heads: 2, n_kv_heads: 2, d_head: 4,
 /// #     d_mlp: 32, vocab: 10, context: 16, norm: Norm::LayerNorm { eps: 1e-5 },
-/// #     position: Position::Learned, activation: Activation::GeluTanh,
-/// #     score_scale: ScoreScale { by_head_width: true, by_layer: false }, query_key_norm: false,
-/// #     gated_mlp: false, parallel_residual: false, tied_unembedding: true, modules: Vec::new(),
+/// #     norm_place: NormPlace::Pre, position: Position::Learned, window: None,
+/// #     score_scale: ScoreScale::by_head_width(4), score_cap: None, query_key_norm: None,
+/// #     activation: Activation::GeluTanh, gated_mlp: false, residual: Residual::Sequential,
+/// #     embed_scale: 1.0, logit_cap: None, tied_unembedding: true, modules: Vec::new(),
 /// # };
 /// let mut request = Request::default();
 /// let clean = request.push(Run::of_tokens("clean", &[1, 2, 3]));
@@ -145,14 +144,11 @@ impl<'a> Planner<'a> {
     ///
     /// # Errors
     ///
-    /// A model that can't be planned yet, and a request that doesn't fit it.
+    /// A request that doesn't fit the model.
     pub fn new(
         requests: &'a [&'a Request],
         architecture: &'a Architecture,
     ) -> Result<Self, PlanError> {
-        if let Some(what) = architecture.not_yet() {
-            return Err(PlanError::NotYet { what });
-        }
         requests.iter().try_for_each(|request| request.check(architecture))?;
         Ok(Self { program: Program::new(requests, architecture) })
     }

@@ -1,10 +1,12 @@
 //! Backward: which of the rows anybody reads.
 
+use std::ops::Range;
+
 use crate::component::Component;
 use crate::plan::lanes::{Below, Numbered};
 use crate::plan::numbers::{Birth, Numbers, Operand, Patch};
 use crate::plan::program::Program;
-use crate::plan::stage::Stages;
+use crate::plan::stage::{Layout, Stages};
 
 /// The stages of every row that must be computed for `reads`, by segment and number.
 pub(crate) fn need(
@@ -21,7 +23,7 @@ pub(crate) fn need(
         mark(&mut needed, read);
     }
     for segment in (0..numbered.segments.len()).rev() {
-        let mut prefixes = vec![0; numbered.below[segment].lanes.len()];
+        let mut seen = vec![0..0; numbered.below[segment].lanes.len()];
         // Neighbours are mostly needed at the same stages.
         let mut last = (Stages::default(), Component::Embed, Stages::default());
         for row in (0..numbered.segments[segment].rows.len()).rev() {
@@ -29,17 +31,18 @@ pub(crate) fn need(
             let birth = numbers.rows[row].birth;
             let (asked, born) = (needed[segment][row], birth.component());
             if (last.0, last.1) != (asked, born) {
-                last = (asked, born, asked.closed(born, segment == 0));
+                last = (asked, born, program.layout.closed(asked, born, segment == 0));
             }
             let stages = last.2;
             needed[segment][row] = stages;
             if !stages.is_empty() {
                 let origin = Origin { program, numbers, segment, row, stages };
-                origin.spread(&mut needed, &mut prefixes);
+                origin.spread(&mut needed, &mut seen);
             }
         }
         if segment > 0 {
-            mark_keys(&mut needed[segment - 1], &numbered.below[segment], prefixes);
+            let layout = &program.layout;
+            mark_keys(&mut needed[segment - 1], &numbered.below[segment], seen, layout);
         }
     }
     needed
@@ -63,25 +66,24 @@ struct Origin<'a> {
 
 impl Origin<'_> {
     /// Marks what the row's birth reads.
-    fn spread(&self, needed: &mut [Vec<Stages>], prefixes: &mut [u32]) {
+    fn spread(&self, needed: &mut [Vec<Stages>], seen: &mut [Range<usize>]) {
         let below = |component, row| Operand { segment: self.segment as u32 - 1, component, row };
-        // What the stream is called at the end of the segment below.
-        let resid = match self.segment {
-            1 => Component::ResidPre,
-            _ => Component::ResidPost,
-        };
+        let layout = &self.program.layout;
+        let (resid, sum) = (layout.below(self.segment), layout.attention_sum());
         let row = &self.numbers.rows[self.row];
         match row.birth {
             Birth::Token(_) => {}
             Birth::Attention { keys, query } => {
                 if self.stages.meets(Stages::ATTENTION) {
-                    mark(needed, below(Component::Q, query));
-                    let prefix = &mut prefixes[keys as usize];
-                    *prefix = (*prefix).max(row.position + 1);
+                    mark(needed, below(layout.attended(0), query));
+                    let of_row = self.program.keys(self.segment, row.position);
+                    widen(&mut seen[keys as usize], of_row);
                 }
             }
             birth => {
-                if let Birth::Join { component: Component::ResidMid, resid: row, .. } = birth {
+                if let Birth::Join { component, resid: row, .. } = birth
+                    && component == sum
+                {
                     mark(needed, below(resid, row));
                 }
                 for read in reads(self.program, self.numbers, self.segment, birth) {
@@ -89,8 +91,8 @@ impl Origin<'_> {
                 }
             }
         }
-        let starts_below = row.birth.component() < Component::ResidMid;
-        if self.segment > 0 && starts_below && self.stages.has(Component::ResidMid) {
+        let starts_below = layout.rank(row.birth.component()) < layout.rank(sum);
+        if self.segment > 0 && starts_below && self.stages.has(sum) {
             mark(needed, below(resid, row.resid));
         }
     }
@@ -111,43 +113,44 @@ pub(crate) fn reads(
             // What follows a pattern reads the values of the row's own run.
             let reads_input =
                 component.has_sources() || program.changes[*change as usize].reads_input();
-            let divided = divided(component, segment).map(|divided| here(divided, *root));
+            let beside =
+                program.layout.beside(component, segment).map(|beside| here(beside, *root));
             let input = reads_input.then(|| here(component, *input));
-            input.into_iter().chain(divided).chain(operands.iter().copied()).collect()
+            input.into_iter().chain(beside).chain(operands.iter().copied()).collect()
         }
-        Birth::Join { component, resid, branch } => match component {
-            Component::ResidPre => {
-                vec![here(Component::Embed, resid), here(Component::PosEmbed, branch)]
-            }
-            Component::ResidMid => vec![here(Component::AttnOut, branch)],
-            _ => vec![here(Component::ResidMid, resid), here(Component::MlpOut, branch)],
-        },
+        Birth::Join { component, resid, branch } => {
+            let [stream, added] = program.layout.summands(component, segment);
+            let of_below = component == program.layout.attention_sum();
+            let stream = (!of_below).then(|| here(stream, resid));
+            stream.into_iter().chain([here(added, branch)]).collect()
+        }
     }
 }
 
-/// The stream that a norm divides by the given divisor, in the given segment.
-pub fn divided(component: Component, segment: usize) -> Option<Component> {
-    match component {
-        Component::Ln2Scale => Some(Component::ResidMid),
-        Component::Ln1Scale | Component::FinalScale if segment == 0 => Some(Component::ResidPre),
-        Component::Ln1Scale | Component::FinalScale => Some(Component::ResidPost),
-        _ => None,
+/// Makes a range large enough for another.
+fn widen(range: &mut Range<usize>, other: Range<usize>) {
+    if range.start >= range.end {
+        *range = other;
+    } else if other.start < other.end {
+        *range = range.start.min(other.start)..range.end.max(other.end);
     }
 }
 
-/// Marks the first keys and values of each lane, as many as its longest reader sees.
-fn mark_keys(needed: &mut [Stages], below: &Below, mut prefixes: Vec<u32>) {
+/// Marks the keys and values of each lane that its readers see, from the first to the last.
+fn mark_keys(needed: &mut [Stages], below: &Below, mut seen: Vec<Range<usize>>, layout: &Layout) {
     for lane in (0..below.lanes.len()).rev() {
         let keys = below.lanes[lane];
-        let prefix = prefixes[lane];
-        let own = prefix.saturating_sub(keys.shared).min(keys.len) as usize;
-        for at in keys.first as usize..keys.first as usize + own {
-            needed[below.keys[at] as usize].add(Stages::of(Component::K));
-            needed[below.values[at] as usize].add(Stages::of(Component::V));
+        let (shared, len) = (keys.shared as usize, keys.len as usize);
+        let of_lane = seen[lane].clone();
+        let own = of_lane.start.max(shared)..of_lane.end.min(shared + len);
+        for position in own {
+            let at = keys.first as usize + position - shared;
+            needed[below.keys[at] as usize].add(Stages::of(layout.attended(1)));
+            needed[below.values[at] as usize].add(Stages::of(layout.attended(2)));
         }
         if let Some(reference) = keys.reference {
-            let of_reference = &mut prefixes[reference as usize];
-            *of_reference = (*of_reference).max(prefix.min(keys.shared));
+            let of_reference = of_lane.start..of_lane.end.min(shared);
+            widen(&mut seen[reference as usize], of_reference);
         }
     }
 }

@@ -27,7 +27,7 @@ pub(crate) struct Rows {
 /// mark for each of its different results.
 pub(crate) fn cost(program: &Program<'_>, items: &[Item]) -> (PassCost, Vec<u64>) {
     let Rows { numbered, needed, pass } = Rows::new(program, items);
-    let mut tally = Tally::new(&program.architecture, &program.scope);
+    let mut tally = Tally::new(&program.architecture, &program.layout, &program.scope);
     let mut later: Vec<Operand> = readings(&pass).collect();
     let mut kept = Vec::new();
     for (at, (numbers, needed)) in numbered.segments.iter().zip(&needed).enumerate() {
@@ -35,7 +35,8 @@ pub(crate) fn cost(program: &Program<'_>, items: &[Item]) -> (PassCost, Vec<u64>
         for (row, stages) in needed.iter().enumerate().filter(|(_, stages)| !stages.is_empty()) {
             let numbers::Row { birth, position, .. } = numbers.rows[row];
             let attends = matches!(birth, numbers::Birth::Attention { .. });
-            tally.row(*stages, birth.component(), attends, position);
+            let keys = program.keys(at, position).len();
+            tally.row(*stages, birth.component(), attends, keys);
             if let numbers::Birth::Patch { patch, .. } = birth {
                 let change = &program.changes[numbers.patches[patch as usize].change as usize];
                 tally.call(change.call().map_or(0, |call| call.flops));

@@ -113,7 +113,8 @@ pub enum Birth {
     Attention {
         /// The query's row.
         query: u32,
-        /// Where its keys begin in [`Segment::keys`]; they are as many as its position plus one.
+        /// Where the key of position 0 stands in [`Segment::keys`]; its own are those that
+        /// [`Architecture::keys`](crate::Architecture::keys) says.
         keys: u32,
     },
     /// An intervention's outcome, by its index in [`Segment::patches`].
@@ -123,8 +124,9 @@ pub enum Birth {
         /// The index.
         index: u32,
     },
-    /// The sum of a row of the residual stream and of what a branch adds to it: of `embed` and
-    /// `pos_embed`, `resid_pre` (of the segment below) and `attn_out`, or `resid_mid` and `mlp_out`.
+    /// The sum of a row of the residual stream and of what a branch adds to it
+    /// ([`Layout::summands`](crate::plan::Layout::summands)); the stream of the segment below where the
+    /// branch is attention's.
     Join {
         /// `resid_pre`, `resid_mid` or `resid_post`.
         component: Component,
@@ -150,8 +152,8 @@ pub struct Patch {
     pub input: u32,
     /// Whether the outcome depends on that row's value.
     pub reads_input: bool,
-    /// For scores, patterns and a norm's divisor: the row whose keys and values are attended to, or whose
-    /// stream is divided.
+    /// For scores and patterns the row whose keys and values are attended to; otherwise the one that
+    /// [`Layout::beside`](crate::plan::Layout::beside) is read of.
     pub root: u32,
     /// What the intervention reads: one value for each of its sources; for a function all rows of its
     /// locus and then all rows of each source.
@@ -183,8 +185,8 @@ pub struct Held {
 }
 
 impl Row {
-    /// Whether the row's value at a stage is made by that stage from the one before it.
+    /// Whether the row's value at a stage is made by that stage from the ones before it.
     pub fn computes(&self, component: Component) -> bool {
-        self.stages.has(component) && self.birth.component() != component
+        self.stages.computes(self.birth.component(), component)
     }
 }

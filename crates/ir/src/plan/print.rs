@@ -35,14 +35,26 @@ struct Printer<'a> {
 }
 
 /// Stages that are printed as one: a row stands under the last of them that it computes.
-const ATTENTION: &[Component] =
-    &[Component::Scores, Component::Pattern, Component::Z, Component::Result, Component::AttnOut];
+const ATTENTION: &[Component] = &[
+    Component::Scores,
+    Component::Pattern,
+    Component::Z,
+    Component::Result,
+    Component::AttnModule,
+    Component::Ln1PostScale,
+    Component::Ln1PostNormalized,
+    Component::AttnOut,
+];
 const MLP: &[Component] = &[
     Component::Ln2Scale,
     Component::Ln2Normalized,
     Component::Ln2,
+    Component::MlpPreLinear,
     Component::MlpPre,
     Component::MlpPost,
+    Component::MlpModule,
+    Component::Ln2PostScale,
+    Component::Ln2PostNormalized,
     Component::MlpOut,
 ];
 const TOP: &[Component] =
@@ -68,20 +80,28 @@ impl Printer<'_> {
     fn segment(&self, at: usize, text: &mut String) -> std::fmt::Result {
         use Component as C;
         let segment = &self.pass.segments[at];
+        let parallel = self.planner.program.layout.is_parallel();
         if at == 0 {
             let tokens = select(segment, |row| matches!(row.birth, Birth::Token(_)));
             self.line(text, C::Embed.name(), &tokens, at)?;
             self.births(at, C::Embed..=C::ResidPre, text)?;
         } else {
             self.stages(at, ATTENTION, text)?;
-            self.births(at, C::Scores..=C::ResidMid, text)?;
-            self.stages(at, MLP, text)?;
-            self.births(at, C::Ln2Scale..=C::ResidPost, text)?;
+            self.births(at, C::Scores..=C::AttnOut, text)?;
+            if !parallel {
+                self.births(at, C::ResidMid..=C::ResidMid, text)?;
+                self.mlp(at, text)?;
+            }
+            self.births(at, C::ResidPost..=C::ResidPost, text)?;
         }
         if at + 1 < self.pass.segments.len() {
             writeln!(text, "layer {at}")?;
             self.qkv(at, text)?;
             self.births(at, C::Ln1Scale..=C::RotK, text)?;
+            if parallel {
+                self.mlp(at, text)?;
+                self.births(at, C::ResidMid..=C::ResidMid, text)?;
+            }
         } else {
             self.stages(at, TOP, text)?;
             let computed = segment.rows.iter().any(|row| row.computes(C::Logits));
@@ -101,6 +121,11 @@ impl Printer<'_> {
             self.line(text, stage.name(), &rows, at)?;
         }
         Ok(())
+    }
+
+    fn mlp(&self, at: usize, text: &mut String) -> std::fmt::Result {
+        self.stages(at, MLP, text)?;
+        self.births(at, Component::Ln2Scale..=Component::MlpOut, text)
     }
 
     fn qkv(&self, at: usize, text: &mut String) -> std::fmt::Result {
@@ -150,7 +175,8 @@ impl Printer<'_> {
                     writeln!(text)?;
                 }
                 Birth::Join { resid, branch, .. } => {
-                    let below = if component == Component::ResidMid { at - 1 } else { at };
+                    let of_below = component == self.planner.program.layout.attention_sum();
+                    let below = if of_below { at - 1 } else { at };
                     let (stream, added) = (self.row(below, resid), self.row(at, branch));
                     writeln!(text, "  {component} {born} = {stream} + {added}")?;
                 }

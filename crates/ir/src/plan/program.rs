@@ -1,6 +1,7 @@
 //! Requests laid side by side: runs numbered through, equal interventions found.
 
 use std::collections::{BTreeSet, HashSet};
+use std::ops::Range;
 
 use crate::architecture::Architecture;
 use crate::intervention::{Call, Intervention, Operation, Source, State, Value};
@@ -8,7 +9,7 @@ use crate::locus::{Locus, Selection};
 use crate::plan::carried::Carried;
 use crate::plan::known::Known;
 use crate::plan::scope::Scope;
-use crate::plan::stage;
+use crate::plan::stage::Layout;
 use crate::request::Request;
 use crate::run::{Origin, Run, RunId};
 use crate::site::Site;
@@ -17,6 +18,8 @@ use crate::site::Site;
 pub(crate) struct Program<'a> {
     /// The model as its passes compute it.
     pub(crate) architecture: Architecture,
+    /// The order of its stages.
+    pub(crate) layout: Layout,
     pub(crate) requests: &'a [&'a Request],
     pub(crate) runs: Vec<ProgramRun<'a>>,
     /// Different interventions, each once.
@@ -101,6 +104,7 @@ impl<'a> Program<'a> {
         let scope = Scope::of(requests, architecture.vocab);
         let mut program = Self {
             architecture: scope.narrowed(architecture),
+            layout: Layout::of(architecture),
             requests,
             runs: Vec::new(),
             changes: Vec::new(),
@@ -137,7 +141,7 @@ impl<'a> Program<'a> {
             let change = known.change(intervention, offset, tokens.len(), next);
             if change == next {
                 let place = intervention.locus.site.place();
-                let at = place_of(place, self.architecture.n_layers) as u32;
+                let at = self.place(place) as u32;
                 let effect = known.effect(intervention, change);
                 let reads = self.reads(intervention, offset);
                 let run = id;
@@ -242,19 +246,22 @@ impl<'a> Program<'a> {
         self.architecture.n_layers as u32 + 1
     }
 
+    /// The positions of the keys that the attention at the bottom of a segment sees from a position; none
+    /// in the first segment, which has no attention.
+    pub(crate) fn keys(&self, segment: usize, position: u32) -> Range<usize> {
+        let keys = |layer| self.architecture.keys(layer, position as usize);
+        segment.checked_sub(1).map_or(0..0, keys)
+    }
+
     /// The place's number: places are computed in rising order.
     pub(crate) fn place(&self, site: Site) -> usize {
-        place_of(site, self.architecture.n_layers)
+        let component = site.place().component;
+        self.layout.segment(site) * STAGES + usize::from(self.layout.rank(component))
     }
 }
 
 /// Stages of one segment, with room.
-pub(crate) const STAGES: usize = 32;
-
-pub(crate) fn place_of(site: Site, n_layers: usize) -> usize {
-    let component = site.place().component;
-    stage::segment(site, n_layers) * STAGES + usize::from(stage::rank(component))
-}
+pub(crate) const STAGES: usize = 64;
 
 impl<'a> Change<'a> {
     /// Whether it copies another row's columns into the same columns.

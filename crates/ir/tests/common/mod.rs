@@ -6,8 +6,8 @@ pub(crate) mod plans;
 
 use proptest::prelude::*;
 use tracewright_ir::{
-    Activation, Architecture, Component as C, IrError, Locus, ModuleName, Norm, Position,
-    ScoreScale, Site,
+    Activation, AngleScaling, Angles, Architecture, Component as C, IrError, Locus, ModuleName,
+    Norm, NormPlace, Pairs, Position, QueryKeyNorm, Residual, Rotary, ScoreScale, Site,
 };
 
 /// A GPT-2 of 12 layers, small in every other respect.
@@ -23,12 +23,17 @@ pub(crate) fn gpt2() -> Architecture {
         vocab: 50,
         context: 8,
         norm: Norm::LayerNorm { eps: 1e-5 },
+        norm_place: NormPlace::Pre,
         position: Position::Learned,
-        score_scale: ScoreScale { by_head_width: true, by_layer: false },
-        query_key_norm: false,
+        window: None,
+        score_scale: ScoreScale::by_head_width(3),
+        score_cap: None,
+        query_key_norm: None,
         activation: Activation::GeluTanh,
         gated_mlp: false,
-        parallel_residual: false,
+        residual: Residual::Sequential,
+        embed_scale: 1.0,
+        logit_cap: None,
         tied_unembedding: true,
         modules: modules(&[
             (C::Embed, "transformer.wte"),
@@ -50,8 +55,13 @@ pub(crate) fn llama() -> Architecture {
     Architecture {
         family: "llama".to_owned(),
         n_kv_heads: 2,
-        position: Position::Rotary,
-        query_key_norm: true,
+        position: Position::Rotary(Rotary {
+            width: 2,
+            pairs: Pairs::Halves,
+            angles: Angles { base: 1e4, scaling: AngleScaling::None },
+            window_angles: None,
+        }),
+        query_key_norm: Some(QueryKeyNorm::PerHead),
         activation: Activation::Silu,
         gated_mlp: true,
         modules: modules(&[
@@ -71,7 +81,7 @@ pub(crate) fn llama() -> Architecture {
 
 /// Attention and MLP side by side.
 pub(crate) fn parallel() -> Architecture {
-    Architecture { family: "gpt_neox".to_owned(), parallel_residual: true, ..gpt2() }
+    Architecture { family: "gpt_neox".to_owned(), residual: Residual::Parallel, ..gpt2() }
 }
 
 fn modules(table: &[(C, &str)]) -> Vec<ModuleName> {

@@ -2,17 +2,16 @@
 //! for q, k and v, weights stored `[in, out]`.
 
 use tracewright_ir::{
-    Activation, Architecture, Component as C, ModuleName, Norm, Position, ScoreScale,
+    Architecture, Component as C, Norm, NormPlace, Position, Residual, ScoreScale,
 };
 
-use super::{Config, Family, Names};
+use super::{Config, Description, Family, Names, Positions, Projection, modules};
 use crate::error::ModelError;
 
 pub(super) const FAMILY: Family = Family {
     model_type: "gpt2",
-    architecture,
-    names,
-    known_fields: &[
+    describe,
+    known_fields: &[&[
         "activation_function",
         "add_cross_attention",
         "attn_pdrop",
@@ -33,56 +32,44 @@ pub(super) const FAMILY: Family = Family {
         "summary_proj_to_labels",
         "summary_type",
         "summary_use_proj",
-    ],
+    ]],
 };
 
-fn architecture(config: &Config<'_>) -> Result<Architecture, ModelError> {
-    let d_model = config.required_size("n_embd")?;
-    let n_heads = config.required_size("n_head")?;
-    if !d_model.is_multiple_of(n_heads) {
-        return Err(config.bad(format!(
-            "has n_embd {d_model}, which can't be divided among n_head {n_heads} heads"
-        )));
-    }
+fn describe(config: &Config<'_>) -> Result<Description, ModelError> {
+    let [d_model, n_heads, d_head] = config.heads("n_embd", "n_head")?;
     if config.flag("add_cross_attention", false)? {
         return Err(config.bad("asks for cross attention, which isn't supported".to_owned()));
     }
-    Ok(Architecture {
+    let scaled = config.flag("scale_attn_weights", true)?;
+    let architecture = Architecture {
         family: "gpt2".to_owned(),
         n_layers: config.required_size("n_layer")?,
         d_model,
         n_heads,
         n_kv_heads: n_heads,
-        d_head: d_model / n_heads,
+        d_head,
         d_mlp: config.size("n_inner")?.unwrap_or(4 * d_model),
         vocab: config.required_size("vocab_size")?,
         context: config.required_size("n_positions")?,
         norm: Norm::LayerNorm { eps: config.number("layer_norm_epsilon", 1e-5)? },
+        norm_place: NormPlace::Pre,
         position: Position::Learned,
+        window: None,
         score_scale: ScoreScale {
-            by_head_width: config.flag("scale_attn_weights", true)?,
+            root_of: if scaled { d_head as f64 } else { 1.0 },
             by_layer: config.flag("scale_attn_by_inverse_layer_idx", false)?,
         },
-        query_key_norm: false,
-        activation: activation(config)?,
+        score_cap: None,
+        query_key_norm: None,
+        activation: config.activation("activation_function", "gelu_new")?,
         gated_mlp: false,
-        parallel_residual: false,
+        residual: Residual::Sequential,
+        embed_scale: 1.0,
+        logit_cap: None,
         tied_unembedding: config.flag("tie_word_embeddings", true)?,
-        modules: modules(),
-    })
-}
-
-fn activation(config: &Config<'_>) -> Result<Activation, ModelError> {
-    match config.text("activation_function")?.unwrap_or("gelu_new") {
-        "gelu_new" | "gelu_pytorch_tanh" => Ok(Activation::GeluTanh),
-        "gelu" => Ok(Activation::Gelu),
-        "relu" => Ok(Activation::Relu),
-        "silu" | "swish" => Ok(Activation::Silu),
-        other => Err(config.bad(format!(
-            "has the activation_function '{other}', which isn't supported; supported: gelu_new, \
-             gelu_pytorch_tanh, gelu, relu, silu"
-        ))),
-    }
+        modules: modules(MODULES),
+    };
+    Ok(Description { architecture, names: names() })
 }
 
 fn names() -> Names {
@@ -90,35 +77,36 @@ fn names() -> Names {
         optional_prefix: "transformer.",
         ignored: &[".attn.bias", ".attn.masked_bias"],
         embed: "wte.weight",
-        pos_embed: Some("wpe.weight"),
-        ln1: "h.{}.ln_1",
-        qkv: &["h.{}.attn.c_attn"],
-        attn_out: "h.{}.attn.c_proj",
-        ln2: "h.{}.ln_2",
-        mlp_in: "h.{}.mlp.c_fc",
-        mlp_out: "h.{}.mlp.c_proj",
+        pos_embed: Some(Positions { name: "wpe.weight", before: 0 }),
+        ln1: Some("h.{}.ln_1"),
+        ln1_post: None,
+        ln2: Some("h.{}.ln_2"),
+        ln2_post: None,
+        qkv: Projection::new(&["h.{}.attn.c_attn"], true),
+        qk_norm: None,
+        attn_out: Projection::new(&["h.{}.attn.c_proj"], true),
+        mlp_in: Projection::new(&["h.{}.mlp.c_fc"], true),
+        mlp_out: Projection::new(&["h.{}.mlp.c_proj"], true),
         ln_final: "ln_f",
-        unembed: "lm_head.weight",
+        unembed: &["lm_head"],
+        unembed_bias: false,
         in_first: true,
     }
 }
 
 /// The modules of transformers' implementation whose output is a site of ours.
-fn modules() -> Vec<ModuleName> {
-    let table = [
-        (C::Embed, "transformer.wte"),
-        (C::PosEmbed, "transformer.wpe"),
-        (C::Ln1, "transformer.h.{}.ln_1"),
-        (C::AttnOut, "transformer.h.{}.attn"),
-        (C::AttnOut, "transformer.h.{}.attn.c_proj"),
-        (C::Ln2, "transformer.h.{}.ln_2"),
-        (C::MlpPre, "transformer.h.{}.mlp.c_fc"),
-        (C::MlpPost, "transformer.h.{}.mlp.act"),
-        (C::MlpOut, "transformer.h.{}.mlp"),
-        (C::MlpOut, "transformer.h.{}.mlp.c_proj"),
-        (C::ResidPost, "transformer.h.{}"),
-        (C::FinalNorm, "transformer.ln_f"),
-        (C::Logits, "lm_head"),
-    ];
-    table.map(|(component, pattern)| ModuleName { component, pattern: pattern.to_owned() }).to_vec()
-}
+const MODULES: &[(C, &str)] = &[
+    (C::Embed, "transformer.wte"),
+    (C::PosEmbed, "transformer.wpe"),
+    (C::Ln1, "transformer.h.{}.ln_1"),
+    (C::AttnOut, "transformer.h.{}.attn"),
+    (C::AttnOut, "transformer.h.{}.attn.c_proj"),
+    (C::Ln2, "transformer.h.{}.ln_2"),
+    (C::MlpPre, "transformer.h.{}.mlp.c_fc"),
+    (C::MlpPost, "transformer.h.{}.mlp.act"),
+    (C::MlpOut, "transformer.h.{}.mlp"),
+    (C::MlpOut, "transformer.h.{}.mlp.c_proj"),
+    (C::ResidPost, "transformer.h.{}"),
+    (C::FinalNorm, "transformer.ln_f"),
+    (C::Logits, "lm_head"),
+];

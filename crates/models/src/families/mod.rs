@@ -1,12 +1,30 @@
 //! Model families: from a checkpoint's `config.json` to an [`Architecture`], and the names of its
 //! tensors. Everything else is the one decoder's.
 
+mod gemma;
+mod gemma2;
+mod gemma3;
 mod gpt2;
+mod gpt_neox;
+mod gptj;
+mod llama;
+mod mistral;
+mod names;
+mod olmo2;
+mod opt;
+mod phi;
+mod phi3;
+mod qwen2;
+mod qwen3;
+mod rope;
+mod window;
 
 use serde_json::{Map, Value};
-use tracewright_ir::Architecture;
+use tracewright_ir::{Activation, Architecture, Component, ModuleName};
 
 use crate::error::ModelError;
+
+pub(crate) use names::{Names, Positions, Projection};
 
 /// The fields of a `config.json`, with the checkpoint's name for messages.
 pub(crate) struct Config<'a> {
@@ -15,46 +33,41 @@ pub(crate) struct Config<'a> {
 }
 
 /// A family of models that share a layout.
-#[derive(Debug)]
-pub(crate) struct Family {
+struct Family {
     /// The `model_type` in `config.json`.
-    pub(crate) model_type: &'static str,
-    /// The model's shape.
-    pub(crate) architecture: fn(&Config<'_>) -> Result<Architecture, ModelError>,
-    /// The names of its tensors.
-    pub(crate) names: fn() -> Names,
-    /// The fields that change no number here, or that `architecture` reads.
-    known_fields: &'static [&'static str],
+    model_type: &'static str,
+    /// The model's shape and the names of its tensors.
+    describe: fn(&Config<'_>) -> Result<Description, ModelError>,
+    /// The fields that change no number here, or that `describe` reads.
+    known_fields: &'static [&'static [&'static str]],
 }
 
-/// Where a model's weights stand in its checkpoint; `{}` is the layer.
-pub(crate) struct Names {
-    /// A prefix that the checkpoint's names may have or lack.
-    pub(crate) optional_prefix: &'static str,
-    /// Buffers that older checkpoints hold beside their weights, by the end of their names.
-    pub(crate) ignored: &'static [&'static str],
-    pub(crate) embed: &'static str,
-    pub(crate) pos_embed: Option<&'static str>,
-    pub(crate) ln1: &'static str,
-    /// The projections whose outputs, side by side, are q, k and v.
-    pub(crate) qkv: &'static [&'static str],
-    pub(crate) attn_out: &'static str,
-    pub(crate) ln2: &'static str,
-    pub(crate) mlp_in: &'static str,
-    pub(crate) mlp_out: &'static str,
-    pub(crate) ln_final: &'static str,
-    pub(crate) unembed: &'static str,
-    /// True where a projection's weight is stored `[in, out]`, as GPT-2's Conv1D does.
-    pub(crate) in_first: bool,
+/// What a config says about a model.
+#[derive(Debug)]
+pub(crate) struct Description {
+    pub(crate) architecture: Architecture,
+    pub(crate) names: Names,
 }
 
-const FAMILIES: [Family; 1] = [gpt2::FAMILY];
+const FAMILIES: [Family; 14] = [
+    gemma::FAMILY,
+    gemma2::FAMILY,
+    gemma3::FAMILY,
+    gpt2::FAMILY,
+    gpt_neox::FAMILY,
+    gptj::FAMILY,
+    llama::FAMILY,
+    mistral::FAMILY,
+    olmo2::FAMILY,
+    opt::FAMILY,
+    phi::FAMILY,
+    phi3::FAMILY,
+    qwen2::FAMILY,
+    qwen3::FAMILY,
+];
 
-/// The family of a config, its architecture, and a warning for each field that we don't know.
-pub(crate) fn read(
-    origin: &str,
-    text: &[u8],
-) -> Result<(&'static Family, Architecture, Vec<String>), ModelError> {
+/// What a config describes, and a warning for each field that we don't know.
+pub(crate) fn read(origin: &str, text: &[u8]) -> Result<(Description, Vec<String>), ModelError> {
     let bad = |problem: String| ModelError::BadConfig { origin: origin.to_owned(), problem };
     let value: Value =
         serde_json::from_slice(text).map_err(|e| bad(format!("isn't valid JSON: {e}")))?;
@@ -65,10 +78,12 @@ pub(crate) fn read(
         let known = FAMILIES.iter().map(|f| f.model_type).collect();
         ModelError::UnknownFamily { origin: origin.to_owned(), given: given.to_owned(), known }
     })?;
-    let architecture = (family.architecture)(&config)?;
-    let unknown = fields.keys().filter(|key| {
-        !family.known_fields.contains(&key.as_str()) && !COMMON_FIELDS.contains(&key.as_str())
-    });
+    let description = (family.describe)(&config)?;
+    let known = |key: &str| {
+        let lists = family.known_fields.iter().chain([&COMMON_FIELDS]);
+        lists.into_iter().any(|list| list.contains(&key))
+    };
+    let unknown = fields.keys().filter(|key| !known(key));
     let unknown: Vec<&String> = unknown.collect();
     let changes_numbers = |key: &str| REFUSED_FIELDS.iter().any(|start| key.starts_with(start));
     if let Some(key) = unknown.iter().find(|key| changes_numbers(key)) {
@@ -82,7 +97,7 @@ pub(crate) fn read(
             )
         })
         .collect();
-    Ok((family, architecture, warnings))
+    Ok((description, warnings))
 }
 
 /// How fields begin that change every number and that only a family which reads them may have.
@@ -93,10 +108,12 @@ const COMMON_FIELDS: &[&str] = &[
     "_name_or_path",
     "_attn_implementation",
     "architectures",
+    "auto_map",
     "bos_token_id",
     "chunk_size_feed_forward",
     "dtype",
     "eos_token_id",
+    "gradient_checkpointing",
     "id2label",
     "initializer_range",
     "is_decoder",
@@ -112,7 +129,9 @@ const COMMON_FIELDS: &[&str] = &[
     "sep_token_id",
     "task_specific_params",
     "tie_word_embeddings",
+    "tokenizer_class",
     "torch_dtype",
+    "transformers.js_config",
     "transformers_version",
     "use_cache",
     "vocab_size",
@@ -147,10 +166,59 @@ impl Config<'_> {
     }
 
     fn number(&self, key: &str, default: f64) -> Result<f64, ModelError> {
+        Ok(self.positive(key)?.unwrap_or(default))
+    }
+
+    /// A number that null says isn't there, and a config without the field says is `absent`.
+    fn number_or_null(&self, key: &str, absent: f64) -> Result<Option<f64>, ModelError> {
+        if self.fields.contains_key(key) { self.positive(key) } else { Ok(Some(absent)) }
+    }
+
+    fn positive(&self, key: &str) -> Result<Option<f64>, ModelError> {
         // Computed in f32: what is infinite or zero there isn't the number that was meant.
         let positive =
             |v: &Value| v.as_f64().filter(|n| (*n as f32).is_finite() && *n as f32 > 0.0);
-        Ok(self.read(key, "a positive number that f32 can hold", positive)?.unwrap_or(default))
+        self.read(key, "a positive number that f32 can hold", positive)
+    }
+
+    /// A size that null says isn't there, and a config without the field says is `absent`.
+    fn size_or_null(&self, key: &str, absent: usize) -> Result<Option<usize>, ModelError> {
+        if self.fields.contains_key(key) { self.size(key) } else { Ok(Some(absent)) }
+    }
+
+    /// An object within the config, read like the config itself; one without fields is none.
+    fn section(&self, key: &str) -> Result<Option<Config<'_>>, ModelError> {
+        let object = self.read(key, "an object", Value::as_object)?;
+        let fields = object.filter(|fields| !fields.is_empty());
+        Ok(fields.map(|fields| Config { origin: self.origin, fields }))
+    }
+
+    /// A list of texts, one for each layer.
+    fn by_layer(&self, key: &str, n_layers: usize) -> Result<Option<Vec<&str>>, ModelError> {
+        let texts = |v: &'_ Value| -> Option<usize> {
+            let list = v.as_array()?;
+            (list.len() == n_layers && list.iter().all(Value::is_string)).then_some(list.len())
+        };
+        if self.read(key, "a list of texts, one for each layer", texts)?.is_none() {
+            return Ok(None);
+        }
+        let list = self.get(key).and_then(Value::as_array).into_iter().flatten();
+        Ok(Some(list.filter_map(Value::as_str).collect()))
+    }
+
+    /// An activation function, by the names that transformers has for those that are computed here.
+    fn activation(&self, key: &str, default: &str) -> Result<Activation, ModelError> {
+        match self.text(key)?.unwrap_or(default) {
+            "gelu_new" | "gelu_accurate" | "gelu_pytorch_tanh" | "gelu_python_tanh"
+            | "gelu_fast" => Ok(Activation::GeluTanh),
+            "gelu" | "gelu_python" => Ok(Activation::Gelu),
+            "relu" => Ok(Activation::Relu),
+            "silu" | "swish" => Ok(Activation::Silu),
+            other => Err(self.bad(format!(
+                "has the {key} '{other}', which isn't supported; supported: gelu_new, \
+                 gelu_pytorch_tanh, gelu, relu, silu"
+            ))),
+        }
     }
 
     fn size(&self, key: &str) -> Result<Option<usize>, ModelError> {
@@ -162,4 +230,24 @@ impl Config<'_> {
     fn required_size(&self, key: &str) -> Result<usize, ModelError> {
         self.size(key)?.ok_or_else(|| self.bad(format!("lacks '{key}'")))
     }
+
+    /// The width of a model whose heads share it, how many there are, and the width of one.
+    fn heads(&self, width: &str, heads: &str) -> Result<[usize; 3], ModelError> {
+        let (d_model, n_heads) = (self.required_size(width)?, self.required_size(heads)?);
+        if !d_model.is_multiple_of(n_heads) {
+            return Err(self.bad(format!(
+                "has {width} {d_model}, which can't be divided among {heads} {n_heads} heads"
+            )));
+        }
+        Ok([d_model, n_heads, d_model / n_heads])
+    }
+}
+
+/// The modules of a table as an architecture has them.
+fn modules(table: &[(Component, &str)]) -> Vec<ModuleName> {
+    let module = |(component, pattern): &(Component, &str)| ModuleName {
+        component: *component,
+        pattern: (*pattern).to_owned(),
+    };
+    table.iter().map(module).collect()
 }

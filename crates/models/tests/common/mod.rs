@@ -21,6 +21,16 @@ pub(crate) fn tiny(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/tiny").join(name)
 }
 
+/// The folders of a checkpoint of each family.
+pub(crate) fn families() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/families");
+    let entries = fs::read_dir(folder).expect("the fixtures are there");
+    let mut folders: Vec<PathBuf> =
+        entries.map(|entry| entry.expect("a folder that can be read").path()).collect();
+    folders.sort();
+    folders
+}
+
 pub(crate) fn load(folder: &Path) -> Result<Model, ModelError> {
     Checkpoint::open(folder)?.load(DeviceName::Cpu)
 }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::component::Component;
 use crate::intervention::State;
 use crate::plan::carried::CarriedRow;
 use crate::plan::hash::Quick;
@@ -97,7 +96,7 @@ impl Lanes<'_> {
             reference: Some(start),
             runs: 0,
             name: run,
-            ..self.lanes[start].with(component, rows)
+            ..self.lanes[start].with(component, rows, &self.program.layout)
         };
         self.lanes.push(lane);
         self.alive.push(next);
@@ -110,8 +109,9 @@ impl Lanes<'_> {
         let prepared = &program.changes[change as usize];
         let component = prepared.place.component;
         let locus = &prepared.intervention.locus;
-        let stands_in = stands_alone(component) && whole(locus);
-        let replaced = stands_alone(component) && !prepared.reads_input();
+        let alone = program.layout.stands_alone(component);
+        let stands_in = alone && whole(locus);
+        let replaced = alone && !prepared.reads_input();
         let reads = &prepared.reads;
         let copies = prepared.copies() && reads[0].locus.site.place() == prepared.place;
         // What a function is given: its locus' rows as they are now, and all that it reads.
@@ -186,11 +186,4 @@ impl Lanes<'_> {
         let row = self.lanes[lane].slot(component)[position];
         Operand { segment: self.segment as u32, component, row }
     }
-}
-
-/// Whether everything above a row's value is computed from that value alone, so that another run's
-/// row can stand in for it.
-fn stands_alone(component: Component) -> bool {
-    use Component as C;
-    !matches!(component, C::Scores | C::Pattern | C::Ln1Scale | C::Ln2Scale | C::FinalScale)
 }

@@ -1,6 +1,7 @@
 //! One lane, and which of its rows stand at a component.
 
 use crate::component::Component;
+use crate::plan::stage::Layout;
 
 /// The rows of runs that are equal so far.
 #[derive(Clone)]
@@ -14,52 +15,60 @@ pub(super) struct Lane {
     /// The residual stream: a row for each position. Between an attention and `resid_mid` these lie in
     /// the segment below.
     pub(super) resid: Vec<u32>,
-    /// What will be added to the stream or goes into q, k and v; none where its rows have the same
+    /// What attention adds to the stream or what goes into q, k and v; none where its rows have the same
     /// numbers as the stream's.
     pub(super) branch: Option<Vec<u32>>,
     /// Whether the branch is what attention has made of the stream: its rows stand for their sums.
     pub(super) plain: bool,
     /// q, k and v where they differ from the branch.
     pub(super) qkv: [Option<Vec<u32>>; 3],
+    /// What the MLP adds to the stream; none where its rows have the same numbers as the stream's.
+    pub(super) mlp: Option<Vec<u32>>,
 }
 
 impl Lane {
     /// The rows that stand at a component.
     pub(super) fn slot(&self, component: Component) -> &[u32] {
-        match slot(component) {
-            Slot::Resid => &self.resid,
-            Slot::Branch => self.branch.as_ref().unwrap_or(&self.resid),
-            Slot::Qkv(which) => self.qkv(which),
-        }
+        let own = match slot(component) {
+            Slot::Resid => None,
+            Slot::Branch | Slot::Norm => self.branch.as_ref(),
+            Slot::Mlp => self.mlp.as_ref(),
+            Slot::Qkv(which) => return self.qkv(which),
+        };
+        own.unwrap_or(&self.resid)
     }
 
     /// A lane with other rows at a component.
-    pub(super) fn with(&self, component: Component, rows: Vec<u32>) -> Self {
-        let Self { reference, runs, name, ref resid, ref branch, ref qkv, .. } = *self;
-        let (resid, branch, qkv) = match slot(component) {
-            Slot::Resid => (rows, branch.clone(), qkv.clone()),
-            Slot::Branch => (resid.clone(), Some(rows), qkv.clone()),
-            Slot::Qkv(which) => {
-                let mut qkv = qkv.clone();
-                qkv[which] = Some(rows);
-                (resid.clone(), branch.clone(), qkv)
+    pub(super) fn with(&self, component: Component, rows: Vec<u32>, layout: &Layout) -> Self {
+        let mut lane = Self { plain: false, ..self.clone() };
+        match slot(component) {
+            Slot::Resid => lane.resid = rows,
+            Slot::Norm if layout.shares_norm() => {
+                lane.mlp = Some(rows.clone());
+                lane.branch = Some(rows);
             }
-        };
-        Self { reference, runs, name, resid, branch, plain: false, qkv }
+            Slot::Branch | Slot::Norm => lane.branch = Some(rows),
+            Slot::Mlp => lane.mlp = Some(rows),
+            Slot::Qkv(which) => lane.qkv[which] = Some(rows),
+        }
+        lane
     }
 
-    /// The same, with the lane given up.
-    pub(super) fn into_slot(self, component: Component) -> Vec<u32> {
-        match slot(component) {
-            Slot::Resid => self.resid,
-            Slot::Branch => self.branch.unwrap_or(self.resid),
-            Slot::Qkv(_) => self.slot(component).to_vec(),
-        }
+    /// The rows at the top, with the lane given up.
+    pub(super) fn into_top(self) -> Vec<u32> {
+        self.branch.unwrap_or(self.resid)
     }
 
     /// q, k or v.
     pub(super) fn qkv(&self, which: usize) -> &[u32] {
         self.qkv[which].as_ref().or(self.branch.as_ref()).unwrap_or(&self.resid)
+    }
+
+    /// Ends the stream that leads to q, k and v, before another takes its place.
+    pub(super) fn part(&mut self) {
+        let Self { resid, branch, .. } = self;
+        branch.get_or_insert_with(|| resid.clone());
+        self.project();
     }
 
     /// Ends the branch that leads to q, k and v.
@@ -78,6 +87,12 @@ impl Lane {
             return keys;
         }
         keys.min(common(self.qkv(2), other.qkv(2)))
+    }
+
+    /// Whether the key or the value at a position is another than that of another lane.
+    pub(super) fn parts(&self, other: &Self, position: usize) -> bool {
+        let differs = |which| self.qkv(which).get(position) != other.qkv(which).get(position);
+        differs(1) || differs(2)
     }
 
     /// How many rows from the first on have the stream and query of another lane.
@@ -106,6 +121,9 @@ pub(super) fn common(a: &[u32], b: &[u32]) -> usize {
 enum Slot {
     Resid,
     Branch,
+    /// The norm before attention.
+    Norm,
+    Mlp,
     Qkv(usize),
 }
 
@@ -116,6 +134,17 @@ fn slot(component: Component) -> Slot {
         C::Q | C::QNormed | C::RotQ => Slot::Qkv(0),
         C::K | C::KNormed | C::RotK => Slot::Qkv(1),
         C::V => Slot::Qkv(2),
+        C::Ln1Scale | C::Ln1Normalized | C::Ln1 => Slot::Norm,
+        C::Ln2Scale
+        | C::Ln2Normalized
+        | C::Ln2
+        | C::MlpPreLinear
+        | C::MlpPre
+        | C::MlpPost
+        | C::MlpModule
+        | C::Ln2PostScale
+        | C::Ln2PostNormalized
+        | C::MlpOut => Slot::Mlp,
         _ => Slot::Branch,
     }
 }

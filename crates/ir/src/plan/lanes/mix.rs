@@ -87,15 +87,25 @@ impl Lanes<'_> {
             _ => mixed.seen[mixed.seen.len() - 1],
         };
         let (queries, keys, values) = (lane.qkv(0), lane.qkv(1), lane.qkv(2));
+        let mark = |row: u32| below.row(row).mark;
+        let mark_at = |position: usize| both(mark(keys[position]), mark(values[position]));
+        // The last position whose key or value is another than the reference's.
+        let mut parted = None;
         for position in branch.len()..lane.resid.len() {
             let (query, resid) = (queries[position], lane.resid[position]);
-            let mark = |row: u32| below.row(row).mark;
-            seen = mix(seen, both(mark(keys[position]), mark(values[position])));
+            let seen_keys = self.program.keys(self.segment, position as u32);
+            seen = match seen_keys.start {
+                0 => mix(seen, mark_at(position)),
+                _ => seen_keys.clone().map(mark_at).fold(self.segment as u64, mix),
+            };
             mixed.seen.push(seen);
+            if position >= shared && other.is_some_and(|other| lane.parts(other, position)) {
+                parted = Some(position);
+            }
             let same = |other: &&Lane| {
-                position < shared
-                    && other.qkv(0)[position] == query
-                    && other.resid[position] == resid
+                parted.is_none_or(|parted| parted < seen_keys.start)
+                    && other.qkv(0).get(position) == Some(&query)
+                    && other.resid.get(position) == Some(&resid)
             };
             if other.filter(same).is_some() {
                 branch.push(rows[position]);
@@ -183,7 +193,8 @@ impl Lanes<'_> {
         self.alive.retain(|id| !dropped.contains(id));
         for id in dropped {
             let lane = &mut self.lanes[id];
-            (lane.resid, lane.branch, lane.qkv) = (Vec::new(), None, [None, None, None]);
+            (lane.resid, lane.branch, lane.mlp) = (Vec::new(), None, None);
+            lane.qkv = [None, None, None];
         }
     }
 }

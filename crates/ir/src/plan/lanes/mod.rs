@@ -17,7 +17,6 @@ use crate::component::Component;
 use crate::intervention::State;
 use crate::plan::numbers::{NONE, Numbers, mix};
 use crate::plan::program::{Program, STAGES};
-use crate::plan::stage;
 use crate::site::Site;
 
 use change::{Events, events};
@@ -125,7 +124,7 @@ pub(crate) fn number(program: &Program<'_>, runs: &[usize], captures: &[Capture]
     let Lanes { lanes, seats, captured, mut segments, numbers, .. } = lanes;
     segments.push(numbers);
     let names = lanes.iter().map(|lane| lane.name).collect();
-    let tops = lanes.into_iter().map(|lane| lane.into_slot(Component::Logits)).collect();
+    let tops = lanes.into_iter().map(Lane::into_top).collect();
     let top = seats.into_iter().map(|seat| seat.lane).collect();
     Numbered { segments, below, captured, names, tops, runs: runs.to_vec(), top }
 }
@@ -145,8 +144,8 @@ impl Lanes<'_> {
                 let resid: Vec<u32> = tokens.iter().enumerate().map(row).collect();
                 let reference = self.longest_prefix(&resid);
                 let qkv = [None, None, None];
-                let (name, branch, plain) = (*run, None, false);
-                self.lanes.push(Lane { reference, runs: 0, name, resid, branch, plain, qkv });
+                let (name, branch, mlp, plain) = (*run, None, None, false);
+                self.lanes.push(Lane { reference, runs: 0, name, resid, branch, plain, qkv, mlp });
                 self.alive.push(next);
             }
             self.lanes[lane].runs += 1;
@@ -166,12 +165,10 @@ impl Lanes<'_> {
     /// All stages of a segment above its attention, as far as they make a difference.
     fn stages(&mut self, events: &Events, wanted: &BTreeMap<usize, Vec<Capture>>) {
         let first = self.segment * STAGES;
-        let joins: &[Component] = match self.segment {
-            0 => &[Component::ResidPre],
-            _ => &[Component::ResidMid, Component::ResidPost],
-        };
+        let layout = &self.program.layout;
+        let place = |sum: Component| (first + usize::from(layout.rank(sum)), sum);
         let joins: Vec<(usize, Component)> =
-            joins.iter().map(|join| (first + usize::from(stage::rank(*join)), *join)).collect();
+            layout.sums(self.segment).into_iter().map(place).collect();
         let range = first..first + STAGES;
         let mut places: Vec<usize> = events.range(range.clone()).map(|(place, _)| *place).collect();
         places.extend(wanted.range(range).map(|(place, _)| *place));
@@ -192,13 +189,20 @@ impl Lanes<'_> {
         }
     }
 
-    /// Adds the branch of every lane to its residual stream.
+    /// Adds what attention, the MLP or positions make to the residual stream of every lane.
     fn join(&mut self, component: Component) {
+        let layout = &self.program.layout;
+        let of_mlp = component == layout.mlp_sum();
         for index in 0..self.alive.len() {
             let id = self.alive[index];
-            let Some(branch) = self.lanes[id].branch.take() else { continue };
-            if self.lanes[id].plain {
-                let mut old = std::mem::replace(&mut self.lanes[id].resid, branch);
+            let lane = &mut self.lanes[id];
+            let branch = if of_mlp { lane.mlp.take() } else { lane.branch.take() };
+            let Some(branch) = branch else { continue };
+            if of_mlp && layout.is_parallel() {
+                // The stream before the sum is what attention reads.
+                lane.part();
+            } else if lane.plain && !of_mlp {
+                let mut old = std::mem::replace(&mut lane.resid, branch);
                 old.clear();
                 self.spare.push(old);
                 continue;
@@ -215,9 +219,10 @@ impl Lanes<'_> {
     /// residual row below it; any other branch row has the number of the row that it was computed from.
     fn sum(&mut self, component: Component, resid: u32, branch: u32, owner: u32) -> u32 {
         let own = self.numbers.row(branch).resid;
-        let (mark, same) = match (component, self.segments.last()) {
-            (Component::ResidMid, Some(_)) if own == resid => return branch,
-            (Component::ResidMid, Some(below)) => {
+        let of_attention = component == self.program.layout.attention_sum();
+        let (mark, same) = match self.segments.last().filter(|_| of_attention) {
+            Some(_) if own == resid => return branch,
+            Some(below) => {
                 let mark = below.row(resid).mark;
                 (mark, own != NONE && below.row(own).mark == mark)
             }
