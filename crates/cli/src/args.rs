@@ -321,6 +321,10 @@ pub(crate) struct PathArgs {
     /// Hold MLPs at the clean run's outputs, so that only direct paths are left
     #[arg(long, value_name = "mlp", value_parser = ["mlp"], requires = "receiver")]
     pub(crate) freeze: Option<String>,
+    /// Let a receiver's changed keys and values be seen by its whole group of query heads, where heads share
+    /// them: k@7.1 is a key/value head then, otherwise a query head that alone sees them
+    #[arg(long, requires = "receiver")]
+    pub(crate) by_group: bool,
 }
 
 #[derive(Debug, ClapArgs)]

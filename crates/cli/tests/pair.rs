@@ -384,7 +384,10 @@ fn paths_have_a_cell_for_each_sender_and_none_where_nothing_leads_to_the_receive
     assert_eq!(record["receivers"], json!(["q@7.3", "mlp_in@5"]));
     assert_eq!(record["grids"][0]["values"][7][0], Value::Null);
     let paths = document(&place, "out/run.json")["request"]["settings"]["paths"].clone();
-    assert_eq!(paths, json!({ "receivers": ["q@7.3", "mlp_in@5"], "freeze_mlp": false }));
+    assert_eq!(
+        paths,
+        json!({ "receivers": ["q@7.3", "mlp_in@5"], "freeze_mlp": false, "by_group": false })
+    );
     // Both executors, within a hundred-thousandth of the difference of the runs.
     let reference = Place::new();
     reference.output(&pair(&[&IOI, &senders, &["--executor", "reference"]]));

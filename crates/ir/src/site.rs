@@ -165,7 +165,9 @@ fn read_long_name(name: &str, architecture: &Architecture) -> Option<Site> {
     let (pattern, layer) = split_layer(name);
     let by_hook = TABLE.iter().find(|entry| entry.hook == pattern).map(|entry| entry.component);
     let by_module = || {
-        let matches = |m: &&crate::ModuleName| module_matches(&m.pattern, &pattern);
+        // A module's name means its output anyway.
+        let pattern = pattern.strip_suffix(".output").unwrap_or(&pattern);
+        let matches = |m: &&crate::ModuleName| module_matches(&m.pattern, pattern);
         architecture.modules.iter().find(matches).map(|m| m.component)
     };
     let component = by_hook.or_else(by_module)?;

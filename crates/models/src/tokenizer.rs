@@ -94,13 +94,17 @@ impl Tokenizer {
         Ok(self.encode(text, false)?.ids)
     }
 
-    /// A single token as text; an id that can't be decoded is shown as `<19954>`.
+    /// A single token as text within a longer one; an id that can't be decoded is shown as `<19954>`.
     pub fn text(&self, id: u32) -> String {
         let unknown = || format!("<{id}>");
         if self.inner.id_to_token(id).is_none() {
             return unknown();
         }
-        self.inner.decode(&[id], false).unwrap_or_else(|_| unknown())
+        let decode = |ids: &[u32]| self.inner.decode(ids, false).unwrap_or_else(|_| unknown());
+        // Tokenizers in SentencePiece's style drop the space at the beginning of a text, and so the first
+        // token's: the second one has it.
+        let (alone, twice) = (decode(&[id]), decode(&[id, id]));
+        twice.strip_prefix(&alone).unwrap_or(&alone).to_owned()
     }
 
     /// The token of an answer that continues a prompt, with the leading space if that is how the

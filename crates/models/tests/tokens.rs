@@ -135,3 +135,28 @@ fn a_tokenizer_of_another_model_is_an_error_where_it_leaves_the_vocabulary() {
     let model = copy.load().expect("97 embeddings, 300 tokens");
     assert_snapshot!(message(model.tokenizer.prompt("The capital of France is")), @"the tokenizer gives token 286 ('The'), but the model's vocabulary has 97: tokenizer.json belongs to another model");
 }
+
+#[test]
+fn tokens_in_sentencepieces_style_keep_their_spaces_and_are_answers_with_them() {
+    for (family, bos) in [("llama2", "<s>"), ("gemma2", "<bos>"), ("mistral", "<s>")] {
+        let tokenizer = common::families()
+            .into_iter()
+            .find(|folder| folder.ends_with(family))
+            .map(|folder| Checkpoint::open(&folder).expect("a fixture").tokenizer().clone())
+            .expect("the family has a fixture");
+        let prompt = "The capital of France is";
+        let tokens = tokenizer.prompt(prompt).expect("a prompt");
+        assert_eq!(tokens.texts[0], bos, "{family}");
+        let text = tokens.texts[1..].concat();
+        assert_eq!(text.trim_start(), prompt, "{family}");
+        // Their offsets are those of the prompt.
+        let last = tokens.offsets.last().expect("tokens").clone();
+        assert_eq!(&prompt[last], " is", "{family}");
+        let answer = tokenizer.answer_tokens(prompt, "the").expect("an answer");
+        assert_eq!(
+            answer.iter().map(|id| tokenizer.text(*id)).collect::<String>(),
+            " the",
+            "{family}"
+        );
+    }
+}

@@ -587,6 +587,7 @@ fn several_heads_send_together_along_a_path() {
     let paths = tracewright_sweep::Paths {
         receivers: vec!["logits".parse().expect("a receiver")],
         freeze_mlp: false,
+        by_group: false,
     };
     let settings = PairSettings {
         sites: targets(&["z@9.1+z@10.2", "z@9.1"]),
@@ -605,6 +606,7 @@ fn the_order_of_senders_makes_no_difference_and_a_path_ends_where_metrics_read()
     let paths = |receiver: &str| tracewright_sweep::Paths {
         receivers: vec![receiver.parse().expect("a receiver")],
         freeze_mlp: false,
+        by_group: false,
     };
     let value = |site: &str| {
         let settings = PairSettings {

@@ -52,6 +52,7 @@ fn file(model: &Model, golden: &GoldenFile) -> Result<Vec<Quantity>> {
             paths: Some(Paths {
                 receivers: receivers.collect::<Result<_, _>>()?,
                 freeze_mlp: frozen == "mlp",
+                by_group: false,
             }),
             ..PairSettings::default()
         };

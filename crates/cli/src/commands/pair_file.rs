@@ -71,7 +71,11 @@ fn settings(args: &PairArgs) -> Result<PairSettings, Failure> {
         runs: Vec::new(),
         base: None,
         source: None,
-        paths: patches_paths.then_some(Paths { receivers, freeze_mlp: paths.freeze.is_some() }),
+        paths: patches_paths.then_some(Paths {
+            receivers,
+            freeze_mlp: paths.freeze.is_some(),
+            by_group: paths.by_group,
+        }),
     })
 }
 

@@ -7,6 +7,7 @@ mod gemma3;
 mod gpt2;
 mod gpt_neox;
 mod gptj;
+mod inputs;
 mod llama;
 mod mistral;
 mod names;
@@ -78,10 +79,14 @@ pub(crate) fn read(origin: &str, text: &[u8]) -> Result<(Description, Vec<String
         let known = FAMILIES.iter().map(|f| f.model_type).collect();
         ModelError::UnknownFamily { origin: origin.to_owned(), given: given.to_owned(), known }
     })?;
-    let description = (family.describe)(&config)?;
+    let mut description = (family.describe)(&config)?;
+    let inputs = inputs::of(&description);
+    description.architecture.modules.extend(inputs);
     let known = |key: &str| {
         let lists = family.known_fields.iter().chain([&COMMON_FIELDS]);
-        lists.into_iter().any(|list| list.contains(&key))
+        // MLX's own, which is read with the weights, and its copy for transformers.
+        let quantised = key.starts_with("quantization") && fields.contains_key("quantization");
+        quantised || lists.into_iter().any(|list| list.contains(&key))
     };
     let unknown = fields.keys().filter(|key| !known(key));
     let unknown: Vec<&String> = unknown.collect();

@@ -64,7 +64,7 @@ impl<'a> Patching<'a> {
         }
         Ok(match &self.settings.paths {
             Some(paths) => {
-                let of = (self.architecture.n_layers, &self.read_at[..]);
+                let of = (self.architecture, &self.read_at[..]);
                 paths.push(request, base, at, changes, of)
             }
             None => Some(request.push(Run::variant(at.site.clone(), base, changes))),

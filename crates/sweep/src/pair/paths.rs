@@ -7,6 +7,7 @@
 //!
 //! Reference: Wang et al. 2022, arXiv 2211.00593, appendix B; Goldowsky-Dill et al. 2023, arXiv 2304.05969.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -29,6 +30,10 @@ pub struct Paths {
     /// Whether MLPs are held at the clean run's outputs, so that only direct paths are left.
     #[serde(default)]
     pub freeze_mlp: bool,
+    /// Whether `k@7.3` is a key/value head, whose changed keys or values its whole group of query heads sees;
+    /// otherwise it is a query head, which alone sees them.
+    #[serde(default)]
+    pub by_group: bool,
 }
 
 /// What a sender's value is read by: `q@6.5`, `mlp_in@8`, `resid_pre@7`, `logits`.
@@ -48,7 +53,7 @@ const RECEIVERS: [(&str, Component); 9] = {
         ("q", C::Q),
         ("k", C::K),
         ("v", C::V),
-        // The stream as the MLP reads it; its norm is all that reads it.
+        // The stream as the MLP or attention reads it; its norm is all that reads it.
         ("mlp_in", C::Ln2),
         ("attn_in", C::Ln1),
         ("resid_pre", C::ResidPre),
@@ -65,8 +70,14 @@ impl Paths {
     /// Fails where the model hasn't got a receiver.
     pub(crate) fn check(&self, architecture: &Architecture) -> Result<(), SweepError> {
         for receiver in &self.receivers {
-            // Positions are those of the run, so any length will do.
-            receiver.locus().check(architecture, 1)?;
+            for mut locus in receiver.loci(architecture) {
+                if receiver.is_seen_alone(architecture) && !self.by_group {
+                    // The head is a query head, with the keys and values of its group.
+                    locus.site.component = Component::Q;
+                }
+                // Positions are those of the run, so any length will do.
+                locus.check(architecture, 1)?;
+            }
         }
         Ok(())
     }
@@ -84,8 +95,9 @@ impl Paths {
         clean: RunId,
         at: &Coordinates,
         sent: Vec<Intervention>,
-        (n_layers, read_at): (usize, &[usize]),
+        (architecture, read_at): (&Architecture, &[usize]),
     ) -> Option<RunId> {
+        let n_layers = architecture.n_layers;
         let len = request.tokens(clean).ok()?.len();
         let last = read_at.iter().copied().max()?;
         let reaches = |sender: &Locus| {
@@ -94,7 +106,7 @@ impl Paths {
                 let seen = |p: &usize| {
                     read_at.contains(p) || *p < last && receiver.is_read_later(n_layers)
                 };
-                sender.site.order() < receiver.site().order() && positions.iter().any(seen)
+                receiver.comes_after(sender.site, architecture) && positions.iter().any(seen)
             };
             self.receivers.iter().any(reached)
         };
@@ -113,13 +125,53 @@ impl Paths {
         changes.extend(sent);
         let name = at.sender.clone().unwrap_or_default();
         let c = request.push(Run::variant(format!("{name} sends"), clean, changes));
-        let receive = |receiver: &Receiver| {
-            let source = Source { run: c, locus: None, state: State::Computed };
-            let operation = Operation::Replace(Value::Source(source));
-            Intervention { locus: receiver.locus(), operation }
-        };
-        Some(request.push(Run::variant(name, clean, self.receivers.iter().map(receive))))
+        let alone = |receiver: &&Receiver| !self.by_group && receiver.is_seen_alone(architecture);
+        let (alone, shared): (Vec<&Receiver>, Vec<&Receiver>) =
+            self.receivers.iter().partition(alone);
+        let loci = shared.iter().flat_map(|receiver| receiver.loci(architecture));
+        let received = loci.map(|locus| computed(locus, c));
+        let d = request.push(Run::variant(name, clean, received.collect::<Vec<_>>()));
+        Some(see_alone(&alone, request, d, c, architecture))
     }
+}
+
+/// A value as it was computed in run C.
+fn computed(locus: Locus, c: RunId) -> Intervention {
+    let source = Source { run: c, locus: None, state: State::Computed };
+    Intervention { locus, operation: Operation::Replace(Value::Source(source)) }
+}
+
+/// Run D with keys and values of C that single query heads see: layer by layer each of these heads has what
+/// it gives in a run where its group's keys and values are C's.
+fn see_alone(
+    receivers: &[&Receiver],
+    request: &mut Request,
+    mut d: RunId,
+    c: RunId,
+    architecture: &Architecture,
+) -> RunId {
+    let mut heads: BTreeMap<(usize, usize), Vec<Component>> = BTreeMap::new();
+    for receiver in receivers {
+        if let (Some(layer), Some(head)) = (receiver.layer, receiver.head) {
+            heads.entry((layer, head)).or_default().push(receiver.component);
+        }
+    }
+    let heads: Vec<_> = heads.into_iter().collect();
+    let group = architecture.n_heads / architecture.n_kv_heads;
+    for of_layer in heads.chunk_by(|((a, _), _), ((b, _), _)| a == b) {
+        let name = request.runs[d.0].name.clone();
+        let mut given = Vec::new();
+        for ((layer, head), components) in of_layer {
+            let at = |component| Locus::at(Site::in_layer(component, *layer));
+            let seen = components.iter().map(|c| at(*c).heads([head / group]));
+            let seen: Vec<Intervention> = seen.map(|locus| computed(locus, c)).collect();
+            let run = Run::variant(format!("{name} as head {layer}.{head} sees it"), d, seen);
+            let run = request.push(run);
+            given.push(Intervention::copy(at(Component::Z).heads([*head]), run));
+        }
+        d = request.push(Run::variant(name, d, given));
+    }
+    d
 }
 
 impl Receiver {
@@ -137,9 +189,36 @@ impl Receiver {
         }
     }
 
-    fn locus(&self) -> Locus {
-        let locus = Locus::at(self.site());
-        self.head.into_iter().fold(locus, |locus, head| locus.heads([head]))
+    /// Whether what a sender adds to the stream is in what it reads.
+    fn comes_after(&self, sender: Site, architecture: &Architecture) -> bool {
+        // Attention and MLP of a parallel layer don't read one another.
+        let beside = architecture.is_parallel()
+            && sender.layer.is_some_and(|layer| self.layer == Some(layer));
+        sender.order() < self.site().order() && (!beside || self.component == Component::ResidPost)
+    }
+
+    /// Whether it is a query head that shares its keys and values with others.
+    fn is_seen_alone(&self, architecture: &Architecture) -> bool {
+        let grouped = architecture.n_kv_heads < architecture.n_heads;
+        let shared = matches!(self.component, Component::K | Component::V);
+        grouped && shared && self.head.is_some()
+    }
+
+    /// The places that it stands for: in a model without a norm of its own before attention or the MLP, what
+    /// is projected from the stream there.
+    fn loci(&self, architecture: &Architecture) -> Vec<Locus> {
+        use Component as C;
+        let at = |component| Locus::at(Site { component, layer: self.layer });
+        let has = |component: &C| architecture.lacks(*component).is_none();
+        let projected: &[C] = match self.component {
+            C::Ln1 if architecture.shares_norm() || !has(&C::Ln1) => &[C::Q, C::K, C::V],
+            C::Ln2 if !has(&C::Ln2) => &[C::MlpPre, C::MlpPreLinear],
+            component => {
+                let narrowed = self.head.into_iter();
+                return vec![narrowed.fold(at(component), |locus, head| locus.heads([head]))];
+            }
+        };
+        projected.iter().filter(|component| has(component)).map(|c| at(*c)).collect()
     }
 }
 
