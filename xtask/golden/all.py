@@ -3,8 +3,9 @@
 import families
 import interventions
 import paths
+import quantised
 import sites
 import tiny
 
-for script in (tiny, families, sites, interventions, paths):
+for script in (tiny, families, quantised, sites, interventions, paths):
     script.main()

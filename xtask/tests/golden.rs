@@ -36,6 +36,12 @@ fn every_family_has_the_numbers_of_hugging_faces() {
 }
 
 #[test]
+fn quantised_checkpoints_have_the_numbers_of_mlxs_weights() {
+    // Four checkpoints: tokens, and the logits of eight tokens over vocabularies of 103 or more.
+    check(&golden::quantised(DeviceName::Cpu).unwrap(), 4 * 2, 4 * (8 * 103 + 1));
+}
+
+#[test]
 fn every_site_has_the_value_that_pytorch_hooks_read() {
     check(&golden::sites(&facts()).unwrap(), 26, 530_000);
 }

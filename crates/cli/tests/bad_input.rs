@@ -94,7 +94,7 @@ fn a_config_that_contradicts_the_weights_is_refused() {
       and 444 more
     ");
     assert_snapshot!(changed("n_embd", json!(25)), @"error: model: config.json has n_embd 25, which can't be divided among n_head 3 heads");
-    assert_snapshot!(changed("model_type", json!("gpt3")), @"error: model: config.json has the model_type 'gpt3', which isn't supported; supported: gemma, gemma2, gemma3_text, gpt2, gpt_neox, gptj, llama, mistral, olmo2, opt, phi, phi3, qwen2, qwen3");
+    assert_snapshot!(changed("model_type", json!("gpt3")), @"error: model: config.json has the model_type 'gpt3', which isn't supported; supported: gemma, gemma2, gemma3_text, gpt2, gpt_neox, gptj, llama, mistral, olmo2, opt, phi, phi3, qwen2, qwen3. Its fields and tensors fit gpt2: write that as model_type into a copy of its config.json to try it, and compare the logits with the original's");
     assert_snapshot!(changed("activation_function", json!("tanh")), @"error: model: config.json has the activation_function 'tanh', which isn't supported; supported: gelu_new, gelu_pytorch_tanh, gelu, relu, silu");
 }
 

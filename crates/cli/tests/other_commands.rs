@@ -58,29 +58,29 @@ fn sites_shows_each_site_with_its_names_in_all_three_styles() {
     site                           shape                        TransformerLens                 PyTorch
     embed                          [position, 192]              hook_embed                      transformer.wte
     pos_embed                      [position, 192]              hook_pos_embed                  transformer.wpe
-    resid_pre                      [position, 192]              blocks.N.hook_resid_pre
+    resid_pre                      [position, 192]              blocks.N.hook_resid_pre         transformer.h.N.ln_1.input, transformer.h.N.input
     ln1_scale                      [position, 1]                blocks.N.ln1.hook_scale
     ln1_normalized                 [position, 192]              blocks.N.ln1.hook_normalized
-    ln1                            [position, 192]              blocks.N.ln1.hook_out           transformer.h.N.ln_1
+    ln1                            [position, 192]              blocks.N.ln1.hook_out           transformer.h.N.ln_1, transformer.h.N.attn.c_attn.input, transformer.h.N.attn.input
     q                              [position, 6, 32]            blocks.N.attn.hook_q
     k                              [position, 6, 32]            blocks.N.attn.hook_k
     v                              [position, 6, 32]            blocks.N.attn.hook_v
     scores, attn_scores            [6, position, src_position]  blocks.N.attn.hook_attn_scores
     pattern                        [6, position, src_position]  blocks.N.attn.hook_pattern
-    z                              [position, 6, 32]            blocks.N.attn.hook_z
+    z                              [position, 6, 32]            blocks.N.attn.hook_z            transformer.h.N.attn.c_proj.input
     result                         [position, 6, 192]           blocks.N.attn.hook_result
     attn_out, attn, self_attn      [position, 192]              blocks.N.hook_attn_out          transformer.h.N.attn, transformer.h.N.attn.c_proj
-    resid_mid                      [position, 192]              blocks.N.hook_resid_mid
+    resid_mid                      [position, 192]              blocks.N.hook_resid_mid         transformer.h.N.ln_2.input
     ln2_scale                      [position, 1]                blocks.N.ln2.hook_scale
     ln2_normalized                 [position, 192]              blocks.N.ln2.hook_normalized
-    ln2                            [position, 192]              blocks.N.ln2.hook_out           transformer.h.N.ln_2
+    ln2                            [position, 192]              blocks.N.ln2.hook_out           transformer.h.N.ln_2, transformer.h.N.mlp.c_fc.input, transformer.h.N.mlp.input
     mlp_pre, pre                   [position, 768]              blocks.N.mlp.hook_pre           transformer.h.N.mlp.c_fc
-    mlp_post, post, neurons        [position, 768]              blocks.N.mlp.hook_post          transformer.h.N.mlp.act
+    mlp_post, post, neurons        [position, 768]              blocks.N.mlp.hook_post          transformer.h.N.mlp.act, transformer.h.N.mlp.c_proj.input
     mlp_out, mlp                   [position, 192]              blocks.N.hook_mlp_out           transformer.h.N.mlp, transformer.h.N.mlp.c_proj
     resid_post, output             [position, 192]              blocks.N.hook_resid_post        transformer.h.N
     ln_final_scale                 [position, 1]                ln_final.hook_scale
     ln_final_normalized            [position, 192]              ln_final.hook_normalized
-    ln_final, final_norm           [position, 192]              ln_final.hook_out               transformer.ln_f
+    ln_final, final_norm           [position, 192]              ln_final.hook_out               transformer.ln_f, lm_head.input
     logits, unembed, hook_unembed  [position, 3072]             unembed.hook_out                lm_head
     ");
 }
@@ -124,8 +124,8 @@ fn sites_of_another_model_have_its_shapes() {
 fn models_lists_the_built_in_one_and_the_hub_cache_with_its_problems() {
     let place = Place::new();
     assert_snapshot!(place.output(&["models"]), @r"
-    model     family  layers  d_model  where
-    facts-6m  gpt2    12      192      built in
+    model     family  layers  d_model  stored  memory    fits  where
+    facts-6m  gpt2    12      192      f16     22.7 MiB  yes   built in
 
     other models are looked for in DIR/no-cache/hub
     ");
@@ -140,10 +140,10 @@ fn models_lists_the_built_in_one_and_the_hub_cache_with_its_problems() {
         text.replace(&place.path("cache").display().to_string(), "CACHE")
     };
     assert_snapshot!(run(&["models"]), @r"
-    model           family         layers  d_model  where
-    facts-6m        gpt2           12      192      built in
-    someone/broken  can't be used                   the model folder 'CACHE/hub/models--someone--broken/snapshots/def' has no tokenizer.json: a checkpoint in Hugging Face's layout has config.json, tokenizer.json and model.safetensors
-    someone/tiny    gpt2           2       16       CACHE/hub/models--someone--tiny/snapshots/abc
+    model           family         layers  d_model  stored  memory    fits  where
+    facts-6m        gpt2           12      192      f16     22.7 MiB  yes   built in
+    someone/broken  can't be used                                           the model folder 'CACHE/hub/models--someone--broken/snapshots/def' has no tokenizer.json: a checkpoint in Hugging Face's layout has config.json, tokenizer.json and model.safetensors
+    someone/tiny    gpt2           2       16       f16     46.5 KiB  yes   CACHE/hub/models--someone--tiny/snapshots/abc
 
     other models are looked for in CACHE/hub
     ");

@@ -272,6 +272,7 @@ mod tests {
             store.write(&rows, values.clone());
             store
         };
+        Device::flex().seed(1);
         let random =
             || Tensor::random([rows.len(), width], Distribution::Normal(0.0, 1.5), &Device::flex());
         let values: [Tensor<2>; 3] = [random(), random(), random()];

@@ -25,8 +25,14 @@ pub enum ModelError {
     #[error("{origin}: config.json {problem}")]
     BadConfig { origin: String, problem: String },
     /// A family that isn't known.
-    #[error("{origin}: config.json has the model_type '{given}', which isn't supported; supported: {}", known.join(", "))]
-    UnknownFamily { origin: String, given: String, known: Vec<&'static str> },
+    #[error("{origin}: config.json has the model_type '{given}', which isn't supported; supported: {}{}", known.join(", "), to_try(fitting))]
+    UnknownFamily {
+        origin: String,
+        given: String,
+        known: Vec<&'static str>,
+        /// Those whose fields and tensors it has.
+        fitting: Vec<&'static str>,
+    },
     /// The safetensors file is damaged or isn't one.
     #[error("{origin}: the weights can't be read: {problem}")]
     BadWeights { origin: String, problem: String },
@@ -82,4 +88,16 @@ pub enum ModelError {
     /// A device that can't be opened.
     #[error("device '{device}' can't be used: {problem}")]
     DeviceFailed { device: String, problem: String },
+}
+
+/// What to do with a model whose fields and tensors are those of other families.
+fn to_try(fitting: &[&str]) -> String {
+    if fitting.is_empty() {
+        return String::new();
+    }
+    format!(
+        ". Its fields and tensors fit {}: write that as model_type into a copy of its config.json to try it, \
+         and compare the logits with the original's",
+        fitting.join(" and ")
+    )
 }

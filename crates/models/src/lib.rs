@@ -32,7 +32,7 @@ mod decoder;
 mod device;
 mod dtype;
 mod error;
-mod families;
+pub mod families;
 mod forward;
 mod in_place;
 mod load;

@@ -40,7 +40,7 @@ pub(crate) fn decoder(
     place: Place,
 ) -> Result<Decoder, ModelError> {
     let Description { architecture, names } = description;
-    check(file, architecture, names)?;
+    check(file, description)?;
     let prefix = prefix(file, names);
     let weights = Loader { file, architecture, names, prefix, place: &place };
     let embed = weights.matrix(names.embed, None)?;
@@ -64,6 +64,11 @@ fn prefix(file: &Weights, names: &Names) -> &'static str {
     if prefixed { names.optional_prefix } else { "" }
 }
 
+/// The embedding's name in this file.
+pub(crate) fn embedding(file: &Weights, names: &Names) -> String {
+    full_name(prefix(file, names), names.embed, None)
+}
+
 /// The unembedding's name in this file.
 fn unembed_name(file: &Weights, names: &Names) -> &'static str {
     let held = |name: &&&str| file.has(&format!("{name}.weight"));
@@ -73,7 +78,7 @@ fn unembed_name(file: &Weights, names: &Names) -> &'static str {
 /// Whether the unembedding is the embedding: the config says so, and the file holds no other.
 fn tied(file: &Weights, architecture: &Architecture, names: &Names) -> bool {
     let unembed = format!("{}.weight", unembed_name(file, names));
-    let embed = full_name(prefix(file, names), names.embed, None);
+    let embed = embedding(file, names);
     let other = || file.has(&unembed) && !file.same(&unembed, &embed);
     architecture.tied_unembedding && !other()
 }
@@ -261,7 +266,8 @@ fn full_name(prefix: &str, name: &str, layer: Option<usize>) -> String {
 }
 
 /// Compares the file's tensors with what the architecture promises.
-fn check(file: &Weights, architecture: &Architecture, names: &Names) -> Result<(), ModelError> {
+pub(crate) fn check(file: &Weights, description: &Description) -> Result<(), ModelError> {
+    let Description { architecture, names } = description;
     const SHOWN: usize = 12;
     let prefix = prefix(file, names);
     let held = file.names();

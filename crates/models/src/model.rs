@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tracewright_ir::Architecture;
 
@@ -10,7 +11,7 @@ use crate::decoder::Decoder;
 use crate::device::DeviceName;
 use crate::dtype::Dtype;
 use crate::error::ModelError;
-use crate::families::{self, Description};
+use crate::families::{self, Config, Description, FAMILIES, Family};
 use crate::load;
 use crate::quantised::Quantisation;
 use crate::tokenizer::Tokenizer;
@@ -67,6 +68,7 @@ impl Checkpoint {
     /// None in a program whose tests have passed.
     pub fn built_in() -> Result<Self, ModelError> {
         let (config, tokenizer) = (built_in_file!("config.json"), built_in_file!("tokenizer.json"));
+        let config = (&config[..], &FAMILIES[..]);
         Self::new(BUILT_IN.to_owned(), Location::BuiltIn, config, tokenizer)
     }
 
@@ -79,6 +81,15 @@ impl Checkpoint {
     /// A folder or file that isn't there or can't be read, a config of an unknown family or with
     /// settings that aren't supported.
     pub fn open(folder: &Path) -> Result<Self, ModelError> {
+        Self::open_with(folder, &FAMILIES)
+    }
+
+    /// The same with other families than those of this crate: some of your own, say, and [`FAMILIES`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Checkpoint::open`].
+    pub fn open_with(folder: &Path, families: &[Family]) -> Result<Self, ModelError> {
         if !folder.is_dir() {
             return Err(ModelError::NoFolder { path: folder.to_owned() });
         }
@@ -88,16 +99,23 @@ impl Checkpoint {
         let config = read(file("config.json")?)?;
         let tokenizer = read(file("tokenizer.json")?)?;
         let weights = Location::Folder(folder.to_owned());
-        Self::new(folder.display().to_string(), weights, &config, &tokenizer)
+        let name = folder.display().to_string();
+        Self::new(name, weights, (&config, families), &tokenizer).map_err(|error| match error {
+            ModelError::UnknownFamily { origin, given, known, .. } => {
+                let fitting = fitting(folder, &config, families);
+                ModelError::UnknownFamily { origin, given, known, fitting }
+            }
+            error => error,
+        })
     }
 
     fn new(
         name: String,
         weights: Location,
-        config: &[u8],
+        (config, families): (&[u8], &[Family]),
         tokenizer: &[u8],
     ) -> Result<Self, ModelError> {
-        let (description, mut warnings) = families::read(&name, config)?;
+        let (description, mut warnings) = families::read(&name, config, families)?;
         let Architecture { vocab, context, .. } = description.architecture;
         let tokenizer = Tokenizer::from_bytes(&name, tokenizer, vocab, context)?;
         if tokenizer.len() != vocab {
@@ -130,6 +148,23 @@ impl Checkpoint {
         &self.warnings
     }
 
+    /// What its matrices are stored in: `f32`, `bf16`, `4 bits`, …
+    ///
+    /// # Errors
+    ///
+    /// No weights, or files that can't be read.
+    pub fn stored_as(&self) -> Result<String, ModelError> {
+        let weights = self.weights()?;
+        Ok(weights.stored_as(&load::embedding(&weights, &self.description.names)))
+    }
+
+    fn weights(&self) -> Result<Weights, ModelError> {
+        match &self.weights {
+            Location::BuiltIn => Weights::embedded(&self.name, built_in_file!("model.safetensors")),
+            Location::Folder(folder) => Weights::of_folder(folder, self.quantisation.clone()),
+        }
+    }
+
     /// The same with its weight matrices kept and multiplied in another type.
     pub fn with_dtype(self, dtype: Dtype) -> Self {
         Self { dtype, ..self }
@@ -143,12 +178,7 @@ impl Checkpoint {
     /// A damaged file, tensors that don't fit the config, numbers that are infinite or not
     /// numbers, a device that can't be used.
     pub fn load(self, device: DeviceName) -> Result<Model, ModelError> {
-        let file = match &self.weights {
-            Location::BuiltIn => {
-                Weights::embedded(&self.name, built_in_file!("model.safetensors"))?
-            }
-            Location::Folder(folder) => Weights::of_folder(folder, self.quantisation.clone())?,
-        };
+        let file = self.weights()?;
         let place = load::Place {
             device: device.open()?,
             on_host: device == DeviceName::Cpu,
@@ -164,6 +194,19 @@ impl Checkpoint {
         let Self { name, tokenizer, dtype, .. } = self;
         Ok(Model { name, sha256, dtype, decoder, tokenizer })
     }
+}
+
+/// The families whose fields and tensors a checkpoint of another one has.
+fn fitting(folder: &Path, config: &[u8], families: &[Family]) -> Vec<&'static str> {
+    let Ok(Value::Object(mut fields)) = serde_json::from_slice(config) else { return Vec::new() };
+    let Ok(weights) = Weights::of_folder(folder, None) else { return Vec::new() };
+    let mut fits = |family: &&Family| {
+        fields.insert("model_type".to_owned(), family.model_type.into());
+        let description = (family.describe)(&Config::new("", &fields));
+        description.is_ok_and(|description| load::check(&weights, &description).is_ok())
+    };
+    let fitting = families.iter().filter(|family| fits(family));
+    fitting.map(|family| family.model_type).collect()
 }
 
 /// A file that a checkpoint's folder must hold.

@@ -92,6 +92,11 @@ impl Packed {
         Some(format!("{module}.weight"))
     }
 
+    /// What the numbers are stored in: `4 bits`.
+    pub(crate) fn stored_as(&self) -> String {
+        format!("{} bits", self.groups.bits)
+    }
+
     /// The shape of the numbers; none where that of the words and that of the scales don't fit.
     pub(crate) fn shape(&self, words: &[usize], scales: &[usize]) -> Option<Vec<usize>> {
         let ([rows, words], [scaled, groups]) = (words, scales) else { return None };

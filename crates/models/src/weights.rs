@@ -145,6 +145,15 @@ impl Weights {
         self.has(&packed.scales).then_some(packed)
     }
 
+    /// What a tensor's numbers are stored in.
+    pub(crate) fn stored_as(&self, name: &str) -> String {
+        if let Some(packed) = self.packed(name) {
+            return packed.stored_as();
+        }
+        let dtype = self.file(name).ok().and_then(|file| file.dtype(name));
+        dtype.map_or_else(String::new, |dtype| format!("{dtype:?}").to_lowercase())
+    }
+
     /// Whether two tensors are stored as the same bytes.
     pub(crate) fn same(&self, a: &str, b: &str) -> bool {
         let bytes = |name| self.file(name).and_then(|file| file.bytes(name)).ok();

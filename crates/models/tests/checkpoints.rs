@@ -89,7 +89,7 @@ fn a_config_that_cannot_be_read_is_refused() {
 #[test]
 fn a_config_that_we_do_not_implement_is_refused() {
     let set = |field, value| copy().set(field, value).message();
-    assert_snapshot!(set("model_type", json!("mamba")), @"MODEL: config.json has the model_type 'mamba', which isn't supported; supported: gemma, gemma2, gemma3_text, gpt2, gpt_neox, gptj, llama, mistral, olmo2, opt, phi, phi3, qwen2, qwen3");
+    assert_snapshot!(set("model_type", json!("mamba")), @"MODEL: config.json has the model_type 'mamba', which isn't supported; supported: gemma, gemma2, gemma3_text, gpt2, gpt_neox, gptj, llama, mistral, olmo2, opt, phi, phi3, qwen2, qwen3. Its fields and tensors fit gpt2: write that as model_type into a copy of its config.json to try it, and compare the logits with the original's");
     assert_snapshot!(set("model_type", json!(2)), @"MODEL: config.json has 2 for 'model_type', which should be a text");
     assert_snapshot!(set("activation_function", json!("mish")), @"MODEL: config.json has the activation_function 'mish', which isn't supported; supported: gelu_new, gelu_pytorch_tanh, gelu, relu, silu");
     assert_snapshot!(set("activation_function", json!(["relu"])), @r#"MODEL: config.json has ["relu"] for 'activation_function', which should be a text"#);

@@ -13,10 +13,10 @@ use super::quantity::{Quantity, largest};
 
 /// Of the largest logit: f32 sums in another order. PyTorch's own f32 and f64 differ by 2e-6 here, an
 /// exact GELU and its tanh form by 2e-4.
-const BOUND: f64 = 1e-5;
+pub(super) const BOUND: f64 = 1e-5;
 
 /// The text whose tokens are compared.
-const TEXT: &str = "The capital of France is";
+pub(super) const TEXT: &str = "The capital of France is";
 
 /// The sweeps of the golden files: an array, what is patched, and whether a cell has one position or
 /// one head of it; otherwise neurons 1 and 5.

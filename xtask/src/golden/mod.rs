@@ -15,6 +15,7 @@ mod interventions;
 mod pairs;
 mod paths;
 mod protocol;
+mod quantised;
 mod quantity;
 mod regenerate;
 mod rome;
@@ -28,6 +29,7 @@ pub use interventions::interventions;
 pub use pairs::pairs;
 pub use paths::paths;
 pub use protocol::protocol;
+pub use quantised::quantised;
 pub use quantity::Quantity;
 pub use regenerate::regenerate;
 pub use rome::{embedding_deviation, rome};
@@ -68,6 +70,7 @@ fn on(cells: Cells, device: DeviceName) -> Result<Vec<Quantity>> {
     let model = facts(device)?;
     let mut quantities =
         [tiny(device)?, families(device)?, sites(&model)?, interventions(&model)?].concat();
+    quantities.extend(quantised(device)?);
     quantities.extend(pairs(&model, cells)?);
     quantities.extend(protocol(&model)?);
     quantities.extend(paths(&model)?);

@@ -2,31 +2,46 @@
 
 use std::process::ExitCode;
 
+use bytesize::ByteSize;
 use serde_json::json;
 use tracewright_models::{BUILT_IN, Checkpoint, ModelError, cache_folder, cached};
 
 use crate::console::{Console, table};
 use crate::error::Failure;
+use crate::session::total_memory;
 
 pub(crate) fn run(console: &Console) -> Result<ExitCode, Failure> {
-    let mut rows =
-        vec![["model", "family", "layers", "d_model", "where"].map(str::to_owned).to_vec()];
+    let header = ["model", "family", "layers", "d_model", "stored", "memory", "fits", "where"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    let memory = total_memory();
     let mut documents = Vec::new();
     let mut add = |name: &str, place: &str, checkpoint: Result<Checkpoint, ModelError>| {
         match &checkpoint {
             Ok(checkpoint) => {
                 let a = checkpoint.architecture();
-                let shape = [&a.family, &a.n_layers.to_string(), &a.d_model.to_string()];
-                let row = [name, shape[0], shape[1], shape[2], place];
+                let fits = if a.weight_bytes() <= memory { "yes" } else { "no" };
+                rows.push(vec![
+                    name.to_owned(),
+                    a.family.clone(),
+                    a.n_layers.to_string(),
+                    a.d_model.to_string(),
+                    checkpoint.stored_as().unwrap_or_else(|_| "no weights".to_owned()),
+                    ByteSize(a.weight_bytes()).display().iec().to_string(),
+                    fits.to_owned(),
+                    place.to_owned(),
+                ]);
+            }
+            Err(error) => {
+                let problem = error.to_string();
+                let row = [name, "can't be used", "", "", "", "", "", &problem];
                 rows.push(row.map(str::to_owned).to_vec());
             }
-            Err(error) => rows.push(
-                [name, "can't be used", "", "", &error.to_string()].map(str::to_owned).to_vec(),
-            ),
         }
         documents.push(json!({
             "model": name,
             "where": place,
+            "stored": checkpoint.as_ref().ok().and_then(|checkpoint| checkpoint.stored_as().ok()),
+            "weight_bytes": checkpoint.as_ref().ok().map(|c| c.architecture().weight_bytes()),
             "architecture": checkpoint.as_ref().ok().map(Checkpoint::architecture),
             "problem": checkpoint.as_ref().err().map(ToString::to_string),
         }));

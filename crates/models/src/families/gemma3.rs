@@ -45,7 +45,7 @@ fn describe(config: &Config<'_>) -> Result<Description, ModelError> {
 fn rotary(config: &Config<'_>, d_head: usize) -> Result<Rotary, ModelError> {
     const TYPES: [&str; 2] = ["full_attention", "sliding_attention"];
     let sections = config.section("rope_parameters")?;
-    let mut keys = sections.iter().flat_map(|sections| sections.fields.keys());
+    let mut keys = sections.iter().flat_map(|sections| sections.keys());
     if let Some(key) = keys.find(|key| !TYPES.contains(&key.as_str())) {
         return Err(config.bad(format!(
             "has '{key}' in its rope_parameters, which should hold an object for each of \

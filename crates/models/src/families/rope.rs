@@ -10,7 +10,7 @@ use super::Config;
 use crate::error::ModelError;
 
 /// The fields that are read here.
-pub(super) const FIELDS: &[&str] = &[
+pub const FIELDS: &[&str] = &[
     "rope_theta",
     "rope_scaling",
     "rope_parameters",
@@ -31,17 +31,18 @@ const SECTION_FIELDS: &[&str] = &[
 ];
 
 /// What a family's config has at its top for what its section doesn't say.
-pub(super) struct Spelling {
+#[derive(Clone, Copy, Debug)]
+pub struct Spelling {
     /// The field of the base.
-    pub(super) base: &'static str,
+    pub base: &'static str,
     /// The field of the part of a head that is turned.
-    pub(super) part: &'static str,
+    pub part: &'static str,
     /// That part where the field isn't there either.
-    pub(super) absent_part: f64,
+    pub absent_part: f64,
 }
 
 /// The spelling of most families.
-pub(super) const USUAL: Spelling =
+pub const USUAL: Spelling =
     Spelling { base: "rope_theta", part: "partial_rotary_factor", absent_part: 1.0 };
 
 /// The base where a config has none.
@@ -49,7 +50,11 @@ const BASE: f64 = 10_000.0;
 
 /// Rotary positions over halves of whole heads: in families without a part of them, transformers
 /// turns whole heads whatever the config says.
-pub(super) fn whole_heads(config: &Config<'_>, d_head: usize) -> Result<Rotary, ModelError> {
+///
+/// # Errors
+///
+/// Fields that aren't what they should be, a kind of scaling that isn't computed, and a part of heads.
+pub fn whole_heads(config: &Config<'_>, d_head: usize) -> Result<Rotary, ModelError> {
     let rotary = rotary(config, d_head, &USUAL)?;
     if rotary.width != d_head {
         return Err(config.bad(
@@ -60,7 +65,12 @@ pub(super) fn whole_heads(config: &Config<'_>, d_head: usize) -> Result<Rotary, 
 }
 
 /// Rotary positions over halves of the part of heads that a config says.
-pub(super) fn rotary(
+///
+/// # Errors
+///
+/// Fields that aren't what they should be, a kind of scaling that isn't computed, and a part that isn't an
+/// even number of a head's.
+pub fn rotary(
     config: &Config<'_>,
     d_head: usize,
     spelling: &Spelling,
@@ -149,7 +159,7 @@ fn scaling(config: &Config<'_>, given: &Config<'_>) -> Result<AngleScaling, Mode
         }
     };
     let known = |key: &String| SECTION_FIELDS.contains(&key.as_str());
-    match given.fields.keys().find(|key| !known(key)) {
+    match given.keys().find(|key| !known(key)) {
         Some(key) => {
             Err(config.bad(format!("has '{key}' among its rope fields, which isn't supported")))
         }
