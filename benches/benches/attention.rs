@@ -55,7 +55,7 @@ fn attention(c: &mut Criterion) {
 }
 
 fn query_of((row, keys): (u32, &Vec<u32>)) -> Query<'_> {
-    Query { row, keys, values: keys }
+    Query { row, keys, values: keys, first: 0 }
 }
 
 criterion_group!(benches, attention);

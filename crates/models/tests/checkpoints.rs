@@ -3,13 +3,13 @@
 mod common;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use common::{CONFIG, Copy, Stored, TINY, TOKENIZER, WEIGHTS};
+use common::{CONFIG, Copy, Stored, TINY, TOKENIZER, WEIGHTS, families};
 use insta::assert_snapshot;
 use proptest::prelude::*;
 use safetensors::tensor::Dtype;
-use serde_json::json;
+use serde_json::{Value, json};
 use tracewright_models::Checkpoint;
 
 fn copy() -> Copy {
@@ -161,7 +161,7 @@ fn a_config_of_another_size_than_the_weights_is_refused() {
       'transformer.h.2.mlp.c_proj.bias' is not a part of this architecture
       'transformer.h.2.mlp.c_proj.weight' is not a part of this architecture
     ");
-    assert_snapshot!(copy().set("n_layer", json!(1 << 28)).message(), @r"
+    assert_snapshot!(copy().set("n_layer", json!(1 << 14)).message(), @r"
     MODEL/model.safetensors: the weights don't fit config.json:
       'transformer.h.3.attn.c_attn.weight' is missing (shape [24, 72])
       'transformer.h.4.attn.c_attn.weight' is missing (shape [24, 72])
@@ -177,6 +177,7 @@ fn a_config_of_another_size_than_the_weights_is_refused() {
       'transformer.h.14.attn.c_attn.weight' is missing (shape [24, 72])
       and 444 more
     ");
+    assert_snapshot!(copy().set("n_layer", json!(1 << 28)).message(), @"MODEL: config.json has 268435456 layers in 'n_layer', more than 16384");
 }
 
 #[test]
@@ -319,4 +320,74 @@ proptest! {
             }
         }
     }
+
+    #[test]
+    fn no_damage_to_any_file_of_any_family_makes_it_panic(
+        folder in prop::sample::select(folders()),
+        file in any::<prop::sample::Index>(),
+        damages in damages(),
+    ) {
+        let copy = Copy::of_folder(&folder);
+        let files = copy.files();
+        let file = &files[file.index(files.len())];
+        let bytes = copy.read(file);
+        // Of weights the first part, where headers and pickles are.
+        let (mut first, rest) = (bytes[..bytes.len().min(6000)].to_vec(), &bytes[bytes.len().min(6000)..]);
+        apply(&mut first, &damages);
+        let _ = copy.write(file, [&first, rest].concat()).load();
+    }
+
+    #[test]
+    fn no_value_of_a_config_makes_any_family_panic(
+        folder in prop::sample::select(folders()),
+        field in any::<prop::sample::Index>(),
+        value in prop::sample::select(odd_values()),
+    ) {
+        let copy = Copy::of_folder(&folder);
+        copy.config(|config| {
+            let keys: Vec<String> = config.keys().cloned().collect();
+            config.insert(keys[field.index(keys.len())].clone(), value.clone());
+        });
+        let _ = copy.load();
+    }
+}
+
+/// A checkpoint of every family, and those that MLX has quantised.
+fn folders() -> Vec<PathBuf> {
+    let quantised = families()[0].join("../../quantised");
+    let entries = fs::read_dir(quantised).expect("the fixtures are there");
+    let mut folders = families();
+    folders.extend(entries.map(|entry| entry.expect("a folder").path()));
+    folders.sort();
+    folders
+}
+
+fn odd_values() -> Vec<Value> {
+    let sections = [
+        json!({ "rope_type": "linear", "factor": 0.0 }),
+        json!({ "rope_type": "llama3", "factor": 8, "low_freq_factor": 4, "high_freq_factor": 1 }),
+        json!({ "full_attention": {}, "sliding_attention": [] }),
+        json!({ "group_size": 64, "bits": 8 }),
+        json!({ "group_size": 0, "bits": 0, "model.norm": {} }),
+    ];
+    let others = [
+        json!(null),
+        json!(true),
+        json!(false),
+        json!(0),
+        json!(1),
+        json!(3),
+        json!(-1),
+        json!(1 << 28),
+        json!(u64::MAX),
+        json!(1e-320),
+        json!(1e300),
+        json!(0.3),
+        json!("gelu"),
+        json!(""),
+        json!([]),
+        json!(["x"]),
+        json!({}),
+    ];
+    others.into_iter().chain(sections).collect()
 }

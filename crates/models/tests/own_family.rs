@@ -29,7 +29,7 @@ fn describe(config: &Config<'_>) -> Result<Description, ModelError> {
     let d_head = config.required_size("head_width")?;
     let architecture = Architecture {
         family: SKETCH.model_type.to_owned(),
-        n_layers: config.required_size("depth")?,
+        n_layers: config.required_layers("depth")?,
         d_model: config.required_size("width")?,
         n_heads: config.required_size("heads")?,
         n_kv_heads: config.required_size("heads")?,

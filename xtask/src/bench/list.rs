@@ -81,6 +81,8 @@ pub(super) fn all(built_in: &Model) -> Result<Vec<Comparison>> {
     let (pair, long_pair) = (Task::pair(12, Patched::Stream), Task::pair(30, Patched::Stream));
     let heads = Task::pair(12, Patched::Heads);
     let cells = Task::pair(12, Patched::HeadsByPosition);
+    // IOI's prompts differ in the second subject: "When Mary and John went to the store, John gave …".
+    let [early, second] = [3, 9].map(|differs| Task::paired(12, differs, Patched::Heads));
     let facts =
         new("rome-facts", &Task::built_in(built_in)?, O::Rome, Some(36), Figure::Seconds(2.0));
     Ok(vec![
@@ -91,6 +93,8 @@ pub(super) fn all(built_in: &Model) -> Result<Vec<Comparison>> {
         new("transformer-lens-12", &pair, O::TransformerLens, None, ratio(35.0, 40.0)),
         new("transformer-lens-30", &long_pair, O::TransformerLens, Some(12), ratio(28.0, 40.0)),
         new("transformer-lens-heads", &heads, O::TransformerLens, None, ratio(18.0, 25.0)),
+        new("transformer-lens-heads-3", &early, O::TransformerLens, None, ratio(18.0, 25.0)),
+        new("transformer-lens-heads-9", &second, O::TransformerLens, None, ratio(18.0, 25.0)),
         new("transformer-lens-cells", &cells, O::TransformerLens, Some(144), ratio(30.0, 40.0)),
         new("nnsight-12", &pair, O::Nnsight, None, ratio(20.0, 30.0)),
         new("nnsight-30", &long_pair, O::Nnsight, Some(12), ratio(12.0, 15.0)),

@@ -58,6 +58,14 @@ impl Task {
         Self::Pair { clean, corrupted, answer: 5, distractor: 700, patched }
     }
 
+    /// A pair of prompts that differ in one token, as those of the IOI task do.
+    pub(super) fn paired(len: usize, differs: usize, patched: Patched) -> Self {
+        let clean = tokens(len, 101);
+        let mut corrupted = clean.clone();
+        corrupted[differs] = tokens(len, 211)[differs];
+        Self::Pair { clean, corrupted, answer: 5, distractor: 700, patched }
+    }
+
     /// The program's main command: a fact that the built-in model knows.
     pub(super) fn built_in(model: &Model) -> Result<Self> {
         let case = Case {

@@ -168,6 +168,19 @@ impl Config<'_> {
         self.size(key)?.ok_or_else(|| self.bad(format!("lacks '{key}'")))
     }
 
+    /// A number of layers: fewer than any other size, since something is made for each.
+    ///
+    /// # Errors
+    ///
+    /// None, and anything else.
+    pub fn required_layers(&self, key: &str) -> Result<usize, ModelError> {
+        const MOST: usize = 1 << 14;
+        match self.required_size(key)? {
+            layers if layers <= MOST => Ok(layers),
+            layers => Err(self.bad(format!("has {layers} layers in '{key}', more than {MOST}"))),
+        }
+    }
+
     /// The width of a model whose heads share it, how many there are, and the width of one.
     ///
     /// # Errors

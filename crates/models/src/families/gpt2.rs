@@ -43,7 +43,7 @@ fn describe(config: &Config<'_>) -> Result<Description, ModelError> {
     let scaled = config.flag("scale_attn_weights", true)?;
     let architecture = Architecture {
         family: "gpt2".to_owned(),
-        n_layers: config.required_size("n_layer")?,
+        n_layers: config.required_layers("n_layer")?,
         d_model,
         n_heads,
         n_kv_heads: n_heads,

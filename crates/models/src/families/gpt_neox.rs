@@ -45,7 +45,7 @@ fn describe(config: &Config<'_>) -> Result<Description, ModelError> {
     let parallel = config.flag("use_parallel_residual", true)?;
     let architecture = Architecture {
         family: "gpt_neox".to_owned(),
-        n_layers: config.required_size("num_hidden_layers")?,
+        n_layers: config.required_layers("num_hidden_layers")?,
         d_model,
         n_heads,
         n_kv_heads: n_heads,

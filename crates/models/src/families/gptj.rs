@@ -39,7 +39,7 @@ fn describe(config: &Config<'_>) -> Result<Description, ModelError> {
     let [d_model, n_heads, d_head] = config.heads("n_embd", "n_head")?;
     let architecture = Architecture {
         family: "gptj".to_owned(),
-        n_layers: config.required_size("n_layer")?,
+        n_layers: config.required_layers("n_layer")?,
         d_model,
         n_heads,
         n_kv_heads: n_heads,

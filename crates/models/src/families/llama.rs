@@ -108,7 +108,7 @@ pub(super) fn architecture(
     let (activation, absent) = defaults.activation;
     Ok(Architecture {
         family: family.to_owned(),
-        n_layers: config.required_size("num_hidden_layers")?,
+        n_layers: config.required_layers("num_hidden_layers")?,
         d_model,
         n_heads,
         n_kv_heads,

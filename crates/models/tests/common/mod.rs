@@ -68,6 +68,25 @@ impl Copy {
         Self { folder }
     }
 
+    /// All files of a folder.
+    pub(crate) fn of_folder(from: &Path) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for entry in fs::read_dir(from).expect("a fixture") {
+            let path = entry.expect("a file").path();
+            fs::copy(&path, folder.path().join(path.file_name().expect("a name"))).expect("room");
+        }
+        Self { folder }
+    }
+
+    /// The names of its files, in their order.
+    pub(crate) fn files(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.folder.path()).expect("the copy");
+        let name = |entry: fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
+        let mut names: Vec<String> = entries.map(|entry| name(entry.expect("a file"))).collect();
+        names.sort();
+        names
+    }
+
     pub(crate) fn path(&self, file: &str) -> PathBuf {
         self.folder.path().join(file)
     }
