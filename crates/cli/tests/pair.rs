@@ -402,7 +402,7 @@ fn paths_have_a_cell_for_each_sender_and_none_where_nothing_leads_to_the_receive
 fn senders_and_receivers_that_there_are_not_are_refused() {
     let paths = |args: &[&str]| refused(&[&IOI, args]);
     assert_snapshot!(paths(&["--receiver", "z@3"]), @"error: there is no receiver 'z@3': give q, k or v of a head (q@6.5) or layer (q@6), mlp_in@8, attn_in@8, resid_pre@8, resid_mid@8, resid_post@8 or logits");
-    assert_snapshot!(paths(&["--receiver", "q@7.9"]), @"error: head 9 of 'q@7' doesn't exist: the axis has 6 (0 to 5)");
+    assert_snapshot!(paths(&["--receiver", "q@7.9"]), @"error: the receiver 'q@7.9' isn't there: the model has heads 0 to 5");
     assert_snapshot!(paths(&["--receiver", "logits,logits"]), @"error: give at least one receiver, each once");
     assert_snapshot!(paths(&["--receiver", "logits", "--sender", "q"]), @"error: the site 'q' can't be a sender: give z, mlp_out, embed");
     assert!(paths(&["--receiver", "logits", "--per", "layer"]).contains("cannot be used with"));

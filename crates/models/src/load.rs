@@ -277,6 +277,9 @@ pub(crate) fn check(file: &Weights, description: &Description) -> Result<(), Mod
     let mut problems = Vec::new();
     let mut expect = |name: String, expected: Vec<usize>| {
         match file.shape(&name) {
+            None if file.has(&name) => problems.push(format!(
+                "'{name}' and its scales haven't the shapes of the bits and groups in 'quantization'"
+            )),
             None => problems.push(format!("'{name}' is missing (shape {expected:?})")),
             Some(shape) if shape != expected => {
                 problems.push(format!("'{name}' has shape {shape:?}, expected {expected:?}"));

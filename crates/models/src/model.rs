@@ -196,18 +196,27 @@ impl Checkpoint {
     }
 }
 
-/// The families whose fields and tensors a checkpoint of another one has.
+/// The families whose fields and tensors a checkpoint of another one has; the plainest alone where that is
+/// one of them, since no tensor shows what others compute otherwise.
 fn fitting(folder: &Path, config: &[u8], families: &[Family]) -> Vec<&'static str> {
     let Ok(Value::Object(mut fields)) = serde_json::from_slice(config) else { return Vec::new() };
-    let Ok(weights) = Weights::of_folder(folder, None) else { return Vec::new() };
+    let quantisation = Quantisation::read("", config).ok().flatten();
+    let Ok(weights) = Weights::of_folder(folder, quantisation) else { return Vec::new() };
     let mut fits = |family: &&Family| {
         fields.insert("model_type".to_owned(), family.model_type.into());
-        let description = (family.describe)(&Config::new("", &fields));
-        description.is_ok_and(|description| load::check(&weights, &description).is_ok())
+        let config = Config::new("", &fields);
+        let known =
+            !family.unknown_fields(&config).iter().any(|key| families::changes_numbers(key));
+        let description = (family.describe)(&config);
+        known && description.is_ok_and(|description| load::check(&weights, &description).is_ok())
     };
     let fitting = families.iter().filter(|family| fits(family));
-    fitting.map(|family| family.model_type).collect()
+    let fitting: Vec<&str> = fitting.map(|family| family.model_type).collect();
+    if fitting.contains(&PLAINEST) { vec![PLAINEST] } else { fitting }
 }
+
+/// The family whose tensors most others have, too.
+const PLAINEST: &str = "llama";
 
 /// A file that a checkpoint's folder must hold.
 fn file(folder: &Path, file: &'static str) -> Result<PathBuf, ModelError> {

@@ -49,7 +49,15 @@ impl Quantisation {
         let bad = |problem: String| ModelError::BadConfig { origin: origin.to_owned(), problem };
         let config: Map<String, Value> =
             serde_json::from_slice(config).map_err(|e| bad(format!("isn't valid JSON: {e}")))?;
-        let Some(Value::Object(given)) = config.get("quantization") else { return Ok(None) };
+        let given = match config.get("quantization") {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::Object(given)) => given,
+            Some(other) => {
+                return Err(bad(format!(
+                    "has {other} for 'quantization', which should be an object"
+                )));
+            }
+        };
         let groups = |fields: &Map<String, Value>| {
             groups(fields).ok_or_else(|| {
                 bad(format!(
@@ -90,6 +98,11 @@ impl Packed {
     pub(crate) fn whole(name: &str) -> Option<String> {
         let module = name.strip_suffix(".scales").or_else(|| name.strip_suffix(".biases"))?;
         Some(format!("{module}.weight"))
+    }
+
+    /// Whether another tensor is packed alike.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        self.groups == other.groups
     }
 
     /// What the numbers are stored in: `4 bits`.

@@ -156,8 +156,16 @@ impl Weights {
 
     /// Whether two tensors are stored as the same bytes.
     pub(crate) fn same(&self, a: &str, b: &str) -> bool {
-        let bytes = |name| self.file(name).and_then(|file| file.bytes(name)).ok();
-        self.shape(a) == self.shape(b) && bytes(a).is_some_and(|a| bytes(b) == Some(a))
+        let bytes = |name: &str| self.file(name).and_then(|file| file.bytes(name)).ok();
+        let equal = |a: &str, b: &str| bytes(a).is_some_and(|a| bytes(b) == Some(a));
+        let packed = match (self.packed(a), self.packed(b)) {
+            (None, None) => true,
+            (Some(a), Some(b)) => {
+                a.is_like(&b) && equal(&a.scales, &b.scales) && equal(&a.biases, &b.biases)
+            }
+            _ => false,
+        };
+        packed && self.shape(a) == self.shape(b) && equal(a, b)
     }
 
     /// A tensor's numbers as f32, in C order.

@@ -79,6 +79,6 @@ fn settings_that_are_not_computed_are_refused_by_name() {
     assert_snapshot!(changed("phi", "qk_layernorm", json!(true)), @"MODEL: config.json asks for norms of queries and keys ('qk_layernorm'), which aren't supported for phi");
     assert_snapshot!(changed("gemma3-v5", "rope_parameters", json!({ "rope_theta": 5.0 })), @"MODEL: config.json has 'rope_theta' in its rope_parameters, which should hold an object for each of full_attention and sliding_attention");
     assert_snapshot!(changed("qwen2", "layer_types", json!(["full_attention", "chunked_attention", "full_attention"])), @"MODEL: config.json has the layer type 'chunked_attention', which isn't supported; supported: full_attention, sliding_attention");
-    assert_snapshot!(changed("llama3", "quantization_config", json!({ "quant_method": "awq" })), @"MODEL: config.json has a field 'quantization_config', which isn't supported for llama");
+    assert_snapshot!(changed("llama3", "quantization_config", json!({ "quant_method": "awq" })), @"MODEL: config.json has a 'quantization_config': weights quantised that way can't be read; unquantised ones and MLX's can");
     assert_snapshot!(changed("llama3", "quantization", json!({ "group_size": 16, "bits": 4 })), @r#"MODEL: config.json has a quantization {"group_size":16,"bits":4}, which isn't supported; supported: MLX's affine groups with group_size 32, 64 or 128 and 2, 3, 4, 5, 6 or 8 bits"#);
 }

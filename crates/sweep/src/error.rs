@@ -201,6 +201,9 @@ pub enum SweepError {
     /// Another operation along a path.
     #[error("senders send the other run's values: the change '{change}' isn't for paths")]
     PathsChange { change: String },
+    /// A receiver that the model hasn't got.
+    #[error("the receiver '{given}' isn't there: the model has {has}")]
+    ReceiverOutside { given: String, has: String },
     /// A receiver that there isn't.
     #[error(
         "there is no receiver '{given}': give q, k or v of a head (q@6.5) or layer (q@6), mlp_in@8, attn_in@8, resid_pre@8, resid_mid@8, resid_post@8 or logits"

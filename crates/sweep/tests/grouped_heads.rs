@@ -143,6 +143,6 @@ fn a_head_that_is_not_there_is_named_by_what_it_would_be() {
         };
         Pairs::new(&model, settings, vec![pair]).expect_err("refused").to_string()
     };
-    insta::assert_snapshot!(refused("k@1.6", false), @"head 6 of 'q@1' doesn't exist: the axis has 6 (0 to 5)");
-    insta::assert_snapshot!(refused("k@1.2", true), @"kv_head 2 of 'k@1' doesn't exist: the axis has 2 (0 to 1)");
+    insta::assert_snapshot!(refused("k@1.6", false), @"the receiver 'k@1.6' isn't there: the model has heads 0 to 5");
+    insta::assert_snapshot!(refused("k@1.2", true), @"the receiver 'k@1.2' isn't there: the model has key/value heads 0 to 1");
 }

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 use tracewright_ir::Activation;
 
+use super::MOST_LAYERS;
 use crate::error::ModelError;
 
 /// The fields of a `config.json`, with the checkpoint's name for messages.
@@ -27,6 +28,11 @@ impl Config<'_> {
     /// What is wrong with the config, as an error: `problem` goes on after "config.json".
     pub fn bad(&self, problem: String) -> ModelError {
         ModelError::BadConfig { origin: self.origin.to_owned(), problem }
+    }
+
+    /// Whether a field says nothing.
+    pub(crate) fn is_null(&self, key: &str) -> bool {
+        self.get(key).is_none()
     }
 
     fn get(&self, key: &str) -> Option<&Value> {
@@ -174,10 +180,11 @@ impl Config<'_> {
     ///
     /// None, and anything else.
     pub fn required_layers(&self, key: &str) -> Result<usize, ModelError> {
-        const MOST: usize = 1 << 14;
         match self.required_size(key)? {
-            layers if layers <= MOST => Ok(layers),
-            layers => Err(self.bad(format!("has {layers} layers in '{key}', more than {MOST}"))),
+            layers if layers <= MOST_LAYERS => Ok(layers),
+            layers => {
+                Err(self.bad(format!("has {layers} layers in '{key}', more than {MOST_LAYERS}")))
+            }
         }
     }
 

@@ -25,7 +25,7 @@ pub mod rope;
 mod window;
 
 use serde_json::Value;
-use tracewright_ir::{Architecture, Component, ModuleName};
+use tracewright_ir::{Architecture, Component, ModuleName, Position};
 
 use crate::error::ModelError;
 
@@ -88,33 +88,117 @@ pub(crate) fn read(
         ModelError::UnknownFamily { origin, given, known, fitting: Vec::new() }
     })?;
     let mut description = (family.describe)(&config)?;
+    description.check().map_err(|problem| config.bad(problem))?;
     let inputs = inputs::of(&description);
     description.architecture.modules.extend(inputs);
-    let known = |key: &str| {
-        let lists = family.known_fields.iter().chain([&COMMON_FIELDS]);
-        // MLX's own, which is read with the weights, and its copy for transformers.
-        let quantised = key.starts_with("quantization") && fields.contains_key("quantization");
-        quantised || lists.into_iter().any(|list| list.contains(&key))
-    };
-    let unknown = config.keys().filter(|key| !known(key));
-    let unknown: Vec<&String> = unknown.collect();
-    let changes_numbers = |key: &str| REFUSED_FIELDS.iter().any(|start| key.starts_with(start));
+    let unknown = family.unknown_fields(&config);
+    if unknown.iter().any(|key| *key == "quantization_config") {
+        return Err(bad("has a 'quantization_config': weights quantised that way can't be read; \
+                        unquantised ones and MLX's can"
+            .to_owned()));
+    }
     if let Some(key) = unknown.iter().find(|key| changes_numbers(key)) {
         return Err(bad(format!("has a field '{key}', which isn't supported for {given}")));
     }
-    let warnings = unknown
-        .into_iter()
-        .map(|key| {
-            format!(
-                "{origin}: config.json has a field '{key}' that is not known here; it is ignored"
-            )
-        })
-        .collect();
-    Ok((description, warnings))
+    let warning = |key: &&String| {
+        format!("{origin}: config.json has a field '{key}' that is not known here; it is ignored")
+    };
+    Ok((description, unknown.iter().map(warning).collect()))
 }
 
+impl Family {
+    /// The fields of a config that the family doesn't know, but for those that say nothing.
+    pub(crate) fn unknown_fields<'a>(&self, config: &Config<'a>) -> Vec<&'a String> {
+        // MLX's own, which is read with the weights, and its copy for transformers.
+        let quantised = config.keys().any(|key| key == "quantization");
+        let known = |key: &str| {
+            let mut lists = self.known_fields.iter().chain([&COMMON_FIELDS]);
+            quantised && key.starts_with("quantization") || lists.any(|list| list.contains(&key))
+        };
+        let unknown = config.keys().filter(|key| !known(key) && !config.is_null(key));
+        unknown.collect()
+    }
+}
+
+/// Whether a field is of a kind that changes every number.
+pub(crate) fn changes_numbers(key: &str) -> bool {
+    REFUSED_FIELDS.iter().any(|start| key.starts_with(start))
+}
+
+impl Description {
+    /// What of it contradicts itself, or can't be held by any memory.
+    fn check(&self) -> Result<(), String> {
+        let Self { architecture, names } = self;
+        let Architecture { n_heads, n_kv_heads, d_head, d_model, d_mlp, vocab, .. } = *architecture;
+        let (before, after) = (names.ln1.is_some(), names.ln1_post.is_some());
+        let mlp_before = names.ln2.is_some() || architecture.shares_norm();
+        let learned = architecture.position == Position::Learned;
+        let whole = |parts: &[&str], outputs| parts.len() == 1 || parts.len() == outputs;
+        let rotary_fits = match &architecture.position {
+            Position::Learned => true,
+            Position::Rotary(rotary) => rotary.width <= d_head && rotary.width.is_multiple_of(2),
+        };
+        let wide =
+            [n_heads * d_head, d_model, d_mlp, vocab].into_iter().any(|width| width > 1 << 28);
+        let mlp_parts = if architecture.gated_mlp { 2 } else { 1 };
+        let problems = [
+            (wide, "describes a width of more than 2^28"),
+            (architecture.n_layers > MOST_LAYERS, "describes more layers than can be held"),
+            (
+                !n_heads.is_multiple_of(n_kv_heads),
+                "describes heads that can't share key/value heads",
+            ),
+            (!rotary_fits, "describes rotary positions that don't fit a head"),
+            (learned != names.pos_embed.is_some(), "describes positions without their tensor"),
+            (
+                architecture.has_pre_norm() != before || architecture.has_pre_norm() != mlp_before,
+                "describes norms before attention and MLP without their tensors",
+            ),
+            (
+                architecture.has_post_norm() != after
+                    || architecture.has_post_norm() != names.ln2_post.is_some(),
+                "describes norms after attention and MLP without their tensors",
+            ),
+            (
+                architecture.query_key_norm.is_some() != names.qk_norm.is_some(),
+                "describes norms of queries and keys without their tensors",
+            ),
+            (names.unembed.is_empty(), "describes no unembedding"),
+            (
+                !whole(names.qkv.parts, 3)
+                    || !whole(names.mlp_in.parts, mlp_parts)
+                    || names.attn_out.parts.len() != 1
+                    || names.mlp_out.parts.len() != 1,
+                "describes projections of another number of parts than they have outputs",
+            ),
+        ];
+        match problems.into_iter().find(|(wrong, _)| *wrong) {
+            Some((_, problem)) => Err(problem.to_owned()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// More than any model has; something is made for each.
+pub(crate) const MOST_LAYERS: usize = 1 << 14;
+
 /// How fields begin that change every number and that only a family which reads them may have.
-const REFUSED_FIELDS: &[&str] = &["rope_", "rotary", "quantization_config"];
+const REFUSED_FIELDS: &[&str] = &[
+    "attention_multiplier",
+    "attn_logit_softcapping",
+    "embedding_multiplier",
+    "final_logit_softcapping",
+    "logit_scale",
+    "logits_scaling",
+    "mup_",
+    "num_experts",
+    "num_local_experts",
+    "quantization_config",
+    "query_pre_attn_scalar",
+    "residual_multiplier",
+    "rope_",
+    "rotary",
+];
 
 /// Fields of any Hugging Face config that change no number of a forward pass in f32.
 const COMMON_FIELDS: &[&str] = &[

@@ -54,9 +54,15 @@ impl<'a> Patching<'a> {
         (base, source): (RunId, RunId),
         request: &mut Request,
     ) -> Result<Option<RunId>, SweepError> {
-        // Cells of later keys don't exist.
-        if at.position.is_some() && at.src_position > at.position {
-            return Ok(None);
+        // Cells of keys that a position doesn't see don't exist.
+        if let (Some(position), Some(key)) = (at.position, at.src_position) {
+            let (width, n_layers) = (self.settings.window, self.architecture.n_layers);
+            let layers = |member| Grid::layers(member, at, width, &self.layers, n_layers);
+            let sees = |layer: usize| self.architecture.keys(layer, position).contains(&key);
+            let mut layers = grid.members.iter().flat_map(layers).flatten();
+            if !layers.any(sees) {
+                return Ok(None);
+            }
         }
         let changes = self.changes(grid, at, source)?;
         if changes.is_empty() {

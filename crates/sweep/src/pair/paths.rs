@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tracewright_ir::{
     Architecture, Component, Coordinates, Intervention, Locus, Operation, Request, Run, RunId,
-    Site, Source, State, Value,
+    Selection, Site, Source, State, Value,
 };
 
 use crate::error::SweepError;
@@ -70,14 +70,7 @@ impl Paths {
     /// Fails where the model hasn't got a receiver.
     pub(crate) fn check(&self, architecture: &Architecture) -> Result<(), SweepError> {
         for receiver in &self.receivers {
-            for mut locus in receiver.loci(architecture) {
-                if receiver.is_seen_alone(architecture) && !self.by_group {
-                    // The head is a query head, with the keys and values of its group.
-                    locus.site.component = Component::Q;
-                }
-                // Positions are those of the run, so any length will do.
-                locus.check(architecture, 1)?;
-            }
+            receiver.check(architecture, self.by_group)?;
         }
         Ok(())
     }
@@ -99,12 +92,12 @@ impl Paths {
     ) -> Option<RunId> {
         let n_layers = architecture.n_layers;
         let len = request.tokens(clean).ok()?.len();
-        let last = read_at.iter().copied().max()?;
         let reaches = |sender: &Locus| {
             let positions = sender.positions.indices(len);
             let reached = |receiver: &Receiver| {
                 let seen = |p: &usize| {
-                    read_at.contains(p) || *p < last && receiver.is_read_later(n_layers)
+                    let reached = receiver.reached(*p, len, architecture);
+                    read_at.iter().any(|read| reached.get(*read) == Some(&true))
                 };
                 receiver.comes_after(sender.site, architecture) && positions.iter().any(seen)
             };
@@ -179,14 +172,42 @@ impl Receiver {
         Site { component: self.component, layer: self.layer }
     }
 
-    /// Whether what it computes at one position is read at later ones, and so by the metric.
-    fn is_read_later(&self, n_layers: usize) -> bool {
-        use Component as C;
-        match (self.component, self.layer) {
-            (C::K | C::V | C::Ln1 | C::ResidPre, _) => true,
-            (_, Some(layer)) => layer + 1 < n_layers,
-            (_, None) => false,
+    /// Fails where the model hasn't got it.
+    fn check(&self, architecture: &Architecture, by_group: bool) -> Result<(), SweepError> {
+        let outside = |has: String| SweepError::ReceiverOutside { given: self.to_string(), has };
+        let Architecture { n_layers, n_heads, n_kv_heads, .. } = *architecture;
+        if self.layer.is_some_and(|layer| layer >= n_layers) {
+            return Err(outside(format!("layers 0 to {}", n_layers - 1)));
         }
+        let of_group = by_group && self.is_seen_alone(architecture);
+        let heads = if of_group { n_kv_heads } else { n_heads };
+        if self.head.is_some_and(|head| head >= heads) {
+            let kind = if of_group { "key/value heads" } else { "heads" };
+            return Err(outside(format!("{kind} 0 to {}", heads - 1)));
+        }
+        // Positions are those of the run, so any length will do.
+        let unshared =
+            |locus: &Locus| !self.is_seen_alone(architecture) || locus.heads == Selection::All;
+        let loci = self.loci(architecture);
+        Ok(loci
+            .iter()
+            .filter(|locus| unshared(locus))
+            .try_for_each(|l| l.check(architecture, 1))?)
+    }
+
+    /// The positions whose logits may depend on what it computes at one: windows hide what lies before them.
+    fn reached(&self, position: usize, len: usize, architecture: &Architecture) -> Vec<bool> {
+        use Component as C;
+        let n_layers = architecture.n_layers;
+        let layer = self.layer.unwrap_or(n_layers);
+        let read_in_layer = matches!(self.component, C::K | C::V | C::Ln1 | C::ResidPre);
+        let first = if read_in_layer { layer } else { layer + 1 };
+        let mut reached: Vec<bool> = (0..len).map(|p| p == position).collect();
+        for layer in first..n_layers {
+            let sees = |p: usize| architecture.keys(layer, p).any(|key| reached[key]);
+            reached = (0..len).map(sees).collect();
+        }
+        reached
     }
 
     /// Whether what a sender adds to the stream is in what it reads.
