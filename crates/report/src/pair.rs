@@ -258,7 +258,8 @@ impl PairReport {
             [] => String::new(),
             receivers => {
                 let held = if self.record.freeze_mlp { " (MLPs held)" } else { "" };
-                format!(", read by {} alone{held}", receivers.join(", "))
+                let groups = if self.record.by_group { " (whole groups of heads)" } else { "" };
+                format!(", read by {} alone{groups}{held}", receivers.join(", "))
             }
         }
     }

@@ -57,6 +57,7 @@ fn record() -> PairRecord {
         receivers: Vec::new(),
         window: 1,
         freeze_mlp: false,
+        by_group: false,
         corruption: None,
         samples: 1,
         align: None,

@@ -64,6 +64,9 @@ pub struct PairRecord {
     /// Whether MLPs are held on the way to the receivers.
     #[serde(default)]
     pub freeze_mlp: bool,
+    /// Whether a receiver's head is a key/value head with its whole group of query heads.
+    #[serde(default)]
+    pub by_group: bool,
     /// Each metric of the two runs without a patch.
     pub baselines: Vec<Baseline>,
     /// Grids by metric, then site, then the axes that stand neither down nor across.

@@ -12,9 +12,13 @@ use crate::session::Session;
 pub(crate) fn run(session: &Session, console: &Console) -> Result<ExitCode, Failure> {
     let checkpoint = session.checkpoint(None, console)?;
     let architecture = checkpoint.architecture();
-    let Architecture { n_layers, n_heads, d_model, .. } = architecture;
+    let Architecture { n_layers, n_heads, n_kv_heads, d_model, .. } = architecture;
+    let shared = match n_kv_heads < n_heads {
+        true => format!(" that share {n_kv_heads} key/value heads"),
+        false => String::new(),
+    };
     console.explain(&format!(
-        "{}: {n_layers} layers, {n_heads} heads, d_model {d_model}; N is the layer, 0 to {}\n",
+        "{}: {n_layers} layers, {n_heads} heads{shared}, d_model {d_model}; N is the layer, 0 to {}\n",
         checkpoint.name(),
         n_layers - 1
     ))?;

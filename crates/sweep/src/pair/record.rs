@@ -83,6 +83,7 @@ pub(super) fn record(
         positions: settings.positions_of(fed)?,
         window: settings.window,
         freeze_mlp: settings.paths.as_ref().is_some_and(|paths| paths.freeze_mlp),
+        by_group: settings.paths.as_ref().is_some_and(|paths| paths.by_group),
         receivers: settings.paths.as_ref().map(Paths::names).unwrap_or_default(),
         baselines: shown.baselines,
         grids,
