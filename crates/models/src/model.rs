@@ -15,7 +15,7 @@ use crate::families::{self, Config, Description, FAMILIES, Family};
 use crate::load;
 use crate::quantised::Quantisation;
 use crate::tokenizer::Tokenizer;
-use crate::weights::Weights;
+use crate::weights::{self, Weights};
 
 /// The name of the model that is embedded in the program.
 pub const BUILT_IN: &str = "facts-6m";
@@ -190,7 +190,7 @@ impl Checkpoint {
         identity.update(file.sha256()?);
         identity.update(serde_json::to_string(self.architecture()).unwrap_or_default());
         identity.update(self.tokenizer.json());
-        let sha256 = identity.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = weights::hex(&identity.finalize());
         let Self { name, tokenizer, dtype, .. } = self;
         Ok(Model { name, sha256, dtype, decoder, tokenizer })
     }

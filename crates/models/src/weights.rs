@@ -215,7 +215,8 @@ impl Weights {
     }
 }
 
-fn hex(digest: &[u8]) -> String {
+/// A digest in hexadecimal digits.
+pub(crate) fn hex(digest: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

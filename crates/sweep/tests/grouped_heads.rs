@@ -57,6 +57,15 @@ fn ungrouped(folder: &Path) -> Model {
     open(folder)
 }
 
+/// Two prompts of as many tokens.
+fn pair() -> Pair {
+    Pair {
+        clean: "The X of Q is".to_owned(),
+        corrupted: vec!["The X of Z is".to_owned()],
+        ..Pair::default()
+    }
+}
+
 /// What each head of the first layer does to the answer over these receivers, by both executors.
 fn values(model: &Model, receivers: &[&str], by_group: bool) -> Vec<Option<f64>> {
     let receivers = receivers.iter().map(|receiver| receiver.parse().expect("a receiver"));
@@ -69,12 +78,7 @@ fn values(model: &Model, receivers: &[&str], by_group: bool) -> Vec<Option<f64>>
         paths: Some(paths),
         ..PairSettings::default()
     };
-    let pair = Pair {
-        clean: "The X of Q is".to_owned(),
-        corrupted: vec!["The X of Z is".to_owned()],
-        ..Pair::default()
-    };
-    let pairs = Pairs::new(model, settings, vec![pair]).expect("it can be patched");
+    let pairs = Pairs::new(model, settings, vec![pair()]).expect("it can be patched");
     let found = [Executor::Lockstep, Executor::Reference].map(|executor| {
         let execution = Execution { executor, ..Execution::default() };
         let part = pairs.patch(0, &execution, &mut silent).expect("it is patched");
@@ -136,12 +140,7 @@ fn a_head_that_is_not_there_is_named_by_what_it_would_be() {
             paths: Some(paths),
             ..PairSettings::default()
         };
-        let pair = Pair {
-            clean: "The X of Q is".to_owned(),
-            corrupted: vec!["The X of Z is".to_owned()],
-            ..Pair::default()
-        };
-        Pairs::new(&model, settings, vec![pair]).expect_err("refused").to_string()
+        Pairs::new(&model, settings, vec![pair()]).expect_err("refused").to_string()
     };
     insta::assert_snapshot!(refused("k@1.6", false), @"the receiver 'k@1.6' isn't there: the model has heads 0 to 5");
     insta::assert_snapshot!(refused("k@1.2", true), @"the receiver 'k@1.2' isn't there: the model has key/value heads 0 to 1");
