@@ -39,7 +39,7 @@ fn execute(decoder: &Decoder, request: &Request) {
 
 fn passes(c: &mut Criterion) {
     let decoder = model().expect("the built-in model loads").decoder;
-    let n_layers = decoder.layers().len();
+    let n_layers = decoder.architecture().n_layers;
     let whole = rome(n_layers, TOKENS, 0..3);
     let layers = [0, n_layers / 2, n_layers - 1];
     let mut requests: Vec<_> =

@@ -1,5 +1,6 @@
 """Makes every fixture and golden file that these scripts can make."""
 
+import chat_templates
 import families
 import interventions
 import paths
@@ -7,5 +8,5 @@ import quantised
 import sites
 import tiny
 
-for script in (tiny, families, quantised, sites, interventions, paths):
+for script in (tiny, families, quantised, chat_templates, sites, interventions, paths):
     script.main()

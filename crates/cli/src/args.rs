@@ -137,6 +137,9 @@ pub(crate) struct PairArgs {
     pub(crate) measure: MeasureArgs,
     #[command(flatten)]
     pub(crate) paths: PathArgs,
+    /// Patch every model in the local hub cache in turn, and list those that can't run with the reason
+    #[arg(long, help_heading = "Output", conflicts_with = "print")]
+    pub(crate) all_cached: bool,
     /// Print the sweep file that asks for the same, and compute nothing
     #[arg(long, help_heading = "Output")]
     pub(crate) print: bool,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
+use tracewright_models::hub::Download;
 use tracewright_report::{ColorDepth, visible};
 
 use crate::args::OutputArgs;
@@ -57,6 +58,18 @@ impl Console {
         bar
     }
 
+    /// A bar on standard error for files that are downloaded; nothing where nobody watches.
+    pub(crate) fn download(&self) -> DownloadBar {
+        let target =
+            if self.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let bar = ProgressBar::with_draw_target(Some(0), target);
+        let template = "{msg} {bar:32} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        DownloadBar(bar)
+    }
+
     /// Columns of the terminal.
     pub(crate) fn columns(&self) -> usize {
         const WITHOUT_TERMINAL: usize = 100;
@@ -73,6 +86,22 @@ impl Console {
         } else {
             ColorDepth::Ansi256
         }
+    }
+}
+
+/// How far a download is.
+pub(crate) struct DownloadBar(ProgressBar);
+
+impl DownloadBar {
+    pub(crate) fn show(&self, download: &Download<'_>) {
+        let Download { file, done, size, number, files } = download;
+        self.0.set_message(format!("{number}/{files} {}", tame(file)));
+        self.0.set_length(*size);
+        self.0.set_position(*done);
+    }
+
+    pub(crate) fn finish(&self) {
+        self.0.finish_and_clear();
     }
 }
 

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use thiserror::Error;
 use tracewright_engine::EngineError;
 use tracewright_models::ModelError;
+use tracewright_models::hub::HubError;
 use tracewright_report::ReportError;
 use tracewright_results::ResultsError;
 use tracewright_sweep::SweepError;
@@ -20,6 +21,8 @@ pub(crate) enum Failure {
     Usage(String),
     #[error(transparent)]
     Model(#[from] ModelError),
+    #[error("there is no folder '{given}' here; as a model of the hub: {error}")]
+    Hub { given: String, error: HubError },
     #[error(transparent)]
     Engine(#[from] EngineError),
     #[error(transparent)]

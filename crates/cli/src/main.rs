@@ -4,6 +4,7 @@ mod args;
 mod commands;
 mod console;
 mod error;
+mod place;
 mod session;
 
 use std::process::ExitCode;
@@ -24,7 +25,7 @@ fn main() -> ExitCode {
         Command::Plan(plan) => commands::plan::run(plan, &session, &console),
         Command::Predict(args) => commands::predict::run(args, &session, &console),
         Command::Sites => commands::sites::run(&session, &console),
-        Command::Models => commands::models::run(&console),
+        Command::Models => commands::models::run(&session, &console),
         Command::Doctor => commands::doctor::run(&console),
     });
     match done {

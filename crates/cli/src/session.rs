@@ -1,24 +1,39 @@
 //! The flags that every command shares: which model, where it runs, how many threads.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use bytesize::ByteSize;
 use clap::Args as ClapArgs;
 use serde_json::{Value, json};
 use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 use tracewright_engine::{Execution, Executor};
-use tracewright_models::{Checkpoint, DeviceName, Dtype, Model, cached};
+use tracewright_models::{Bos, Checkpoint, DeviceName, Dtype, Model};
 use tracewright_results::RunFile;
 use tracewright_sweep::SweepError;
 
 use crate::console::Console;
 use crate::error::Failure;
+use crate::place::place;
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Session {
-    /// A checkpoint's folder, or the name of one in the local hub cache [default: the built-in
-    /// model]
+    /// A checkpoint's folder, or a model's name on the Hugging Face hub, which is downloaded unless it is
+    /// in the local cache; NAME@REVISION asks the hub for a branch, tag or commit [default: the
+    /// built-in model]
     #[arg(long, global = true, help_heading = "Common options", value_name = "PATH|ID")]
     model: Option<String>,
+    /// Whether prompts begin with the model's BOS token: own (the tokenizer's rule), on or off
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Common options",
+        value_name = "own|on|off",
+        default_value = "own"
+    )]
+    bos: String,
+    /// Write each prompt as a message in the checkpoint's own chat format
+    #[arg(long, global = true, help_heading = "Common options")]
+    chat: bool,
     /// Where to compute: cpu, ndarray, cuda[:i], vulkan[:i], wgpu[:i]
     #[arg(long, global = true, help_heading = "Common options", default_value = "cpu")]
     device: String,
@@ -38,6 +53,10 @@ pub(crate) struct Session {
     /// this machine's]
     #[arg(long, global = true, help_heading = "Common options", value_name = "SIZE")]
     memory: Option<String>,
+    /// Leave the weights in their files and read each layer when a pass needs it [default: where they and
+    /// a pass don't fit in the machine's memory]
+    #[arg(long, global = true, help_heading = "Common options")]
+    stream: bool,
     /// How to compute: all runs in one walk through the layers, or one forward pass for each
     #[arg(
         long,
@@ -59,6 +78,7 @@ impl Session {
         }
         self.device()?;
         self.dtype()?;
+        self.bos()?;
         self.execution()?;
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
         pool.map_err(|error| Failure::Usage(format!("can't start {threads} threads: {error}")))
@@ -66,6 +86,10 @@ impl Session {
 
     pub(crate) fn device(&self) -> Result<DeviceName, Failure> {
         Ok(self.device.parse()?)
+    }
+
+    fn bos(&self) -> Result<Bos, Failure> {
+        Ok(self.bos.parse()?)
     }
 
     fn dtype(&self) -> Result<Dtype, Failure> {
@@ -101,28 +125,45 @@ impl Session {
     }
 
     /// The config and tokenizer of the flags' model, or of the one that a file names; its warnings are shown.
+    /// `weights` says whether these are wanted, too, where the model has to be downloaded.
     pub(crate) fn checkpoint(
         &self,
         named: Option<&str>,
+        weights: bool,
         console: &Console,
     ) -> Result<Checkpoint, Failure> {
         let checkpoint = match self.model().or(named) {
             None => Checkpoint::built_in()?,
-            Some(name) => {
-                let folder = PathBuf::from(name);
-                let in_cache = || cached().into_iter().find(|cached| cached.id == *name);
-                match (folder.is_dir(), in_cache()) {
-                    (false, Some(cached)) => Checkpoint::open(&cached.folder)?,
-                    _ => Checkpoint::open(&folder)?,
-                }
-            }
+            Some(given) => Checkpoint::open(&place(given, weights, console)?)?.named(given),
         };
-        checkpoint.warnings().iter().for_each(|warning| console.warn(warning));
-        Ok(checkpoint)
+        self.feeding(checkpoint, console)
     }
 
-    pub(crate) fn load(&self, checkpoint: Checkpoint) -> Result<Model, Failure> {
-        Ok(checkpoint.with_dtype(self.dtype()?).load(self.device()?)?)
+    /// A checkpoint that is fed as the flags say; its warnings are shown.
+    pub(crate) fn feeding(
+        &self,
+        checkpoint: Checkpoint,
+        console: &Console,
+    ) -> Result<Checkpoint, Failure> {
+        checkpoint.warnings().iter().for_each(|warning| console.warn(warning));
+        let checkpoint = checkpoint.with_bos(self.bos()?)?;
+        Ok(if self.chat { checkpoint.with_chat()? } else { checkpoint })
+    }
+
+    /// The weights: on the device where they fit, otherwise left in their files.
+    pub(crate) fn load(&self, checkpoint: Checkpoint, console: &Console) -> Result<Model, Failure> {
+        let (device, checkpoint) = (self.device()?, checkpoint.with_dtype(self.dtype()?));
+        let (held, pass) = (checkpoint.footprint().held, self.execution()?.memory);
+        let on_host = device == DeviceName::Cpu;
+        let fits = !on_host || Fit::of(&checkpoint, pass, total_memory()) == Fit::Held;
+        if !fits && !self.stream {
+            console.warn(&format!(
+                "{}: the weights take {} and don't fit in this machine's memory: they are streamed",
+                checkpoint.name(),
+                ByteSize(held).display().iec()
+            ));
+        }
+        Ok(checkpoint.streamed(self.stream || !fits).load(device)?)
     }
 
     /// What numbers depend on beside the request, as `run.json` records it. That a device multiplies
@@ -152,7 +193,31 @@ impl Session {
             "product_error": product_error,
             "executor": executor,
             "memory": memory,
+            "streamed": model.decoder.is_streamed(),
         }))
+    }
+}
+
+/// Whether a model's weights fit in a machine's memory beside a pass, with an eighth of it left to others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fit {
+    /// All of them.
+    Held,
+    /// Two layers at a time.
+    Streamed,
+    /// Not even that.
+    No,
+}
+
+impl Fit {
+    pub(crate) fn of(checkpoint: &Checkpoint, pass: u64, memory: u64) -> Self {
+        let footprint = checkpoint.footprint();
+        let fits = |weights: u64| weights.saturating_add(pass) <= memory / 8 * 7;
+        match (fits(footprint.held), fits(footprint.streamed)) {
+            (true, _) => Self::Held,
+            (false, true) => Self::Streamed,
+            (false, false) => Self::No,
+        }
     }
 }
 

@@ -28,7 +28,7 @@ fn refused(args: &[&str]) -> String {
 
 #[test]
 fn a_model_that_is_not_there_is_named() {
-    assert_snapshot!(refused(&["--model", "nowhere"]), @"error: there is no model folder 'nowhere', and no model of this name in the local hub cache (`tracewright models` lists those): give a folder with config.json, tokenizer.json and model.safetensors, or leave --model out for the built-in model");
+    assert_snapshot!(refused(&["--model", "nowhere"]), @"error: there is no folder 'nowhere' here; as a model of the hub: the cache 'DIR/no-cache/hub' doesn't hold all files of 'nowhere' at revision 'main', and the hub isn't asked (offline): unset HF_HUB_OFFLINE to download them");
     let place = tiny();
     std::fs::remove_file(place.path("model/tokenizer.json")).expect("a file to remove");
     assert_snapshot!(model_message(&place), @"error: the model folder 'model' has no tokenizer.json: a checkpoint in Hugging Face's layout has config.json, tokenizer.json and model.safetensors");
@@ -296,7 +296,7 @@ fn a_case_whose_numbers_overflow_has_failed_and_the_request_was_right() {
     assert_eq!(output.status.code(), Some(1), "{err}");
     assert_snapshot!(err, @r"
     warning: the window has 10 layers and the model 3, so each window is cut at the model's ends: a smaller one is sharper
-    warning: case 0 failed: 'logit' of run 'Paris is' is NaN: the model's numbers overflow on this input
+    warning: case 0 failed: 'entropy' of run 'clean' is NaN, as its numbers are from ln_final.hook_out at position 0 on: the model's numbers overflow on this input
     ");
     let run: Value = serde_json::from_slice(&place.read("out/run.json")).expect("a run.json");
     assert_eq!(run["failed"][0]["case"], "0");

@@ -67,7 +67,6 @@ fn without_prompts_the_built_in_pairs_are_patched() {
             "figures/space-needle_kl_curve.png",
             "figures/space-needle_kl_curve.svg",
             "parts/pass-00000.parquet",
-            "parts/pass-00001.parquet",
             "run.json",
         ]
     );

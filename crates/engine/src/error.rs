@@ -3,6 +3,7 @@
 use thiserror::Error;
 use tracewright_ir::plan::PlanError;
 use tracewright_ir::{IrError, Site};
+use tracewright_models::ModelError;
 
 /// Why a request has no answer.
 #[derive(Debug, Error)]
@@ -14,6 +15,9 @@ pub enum EngineError {
     /// There is no plan for it.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// Weights that a streamed model can't read.
+    #[error(transparent)]
+    Model(#[from] ModelError),
     /// A name that no executor has.
     #[error("there is no executor '{given}': give lockstep or reference")]
     UnknownExecutor { given: String },
@@ -24,8 +28,17 @@ pub enum EngineError {
     #[error("the function '{name}' gave {given} numbers for a locus of {expected}")]
     WrongOutput { name: String, given: usize, expected: usize },
     /// A metric or a reading that is infinite or not a number.
-    #[error("'{metric}' of run '{run}' is {value}: the model's numbers overflow on this input")]
-    NotFinite { run: String, metric: String, value: f64 },
+    #[error(
+        "'{metric}' of run '{run}' is {value}{}: the model's numbers overflow on this input",
+        since(place)
+    )]
+    NotFinite {
+        run: String,
+        metric: String,
+        value: f64,
+        /// The first site and position at which a number isn't finite.
+        place: Option<String>,
+    },
     /// A device failed while its values were read.
     #[error("the device failed: {problem}")]
     Device { problem: String },
@@ -35,6 +48,10 @@ pub enum EngineError {
     /// A value that was not there when its reader wanted it: our bug.
     #[error("internal error: a value of '{site}' was not kept; please report this")]
     NotKept { site: Site },
+}
+
+fn since(place: &Option<String>) -> String {
+    place.as_ref().map_or_else(String::new, |place| format!(", as its numbers are from {place} on"))
 }
 
 impl EngineError {

@@ -74,11 +74,30 @@ pub fn execute(
     execution: &Execution,
     progress: Progress<'_>,
 ) -> Result<Outcome, EngineError> {
+    let outcomes = execute_all(decoder, &[request], execution, progress)?;
+    Ok(outcomes.into_iter().next().unwrap_or_default())
+}
+
+/// Executes several requests, by the lockstep executor in passes that they share: the first one's outcome
+/// then has the cost of all.
+///
+/// # Errors
+///
+/// Those of [`execute`].
+pub fn execute_all(
+    decoder: &Decoder,
+    requests: &[&Request],
+    execution: &Execution,
+    progress: Progress<'_>,
+) -> Result<Vec<Outcome>, EngineError> {
     match execution.executor {
-        Executor::Reference => reference::execute(decoder, request, execution, progress),
-        Executor::Lockstep => {
-            let outcomes = lockstep::execute(decoder, &[request], execution, progress)?;
-            Ok(outcomes.into_iter().next().unwrap_or_default())
+        Executor::Lockstep => lockstep::execute(decoder, requests, execution, progress),
+        Executor::Reference => {
+            let one = |(before, request): (usize, &&Request)| {
+                let of_all = &mut |done, of| progress(before * of + done, requests.len() * of);
+                reference::execute(decoder, request, execution, of_all)
+            };
+            requests.iter().enumerate().map(one).collect()
         }
     }
 }

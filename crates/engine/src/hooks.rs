@@ -10,6 +10,7 @@ use tracewright_models::{Batch, Decoder, Visitor};
 
 use crate::error::EngineError;
 use crate::extensions::{Extensions, Values};
+use crate::finite::{Place, is_sound};
 use crate::patch;
 use crate::schedule::{Wanted, source_locus};
 
@@ -26,6 +27,8 @@ pub(crate) struct Shared<'a> {
     /// The places that any run's intervention or reader looks at: the same for all batches, so
     /// that every run takes the same path through the arithmetic.
     pub(crate) places: BTreeSet<Site>,
+    /// Whether the first number that isn't finite is looked for.
+    pub(crate) watched: bool,
 }
 
 /// The interventions and readers of one batch.
@@ -37,6 +40,8 @@ pub(crate) struct Hooks<'a> {
     /// The interventions of each run, those of its bases first.
     changes: Vec<(RunId, Vec<&'a Intervention>)>,
     pub(crate) kept: Kept,
+    /// The first number that isn't finite.
+    pub(crate) found: Option<Place>,
 }
 
 impl<'a> Hooks<'a> {
@@ -47,7 +52,21 @@ impl<'a> Hooks<'a> {
         len: usize,
     ) -> Self {
         let changes = runs.iter().map(|run| (*run, shared.request.interventions(*run))).collect();
-        Self { shared, earlier, len, changes, kept: HashMap::new() }
+        Self { shared, earlier, len, changes, kept: HashMap::new(), found: None }
+    }
+
+    /// Looks for a number that isn't finite.
+    fn watch(&mut self, site: Site, value: &Tensor<2>) -> Result<(), EngineError> {
+        let [rows, width] = value.dims();
+        let values = value.clone().try_into_vec_as::<f32>().map_err(EngineError::device)?;
+        let Some(at) = values.iter().position(|value| !is_sound(site, *value)) else {
+            return Ok(());
+        };
+        let of_run = rows / self.changes.len();
+        let (row, run) = (at / width % of_run, self.changes[at / width / of_run].0);
+        // Scores and patterns have their heads one after the other.
+        self.found = Some(Place { run, site, position: row % self.len });
+        Ok(())
     }
 
     fn extent(&self, locus: &Locus) -> Extent {
@@ -143,6 +162,9 @@ impl Visitor for Hooks<'_> {
         for index in 0..self.changes.len() {
             let run = self.changes[index].0;
             self.keep(run, site, State::Left, &value, index * rows_of_run);
+        }
+        if self.shared.watched && self.found.is_none() {
+            self.watch(site, &value)?;
         }
         Ok(value)
     }

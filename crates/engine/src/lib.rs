@@ -40,6 +40,7 @@
 mod error;
 mod execute;
 mod extensions;
+mod finite;
 mod hooks;
 pub mod lockstep;
 mod outcome;
@@ -49,7 +50,7 @@ pub mod reference;
 mod schedule;
 
 pub use error::EngineError;
-pub use execute::{Execution, Executor, execute};
+pub use execute::{Execution, Executor, execute, execute_all};
 pub use extensions::{Extensions, Values};
 pub use outcome::{Cost, Outcome, Progress, silent};
 pub use predict::{Candidate, predict};

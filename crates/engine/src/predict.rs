@@ -1,9 +1,11 @@
 //! What a model says next.
 
-use tracewright_ir::Tokens;
+use tracewright_ir::{Measure, Metric, Request, Run, Tokens};
 use tracewright_models::{Batch, Decoder, Nobody};
 
 use crate::error::EngineError;
+use crate::extensions::Extensions;
+use crate::finite::not_finite;
 
 /// A candidate for the next token.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,11 +31,14 @@ pub fn predict(
 ) -> Result<Vec<Candidate>, EngineError> {
     let batch = Batch { sequences: 1, len: tokens.len() };
     let last = tokens.len().saturating_sub(1);
-    let Ok(logits) = decoder.forward(&tokens.ids, batch, &[last], &mut Nobody);
+    let logits = decoder.forward(&tokens.ids, batch, &[last], &mut Nobody)?;
     let logits = logits.try_into_vec_as::<f32>().map_err(EngineError::device)?;
     if let Some(value) = logits.iter().find(|logit| !logit.is_finite()) {
-        let (run, value) = (tokens.texts.concat(), f64::from(*value));
-        return Err(EngineError::NotFinite { run, metric: "logit".to_owned(), value });
+        let mut request = Request::default();
+        let run = request.push(Run::of_tokens(tokens.texts.concat(), &tokens.ids));
+        request.measures.push(Measure::at_last(Metric::Entropy));
+        let what = (run, "logit", f64::from(*value));
+        return Err(not_finite(decoder, &request, &Extensions::default(), what));
     }
     Ok(top(&logits, count))
 }

@@ -12,6 +12,7 @@ use tracewright_models::{Batch, Decoder};
 use crate::error::EngineError;
 use crate::extensions::Extensions;
 use crate::extensions::measure;
+use crate::finite::{Place, is_sound, not_finite};
 use crate::hooks::{Hooks, Kept, Shared};
 use crate::outcome::{Cost, Outcome, Progress};
 use crate::predict::{Candidate, top};
@@ -56,6 +57,25 @@ pub fn execute(
     execution.finish()
 }
 
+/// The first number of a request's runs that isn't finite.
+pub(crate) fn first_not_finite(
+    decoder: &Decoder,
+    request: &Request,
+    extensions: &Extensions,
+) -> Result<Option<Place>, EngineError> {
+    let schedule = Schedule::new(request, BATCH)?;
+    let mut execution = Execution::new(decoder, request, extensions);
+    execution.shared.places = decoder.architecture().sites().into_iter().map(Site::place).collect();
+    execution.shared.watched = true;
+    for batch in schedule.first.iter().chain(&schedule.then) {
+        execution.forward(batch)?;
+        if execution.found.is_some() {
+            break;
+        }
+    }
+    Ok(execution.found)
+}
+
 struct Execution<'a> {
     shared: Shared<'a>,
     measured: BTreeSet<RunId>,
@@ -68,6 +88,8 @@ struct Execution<'a> {
     values: BTreeMap<RunId, Vec<f64>>,
     tops: BTreeMap<RunId, Vec<Candidate>>,
     cost: Cost,
+    /// The first number that isn't finite, where one is looked for.
+    found: Option<Place>,
 }
 
 /// The logits of those runs of a batch that metrics read, at the positions that they read.
@@ -88,7 +110,7 @@ impl<'a> Execution<'a> {
         let read = wanted.values().flatten().map(|(locus, _)| locus.site.place());
         let places = changed.chain(read).collect();
         Self {
-            shared: Shared { decoder, request, extensions, wanted, places },
+            shared: Shared { decoder, request, extensions, wanted, places, watched: false },
             measured: request.measured.iter().copied().collect(),
             clean_runs: clean_runs(request).collect(),
             kept: Kept::new(),
@@ -96,6 +118,7 @@ impl<'a> Execution<'a> {
             values: BTreeMap::new(),
             tops: BTreeMap::new(),
             cost: Cost::default(),
+            found: None,
         }
     }
 
@@ -127,8 +150,9 @@ impl<'a> Execution<'a> {
         }
         let mut hooks = Hooks::new(&self.shared, &self.kept, runs, batch.len);
         let logits = self.shared.decoder.forward(&ids, batch, &rows, &mut hooks)?;
-        let kept = hooks.kept;
+        let Hooks { kept, found, .. } = hooks;
         self.kept.extend(kept);
+        self.found = found;
         let architecture = self.shared.decoder.architecture();
         self.cost += Cost::of_forwards(architecture, runs.len(), batch.len, rows.len());
         let called = runs.iter().flat_map(|run| request.interventions(*run));
@@ -223,12 +247,8 @@ impl<'a> Execution<'a> {
 
     fn store(&mut self, run: RunId, one: &Measure, value: f64) -> Result<(), EngineError> {
         if !value.is_finite() {
-            let run = self.shared.request.runs[run.0].name.clone();
-            return Err(EngineError::NotFinite {
-                run,
-                metric: one.metric.name().to_owned(),
-                value,
-            });
+            let Shared { decoder, request, extensions, .. } = self.shared;
+            return Err(not_finite(decoder, request, extensions, (run, one.metric.name(), value)));
         }
         self.values.entry(run).or_default().push(value);
         Ok(())
@@ -258,16 +278,10 @@ impl<'a> Execution<'a> {
         let site = reading.locus.site;
         let kept = self.kept.get(&key).ok_or(EngineError::NotKept { site })?;
         let data = kept.clone().try_into_vec_as::<f32>().map_err(EngineError::device)?;
-        // Masked scores are −inf by definition.
-        let sound = |x: &f32| x.is_finite() || (site.component == Component::Scores && !x.is_nan());
-        if let Some(value) = data.iter().find(|value| !sound(value)) {
-            let run = self.shared.request.runs[reading.run.0].name.clone();
-            let value = f64::from(*value);
-            return Err(EngineError::NotFinite {
-                run,
-                metric: site.component.name().to_owned(),
-                value,
-            });
+        if let Some(value) = data.iter().find(|value| !is_sound(site, **value)) {
+            let Shared { decoder, request, extensions, .. } = self.shared;
+            let what = (reading.run, site.component.name(), f64::from(*value));
+            return Err(not_finite(decoder, request, extensions, what));
         }
         let len = self.shared.request.tokens(reading.run)?.len();
         let shape = reading.locus.shape(self.shared.decoder.architecture(), len);

@@ -117,7 +117,9 @@ impl Maker<'_, '_> {
         let all: Vec<Component> = Component::ALL.into_iter().filter(has).collect();
         let component = self.tape.one(&all);
         match component.in_layers() {
-            true => Site::in_layer(component, self.tape.below(self.decoder.layers().len())),
+            true => {
+                Site::in_layer(component, self.tape.below(self.decoder.architecture().n_layers))
+            }
             false => Site::outside(component),
         }
     }
@@ -150,7 +152,7 @@ impl Maker<'_, '_> {
         let from = match (locus.site.layer, self.tape.below(4)) {
             // The same component of another layer, below or above.
             (Some(layer), 0) if self.above || layer > 0 => {
-                let layers = if self.above { self.decoder.layers().len() } else { layer };
+                let layers = if self.above { self.decoder.architecture().n_layers } else { layer };
                 let mut from = locus.clone();
                 from.site.layer = Some(self.tape.below(layers));
                 // Or of another component whose values have the same axes.
@@ -418,7 +420,7 @@ fn shaken(decoder: &Decoder, request: &Request) -> Vec<f64> {
         let mut request = request.clone();
         for id in 0..request.runs.len() {
             let len = request.tokens(RunId(id)).expect("it is there").len();
-            let layers = decoder.layers().len();
+            let layers = decoder.architecture().n_layers;
             let above = (0..layers).map(|layer| Site::in_layer(Component::ResidPost, layer));
             let stream = above.chain([Site::in_layer(Component::ResidPre, 0)]);
             for (place, site) in stream.enumerate() {
@@ -574,7 +576,7 @@ proptest! {
         for (run, source) in (0..prompts).flat_map(|run| (0..prompts).map(move |s| (run, s))) {
             let len = |run| maker.request.tokens(RunId(run)).expect("it is there").len();
             if len(run) == len(source) {
-                let layer = maker.tape.below(maker.decoder.layers().len());
+                let layer = maker.tape.below(maker.decoder.architecture().n_layers);
                 let stream = Locus::at(Site::in_layer(Component::ResidPost, layer));
                 let copy = Intervention::copy(stream, RunId(source));
                 let variant = maker.request.push(Run::variant("other", RunId(run), [copy]));

@@ -53,7 +53,7 @@ fn execute(decoder: &Decoder, request: &Request, budget: u64, progress: Progress
 /// ROME's protocol on a prompt of twelve tokens with the subject at the start: three kinds, windows
 /// of ten layers, every layer and position.
 fn rome(decoder: &Decoder, samples: usize, metric: fn(RunId) -> Metric) -> Request {
-    let (len, n_layers) = (12, decoder.layers().len());
+    let (len, n_layers) = (12, decoder.architecture().n_layers);
     let mut request = Request::default();
     let tokens: Vec<u32> = (1..=len as u32).collect();
     let clean = request.push(Run::of_tokens("clean", &tokens));
@@ -113,7 +113,7 @@ fn measure(decoder: &Decoder, request: &Request, budget: u64) -> Vec<Taken> {
     let plans = plan(decoder, request, budget);
     let mut taken: Vec<Taken> =
         plans.iter().map(|(_, planned)| Taken { planned: *planned, peak: 0 }).collect();
-    let (start, steps) = (live(), decoder.layers().len() + 1);
+    let (start, steps) = (live(), decoder.architecture().n_layers + 1);
     execute(decoder, request, budget, &mut |done, _| {
         let (pass, step) = ((done - 1) / steps, (done - 1) % steps);
         if step > 0 {
@@ -184,7 +184,7 @@ fn wide_rows_that_are_patched_in_parts_are_counted() {
     let mut request = rome(&decoder, 1, kl);
     let (clean, corrupted) = (RunId(0), RunId(1));
     for neuron in 0..decoder.architecture().d_mlp {
-        let site = Site::in_layer(Component::MlpPost, neuron % decoder.layers().len());
+        let site = Site::in_layer(Component::MlpPost, neuron % decoder.architecture().n_layers);
         let locus = Locus::at(site).positions([11]).neurons([neuron]);
         let copy = Intervention::copy(locus, clean);
         let run = request.push(Run::variant("neuron", corrupted, [copy]));
@@ -199,7 +199,8 @@ fn what_lies_inside_attention_and_a_metric_of_few_tokens_are_counted() {
     let mut request = rome(&decoder, 1, |_| Metric::Logit { answer: 5 });
     let (clean, corrupted) = (RunId(0), RunId(1));
     for component in [Component::Scores, Component::Pattern, Component::Result] {
-        for (layer, head) in (0..decoder.layers().len()).flat_map(|l| [0, 1, 2, 3].map(|h| (l, h)))
+        for (layer, head) in
+            (0..decoder.architecture().n_layers).flat_map(|l| [0, 1, 2, 3].map(|h| (l, h)))
         {
             for position in 0..12 {
                 let locus = Locus::at(Site::in_layer(component, layer)).heads([head]);

@@ -359,23 +359,6 @@ impl Architecture {
             .collect()
     }
 
-    /// The bytes of its weights in f32.
-    pub fn weight_bytes(&self) -> u64 {
-        let Self { n_layers, d_model, n_heads, n_kv_heads, d_head, d_mlp, vocab, context, .. } =
-            *self;
-        let linear = |input: usize, output: usize| input * output + output;
-        let norm = 2 * d_model;
-        let up = if self.gated_mlp { 2 } else { 1 };
-        let layer = 2 * norm
-            + linear(d_model, (n_heads + 2 * n_kv_heads) * d_head)
-            + linear(n_heads * d_head, d_model)
-            + up * linear(d_model, d_mlp)
-            + linear(d_mlp, d_model);
-        let positions = if self.position == Position::Learned { context * d_model } else { 0 };
-        let tables = if self.tied_unembedding { 1 } else { 2 } * vocab * d_model;
-        (size_of::<f32>() * (tables + positions + n_layers * layer + norm)) as u64
-    }
-
     /// The length of an axis for a prompt of `len` tokens.
     pub fn axis_len(&self, axis: Axis, len: usize) -> usize {
         match axis {

@@ -286,14 +286,15 @@ mod tests {
             .collect();
         let attend = |decoder: &Decoder| {
             let [q, k, v] = [0, 1, 2].map(|which| store(decoder, &values[which]));
-            decoder.attend(&decoder.layers()[2], [&q, &k, &v], &queries).into_data()
+            let layer = decoder.layer(2).expect("its layers are there");
+            decoder.attend(&layer, [&q, &k, &v], &queries).into_data()
         };
         // A few roundings in sums of up to 64 and of up to 29 numbers around 1.
         let tolerance = Tolerance::rel_abs(1e-5, 2e-6);
         attend(decoder).assert_approx_eq::<f32>(&attend(&on_device), tolerance);
         let in_steps = |decoder: &Decoder| {
             let [q, k, v] = [0, 1, 2].map(|which| store(decoder, &values[which]));
-            let layer = &decoder.layers()[2];
+            let layer = &decoder.layer(2).expect("its layers are there");
             let scores = decoder.scores_of(layer, [&q, &k], &queries, 32);
             let pattern = decoder.pattern_of(scores, &queries);
             decoder.weigh(layer, pattern, &v, &queries).into_data()

@@ -3,14 +3,18 @@
 //! Every function works on rows: activations are `[rows, width]`, a row being one position of one
 //! run, whatever the run. Only [`attention`](crate::attention) knows which rows see one another.
 
+use std::sync::Arc;
+
 use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
 use tracewright_ir::Architecture;
 
 use crate::activation;
+use crate::error::ModelError;
 use crate::in_place;
 use crate::norm::Norm;
 use crate::product::product;
 use crate::rotary::Turn;
+use crate::stream::Stream;
 
 /// A decoder with its weights on a device.
 #[derive(Clone, Debug)]
@@ -19,14 +23,29 @@ pub struct Decoder {
     pub(crate) device: Device,
     /// True where the tensors lie in the host's memory.
     pub(crate) on_host: bool,
-    /// `[vocab, d_model]`
-    pub(crate) embed: Tensor<2>,
     /// `[context, d_model]`
     pub(crate) pos_embed: Option<Tensor<2>>,
-    pub(crate) layers: Vec<Layer>,
     pub(crate) ln_final: Norm,
+    /// `[vocab]`
+    pub(crate) unembed_bias: Option<Tensor<1>>,
+    pub(crate) large: Large,
+}
+
+/// The large weights: on the device, or in the checkpoint's files until they are needed.
+#[derive(Clone, Debug)]
+pub(crate) enum Large {
+    Held(Box<Held>),
+    Streamed(Arc<Stream>),
+}
+
+/// Weights on the device.
+#[derive(Clone, Debug)]
+pub(crate) struct Held {
+    /// `[vocab, d_model]`
+    pub(crate) embed: Tensor<2>,
+    pub(crate) layers: Vec<Arc<Layer>>,
     /// `[d_model, vocab]`
-    pub(crate) unembed: Linear,
+    pub(crate) unembed: Tensor<2>,
 }
 
 /// One layer's weights.
@@ -36,10 +55,10 @@ pub struct Layer {
     pub(crate) ln1: Option<Norm>,
     /// To q, k and v side by side: `[d_model, (n_heads + 2 n_kv_heads) d_head]`.
     pub(crate) qkv: Linear,
-    /// From the heads side by side: `[n_heads d_head, d_model]`.
     /// The norms of queries and of keys.
     pub(crate) qk_norm: Option<[Norm; 2]>,
     pub(crate) turn: Option<Turn>,
+    /// From the heads side by side: `[n_heads d_head, d_model]`.
     pub(crate) attn_out: Linear,
     pub(crate) ln1_post: Option<Norm>,
     pub(crate) ln2: Option<Norm>,
@@ -68,11 +87,15 @@ impl Linear {
     }
 
     pub(crate) fn add_bias(&self, x: Tensor<2>, on_host: bool) -> Tensor<2> {
-        match &self.bias {
-            Some(bias) if on_host => in_place::add_bias(x, bias.clone()),
-            Some(bias) => x + bias.clone().unsqueeze(),
-            None => x,
-        }
+        add_bias(x, self.bias.as_ref(), on_host)
+    }
+}
+
+fn add_bias(x: Tensor<2>, bias: Option<&Tensor<1>>, on_host: bool) -> Tensor<2> {
+    match bias {
+        Some(bias) if on_host => in_place::add_bias(x, bias.clone()),
+        Some(bias) => x + bias.clone().unsqueeze(),
+        None => x,
     }
 }
 
@@ -109,9 +132,34 @@ impl Decoder {
         &self.device
     }
 
-    /// The layers from the bottom.
-    pub fn layers(&self) -> &[Layer] {
-        &self.layers
+    /// A layer, counted from the bottom; of a streamed model it is gone when nobody holds it any more.
+    ///
+    /// # Errors
+    ///
+    /// Where the model is streamed: files that can't be read any more, numbers that are infinite or not
+    /// numbers.
+    ///
+    /// # Panics
+    ///
+    /// For a layer that there isn't.
+    pub fn layer(&self, index: usize) -> Result<Arc<Layer>, ModelError> {
+        match &self.large {
+            Large::Held(held) => Ok(held.layers[index].clone()),
+            Large::Streamed(stream) => stream.layer(index).map(Arc::new),
+        }
+    }
+
+    /// Whether the large weights are read from the checkpoint's files while it runs.
+    pub fn is_streamed(&self) -> bool {
+        matches!(self.large, Large::Streamed(_))
+    }
+
+    /// The bytes of weights that a streamed model has read from its files so far.
+    pub fn bytes_read(&self) -> u64 {
+        match &self.large {
+            Large::Held(_) => 0,
+            Large::Streamed(stream) => stream.bytes_read(),
+        }
     }
 
     /// The norm before the unembedding.
@@ -137,13 +185,25 @@ impl Decoder {
     }
 
     /// The embeddings of token ids as they enter the stream, `[rows, d_model]`; every id must be below the vocabulary.
-    pub fn embed(&self, ids: &[u32]) -> Tensor<2> {
-        let rows: Vec<usize> = ids.iter().map(|&id| id as usize).collect();
-        let embed = self.embed.clone().select(0, self.indices(&rows)).cast(FloatDType::F32);
-        match self.architecture.embed_scale {
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Decoder::layer`].
+    pub fn embed(&self, ids: &[u32]) -> Result<Tensor<2>, ModelError> {
+        let embed = match &self.large {
+            Large::Held(held) => held.embed.clone().select(0, self.tokens(ids)),
+            Large::Streamed(stream) => stream.embed(ids)?,
+        };
+        let embed = embed.cast(FloatDType::F32);
+        Ok(match self.architecture.embed_scale {
             1.0 => embed,
             scale => embed * scale,
-        }
+        })
+    }
+
+    fn tokens(&self, ids: &[u32]) -> Tensor<1, Int> {
+        let ids: Vec<usize> = ids.iter().map(|id| *id as usize).collect();
+        self.indices(&ids)
     }
 
     /// The learned embeddings of positions, `[rows, d_model]`, where the model has them.
@@ -244,22 +304,45 @@ impl Decoder {
     }
 
     /// The logits, `[rows, vocab]`, of finally normalised rows.
-    pub fn unembed(&self, normed: Tensor<2>) -> Tensor<2> {
-        self.cap_logits(self.unembed.apply(normed, self.on_host))
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Decoder::layer`].
+    pub fn unembed(&self, normed: Tensor<2>) -> Result<Tensor<2>, ModelError> {
+        let logits = match &self.large {
+            Large::Held(held) => product(normed, held.unembed.clone()),
+            Large::Streamed(stream) => {
+                let blocks = stream.unembedding();
+                let of_block = blocks.map(|rows| Ok(product(normed.clone(), rows?.transpose())));
+                Tensor::cat(of_block.collect::<Result<_, ModelError>>()?, 1)
+            }
+        };
+        Ok(self.logits(logits, self.unembed_bias.clone()))
     }
 
     /// The logits of some tokens alone, `[rows, tokens]`.
-    pub fn unembed_tokens(&self, normed: Tensor<2>, tokens: &[u32]) -> Tensor<2> {
-        let rows: Vec<usize> = tokens.iter().map(|token| *token as usize).collect();
-        let rows = self.indices(&rows);
-        let Linear { weight, bias } = &self.unembed;
-        // As it lies in memory, `[vocab, d_model]`; otherwise all of it would be put in order first.
-        let by_token = weight.clone().transpose();
-        let part = Linear {
-            weight: by_token.select(0, rows.clone()).transpose(),
-            bias: bias.clone().map(|bias| bias.select(0, rows)),
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Decoder::layer`].
+    pub fn unembed_tokens(
+        &self,
+        normed: Tensor<2>,
+        tokens: &[u32],
+    ) -> Result<Tensor<2>, ModelError> {
+        let columns = match &self.large {
+            // As it lies in memory, `[vocab, d_model]`; otherwise all of it would be put in order first.
+            Large::Held(held) => {
+                held.unembed.clone().transpose().select(0, self.tokens(tokens)).transpose()
+            }
+            Large::Streamed(stream) => stream.unembed_tokens(tokens)?.transpose(),
         };
-        self.cap_logits(part.apply(normed, self.on_host))
+        let bias = self.unembed_bias.clone().map(|bias| bias.select(0, self.tokens(tokens)));
+        Ok(self.logits(product(normed, columns), bias))
+    }
+
+    fn logits(&self, products: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
+        self.cap_logits(add_bias(products, bias.as_ref(), self.on_host))
     }
 
     fn cap_logits(&self, logits: Tensor<2>) -> Tensor<2> {

@@ -33,6 +33,14 @@ impl Dtype {
         }
     }
 
+    /// The bytes of a number.
+    pub(crate) const fn bytes(self) -> u64 {
+        match self {
+            Self::F32 => 4,
+            Self::Bf16 | Self::F16 => 2,
+        }
+    }
+
     pub(crate) const fn of_burn(self) -> FloatDType {
         match self {
             Self::F32 => FloatDType::F32,

@@ -5,12 +5,14 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::chat::ChatError;
+
 /// A model, tokenizer or device that can't be used, with what to do about it.
 #[derive(Debug, Error)]
 #[expect(missing_docs, reason = "the fields are what the message shows")]
 pub enum ModelError {
     /// The folder isn't there.
-    #[error("there is no model folder '{}', and no model of this name in the local hub cache (`tracewright models` lists those): give a folder with config.json, tokenizer.json and model.safetensors, or leave --model out for the built-in model", path.display())]
+    #[error("'{}' isn't a model's folder: give a folder with config.json, tokenizer.json and model.safetensors, a model's name on the hub, or leave --model out for the built-in model", path.display())]
     NoFolder { path: PathBuf },
     /// No weights in the folder.
     #[error("the model folder '{}' has no weights: one of {} is looked for", path.display(), known.join(", "))]
@@ -50,6 +52,17 @@ pub enum ModelError {
     /// A type that weights can't be kept in.
     #[error("there is no dtype '{given}'; known: {}", known.join(", "))]
     UnknownDtype { given: String, known: Vec<&'static str> },
+    /// A setting for BOS that there isn't.
+    #[error("--bos is '{given}': give own (the tokenizer's rule), on or off")]
+    UnknownBos { given: String },
+    /// BOS is wanted, and nobody says which token it is.
+    #[error(
+        "{origin}: neither config.json (bos_token_id) nor tokenizer_config.json (bos_token) names a BOS token, so it can't be put before prompts"
+    )]
+    NoBos { origin: String },
+    /// A prompt that can't be written in the model's chat format.
+    #[error(transparent)]
+    Chat(#[from] ChatError),
     /// A prompt without tokens.
     #[error("the prompt is empty: give at least one word")]
     EmptyPrompt,

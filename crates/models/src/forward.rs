@@ -5,12 +5,13 @@ use tracewright_ir::{Component as C, Site};
 
 use crate::attention::Batch;
 use crate::decoder::{Decoder, Layer};
+use crate::error::ModelError;
 use crate::norm::Norm;
 
 /// Looks at activations while a forward pass makes them, and may change them.
 pub trait Visitor {
     /// What stops the pass.
-    type Error;
+    type Error: From<ModelError>;
 
     /// Whether [`Visitor::visit`] is to be called at a site; `site` is a [`Site::place`].
     fn wants(&self, site: Site) -> bool;
@@ -31,7 +32,7 @@ pub trait Visitor {
 pub struct Nobody;
 
 impl Visitor for Nobody {
-    type Error = std::convert::Infallible;
+    type Error = ModelError;
 
     fn wants(&self, _: Site) -> bool {
         false
@@ -58,7 +59,7 @@ impl Decoder {
     ///
     /// # Errors
     ///
-    /// What the visitor returns.
+    /// What the visitor returns, and weights that a streamed model can't read.
     ///
     /// # Panics
     ///
@@ -73,8 +74,8 @@ impl Decoder {
     ) -> Result<Tensor<2>, V::Error> {
         let mut pass = Pass { decoder: self, batch, visitor };
         let mut resid = pass.start(ids)?;
-        for layer in &self.layers {
-            resid = pass.layer(layer, resid)?;
+        for layer in 0..self.architecture.n_layers {
+            resid = pass.layer(&*self.layer(layer)?, resid)?;
         }
         pass.finish(resid, logit_rows)
     }
@@ -101,7 +102,7 @@ impl<V: Visitor> Pass<'_, V> {
     }
 
     fn start(&mut self, ids: &[u32]) -> Result<Tensor<2>, V::Error> {
-        let mut resid = self.at(Site::outside(C::Embed), self.decoder.embed(ids))?;
+        let mut resid = self.at(Site::outside(C::Embed), self.decoder.embed(ids)?)?;
         if let Some(learned) = self.decoder.pos_embed(&self.positions()) {
             resid = resid + self.at(Site::outside(C::PosEmbed), learned)?;
         }
@@ -237,8 +238,8 @@ impl<V: Visitor> Pass<'_, V> {
         // Logits are the widest activation: only the rows that are read, unless all are looked at.
         if sites.into_iter().chain([logits]).any(|site| self.visitor.wants(site)) {
             let normed = self.norm(Some(&decoder.ln_final), sites, resid)?;
-            return Ok(self.at(logits, decoder.unembed(normed))?.select(0, rows));
+            return Ok(self.at(logits, decoder.unembed(normed)?)?.select(0, rows));
         }
-        Ok(decoder.unembed(decoder.ln_final.apply(resid.select(0, rows))))
+        Ok(decoder.unembed(decoder.ln_final.apply(resid.select(0, rows)))?)
     }
 }

@@ -1,23 +1,30 @@
-//! From tensors on disk to a decoder on a device.
+//! From tensors on disk to tensors on a device.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use tracewright_ir::{Architecture, Norm as NormKind, QueryKeyNorm};
+use tracewright_ir::{Architecture, Norm as NormKind};
 
-use crate::decoder::{Decoder, Layer, Linear};
+use crate::decoder::{Decoder, Held, Large, Layer, Linear};
 use crate::dtype::Dtype;
 use crate::error::ModelError;
-use crate::families::{Description, Names, Positions, Projection};
+use crate::families::{Description, Names, Projection};
 use crate::norm::Norm;
+use crate::promised::{check, full_name, prefix, promised, tied, unembed_name};
 use crate::rotary::Turn;
+use crate::stream::Stream;
 use crate::weights::Weights;
 
-/// A file's tensors under the names that a family gives them.
-struct Loader<'a> {
-    file: &'a Weights,
-    architecture: &'a Architecture,
-    names: &'a Names,
+/// A checkpoint's tensors under the names that its family gives them.
+pub(crate) struct Loader {
+    pub(crate) file: Weights,
+    pub(crate) architecture: Architecture,
+    names: Names,
     prefix: &'static str,
-    place: &'a Place,
+    /// The unembedding's name in the file; the embedding's where they are the same.
+    unembed: String,
+    place: Place,
 }
 
 /// Where the weights go, and as what.
@@ -28,135 +35,189 @@ pub(crate) struct Place {
     pub(crate) dtype: Dtype,
 }
 
-/// Checks the file against the architecture and puts the weights on the device.
+/// Tensors that have been read, by their names.
+pub(crate) type Read = BTreeMap<String, Vec<f32>>;
+
+/// Checks the file against the architecture and makes a decoder of it; `streamed` says that the large weights
+/// stay in the file until they are needed.
 ///
 /// # Errors
 ///
 /// [`ModelError::Mismatch`] with every missing, additional and wrongly shaped tensor at once, and
 /// what reading a tensor gives.
 pub(crate) fn decoder(
-    file: &Weights,
+    file: Weights,
     description: &Description,
     place: Place,
+    streamed: bool,
 ) -> Result<Decoder, ModelError> {
-    let Description { architecture, names } = description;
-    check(file, description)?;
-    let prefix = prefix(file, names);
-    let weights = Loader { file, architecture, names, prefix, place: &place };
-    let embed = weights.matrix(names.embed, None)?;
+    check(&file, description)?;
+    let Description { architecture, names } = description.clone();
+    let prefix = prefix(&file, &names);
+    let unembed = match tied(&file, &architecture, &names) {
+        true => full_name(prefix, names.embed, None),
+        false => format!("{}.weight", unembed_name(&file, &names)),
+    };
+    let loader = Loader { file, architecture, names, prefix, unembed, place };
+    let read = |name: &str| loader.file.read(name);
+    let outside = loader.parts(&read, None);
+    let (pos_embed, ln_final) = (outside.positions()?, outside.norm(loader.names.ln_final)?);
+    let bias = loader
+        .names
+        .unembed_bias
+        .then(|| outside.tensor(&format!("{}.bias", unembed_name(&loader.file, &loader.names))));
     Ok(Decoder {
-        pos_embed: names.pos_embed.map(|table| weights.positions(table)).transpose()?,
-        layers: (0..architecture.n_layers)
-            .map(|layer| weights.layer(layer))
-            .collect::<Result<_, _>>()?,
-        ln_final: weights.norm(names.ln_final, None)?,
-        unembed: weights.unembed(&embed)?,
-        architecture: architecture.clone(),
-        device: place.device.clone(),
-        on_host: place.on_host,
-        embed,
+        pos_embed,
+        ln_final,
+        unembed_bias: bias.transpose()?,
+        architecture: loader.architecture.clone(),
+        device: loader.place.device.clone(),
+        on_host: loader.place.on_host,
+        large: match streamed {
+            true => Large::Streamed(Arc::new(Stream::new(loader))),
+            false => Large::Held(Box::new(loader.held()?)),
+        },
     })
 }
 
-/// The prefix that this file's names have.
-fn prefix(file: &Weights, names: &Names) -> &'static str {
-    let prefixed = file.names().iter().any(|name| name.starts_with(names.optional_prefix));
-    if prefixed { names.optional_prefix } else { "" }
+impl Loader {
+    fn parts<'a>(
+        &'a self,
+        read: &'a dyn Fn(&str) -> Result<Vec<f32>, ModelError>,
+        layer: Option<usize>,
+    ) -> Parts<'a> {
+        Parts { loader: self, read, layer }
+    }
+
+    /// All large weights on the device.
+    fn held(&self) -> Result<Held, ModelError> {
+        let read = |name: &str| self.file.read(name);
+        let embed = self.parts(&read, None).matrix(self.names.embed)?;
+        let layer = |index| self.parts(&read, Some(index)).layer(index).map(Arc::new);
+        let unembed = match self.unembed == self.embedding() {
+            true => embed.clone(),
+            false => self.in_dtype(self.parts(&read, None).tensor(&self.unembed)?),
+        };
+        let layers = (0..self.architecture.n_layers).map(layer).collect::<Result<_, _>>()?;
+        Ok(Held { embed, layers, unembed: unembed.transpose() })
+    }
+
+    /// The embedding's name in the file.
+    pub(crate) fn embedding(&self) -> String {
+        full_name(self.prefix, self.names.embed, None)
+    }
+
+    /// The unembedding's name in the file.
+    pub(crate) fn unembedding(&self) -> &str {
+        &self.unembed
+    }
+
+    /// Reads what a layer is made of.
+    pub(crate) fn read_layer(&self, index: usize) -> Result<Read, ModelError> {
+        let of_layers = promised(&self.architecture, &self.names).into_iter();
+        let of_layers = of_layers.filter(|(name, _)| name.contains("{}"));
+        of_layers
+            .map(|(name, _)| {
+                let name = full_name(self.prefix, &name, Some(index));
+                let values = self.file.read(&name)?;
+                Ok((name, values))
+            })
+            .collect()
+    }
+
+    /// Makes a layer of what has been read.
+    pub(crate) fn layer(&self, index: usize, read: Read) -> Result<Layer, ModelError> {
+        let read = std::cell::RefCell::new(read);
+        let take = |name: &str| match read.borrow_mut().remove(name) {
+            Some(values) => Ok(values),
+            None => self.file.read(name),
+        };
+        self.parts(&take, Some(index)).layer(index)
+    }
+
+    /// Rows of the embedding or of the unembedding on the device, `[rows, d_model]`, in the type of
+    /// products.
+    pub(crate) fn rows(&self, values: Vec<f32>) -> Tensor<2> {
+        let d_model = self.architecture.d_model;
+        let shape = [values.len() / d_model, d_model];
+        let data = TensorData::new(values, shape);
+        self.in_dtype(Tensor::from_data(data, &self.place.device))
+    }
+
+    fn in_dtype(&self, tensor: Tensor<2>) -> Tensor<2> {
+        tensor.cast(self.place.dtype.of_burn())
+    }
 }
 
-/// The embedding's name in this file.
-pub(crate) fn embedding(file: &Weights, names: &Names) -> String {
-    full_name(prefix(file, names), names.embed, None)
+/// The tensors of a layer, or those outside all layers.
+struct Parts<'a> {
+    loader: &'a Loader,
+    read: &'a dyn Fn(&str) -> Result<Vec<f32>, ModelError>,
+    layer: Option<usize>,
 }
 
-/// The unembedding's name in this file.
-fn unembed_name(file: &Weights, names: &Names) -> &'static str {
-    let held = |name: &&&str| file.has(&format!("{name}.weight"));
-    names.unembed.iter().find(held).copied().unwrap_or(names.unembed[0])
-}
-
-/// Whether the unembedding is the embedding: the config says so, and the file holds no other.
-fn tied(file: &Weights, architecture: &Architecture, names: &Names) -> bool {
-    let unembed = format!("{}.weight", unembed_name(file, names));
-    let embed = embedding(file, names);
-    let other = || file.has(&unembed) && !file.same(&unembed, &embed);
-    architecture.tied_unembedding && !other()
-}
-
-impl Loader<'_> {
+impl Parts<'_> {
     /// A tensor by its own name, with its shape.
     fn tensor<const D: usize>(&self, name: &str) -> Result<Tensor<D>, ModelError> {
-        let shape = self.file.shape(name).unwrap_or_default();
-        let data = TensorData::new(self.file.read(name)?, shape);
-        Ok(Tensor::from_data(data, &self.place.device))
+        let shape = self.loader.file.shape(name).unwrap_or_default();
+        let data = TensorData::new((self.read)(name)?, shape);
+        Ok(Tensor::from_data(data, &self.loader.place.device))
     }
 
     /// A tensor by the family's name for it.
-    fn named<const D: usize>(
-        &self,
-        name: &str,
-        layer: Option<usize>,
-    ) -> Result<Tensor<D>, ModelError> {
-        self.tensor(&full_name(self.prefix, name, layer))
+    fn named<const D: usize>(&self, name: &str) -> Result<Tensor<D>, ModelError> {
+        self.tensor(&full_name(self.loader.prefix, name, self.layer))
     }
 
     /// A factor of products, in their type.
-    fn matrix(&self, name: &str, layer: Option<usize>) -> Result<Tensor<2>, ModelError> {
-        Ok(self.named(name, layer)?.cast(self.place.dtype.of_burn()))
+    fn matrix(&self, name: &str) -> Result<Tensor<2>, ModelError> {
+        Ok(self.loader.in_dtype(self.named(name)?))
     }
 
-    fn positions(&self, table: Positions) -> Result<Tensor<2>, ModelError> {
-        let all: Tensor<2> = self.named(table.name, None)?;
-        Ok(all.narrow(0, table.before, self.architecture.context))
+    /// The learned embeddings of positions.
+    fn positions(&self) -> Result<Option<Tensor<2>>, ModelError> {
+        let Some(table) = self.loader.names.pos_embed else { return Ok(None) };
+        let all: Tensor<2> = self.named(table.name)?;
+        Ok(Some(all.narrow(0, table.before, self.loader.architecture.context)))
     }
 
-    fn unembed(&self, embed: &Tensor<2>) -> Result<Linear, ModelError> {
-        let name = unembed_name(self.file, self.names);
-        let weight = match tied(self.file, self.architecture, self.names) {
-            true => embed.clone(),
-            false => self.tensor(&format!("{name}.weight"))?.cast(self.place.dtype.of_burn()),
-        };
-        let bias = self.names.unembed_bias.then(|| self.tensor(&format!("{name}.bias")));
-        Ok(Linear { weight: weight.transpose(), bias: bias.transpose()? })
-    }
-
-    fn norm(&self, name: &str, layer: Option<usize>) -> Result<Norm, ModelError> {
-        let gain: Tensor<1> = self.named(&format!("{name}.weight"), layer)?;
-        let kind = self.architecture.norm;
+    fn norm(&self, name: &str) -> Result<Norm, ModelError> {
+        let gain: Tensor<1> = self.named(&format!("{name}.weight"))?;
+        let kind = self.loader.architecture.norm;
         let (gain, bias) = match kind {
-            NormKind::LayerNorm { .. } => (gain, Some(self.named(&format!("{name}.bias"), layer)?)),
+            NormKind::LayerNorm { .. } => (gain, Some(self.named(&format!("{name}.bias"))?)),
             NormKind::RmsNorm { plus_one: true, .. } => (gain + 1.0, None),
             NormKind::RmsNorm { plus_one: false, .. } => (gain, None),
         };
-        Ok(Norm { kind, gain, bias, on_host: self.place.on_host })
+        Ok(Norm { kind, gain, bias, on_host: self.loader.place.on_host })
     }
 
-    fn optional_norm(
-        &self,
-        name: Option<&'static str>,
-        layer: usize,
-    ) -> Result<Option<Norm>, ModelError> {
-        name.map(|name| self.norm(name, Some(layer))).transpose()
+    fn optional_norm(&self, name: Option<&'static str>) -> Result<Option<Norm>, ModelError> {
+        name.map(|name| self.norm(name)).transpose()
     }
 
     /// Projections side by side, as one.
-    fn linear(&self, projection: Projection, layer: usize) -> Result<Linear, ModelError> {
+    fn linear(&self, projection: Projection) -> Result<Linear, ModelError> {
         let (mut weights, mut biases) = (Vec::new(), Vec::new());
         for name in projection.parts {
-            let weight = self.matrix(&format!("{name}.weight"), Some(layer))?;
-            weights.push(if self.names.in_first { weight } else { weight.transpose() });
+            weights.push(self.matrix(&format!("{name}.weight"))?);
             if projection.bias {
-                biases.push(self.named::<1>(&format!("{name}.bias"), Some(layer))?);
+                biases.push(self.named::<1>(&format!("{name}.bias"))?);
             }
         }
-        let bias = (!biases.is_empty()).then(|| side_by_side(biases, 0));
-        let linear = Linear { weight: side_by_side(weights, 1), bias };
+        let weight = match self.loader.names.in_first {
+            true => one_after_the_other(weights, 1),
+            // Whole rows are copied, as they lie; then nothing is.
+            false => one_after_the_other(weights, 0).transpose(),
+        };
+        let bias = (!biases.is_empty()).then(|| one_after_the_other(biases, 0));
+        let linear = Linear { weight, bias };
         Ok(if projection.by_head { self.in_order(linear) } else { linear })
     }
 
     /// q, k and v of each head as those of all heads.
     fn in_order(&self, linear: Linear) -> Linear {
-        let Architecture { d_model, n_heads, d_head, .. } = *self.architecture;
+        let Architecture { d_model, n_heads, d_head, .. } = self.loader.architecture;
         let by_head: Tensor<4> = linear.weight.reshape([d_model, n_heads, 3, d_head]);
         let weight = by_head.swap_dims(1, 2).reshape([d_model, 3 * n_heads * d_head]);
         let in_order = |bias: Tensor<1>| -> Tensor<1> {
@@ -167,17 +228,17 @@ impl Loader<'_> {
     }
 
     /// The two factors of a gated MLP, or the one of any other.
-    fn mlp_in(&self, layer: usize) -> Result<(Linear, Option<Linear>), ModelError> {
-        let projection = self.names.mlp_in;
-        let d_mlp = self.architecture.d_mlp;
-        if !self.architecture.gated_mlp {
-            return Ok((self.linear(projection, layer)?, None));
+    fn mlp_in(&self) -> Result<(Linear, Option<Linear>), ModelError> {
+        let projection = self.loader.names.mlp_in;
+        let Architecture { d_mlp, gated_mlp, .. } = self.loader.architecture;
+        if !gated_mlp {
+            return Ok((self.linear(projection)?, None));
         }
         if let [gate, linear] = projection.parts.chunks(1).collect::<Vec<_>>()[..] {
-            let of = |parts| self.linear(Projection { parts, ..projection }, layer);
+            let of = |parts| self.linear(Projection { parts, ..projection });
             return Ok((of(gate)?, Some(of(linear)?)));
         }
-        let Linear { weight, bias } = self.linear(projection, layer)?;
+        let Linear { weight, bias } = self.linear(projection)?;
         let half = |first| Linear {
             weight: weight.clone().narrow(1, first, d_mlp),
             bias: bias.clone().map(|bias| bias.narrow(0, first, d_mlp)),
@@ -186,132 +247,32 @@ impl Loader<'_> {
     }
 
     fn layer(&self, index: usize) -> Result<Layer, ModelError> {
-        let Self { names, architecture, .. } = *self;
-        let (mlp_in, mlp_linear) = self.mlp_in(index)?;
+        let Loader { names, architecture, .. } = self.loader;
+        let (mlp_in, mlp_linear) = self.mlp_in()?;
         let qk_norm = match names.qk_norm {
-            Some([q, k]) => Some([self.norm(q, Some(index))?, self.norm(k, Some(index))?]),
+            Some([q, k]) => Some([self.norm(q)?, self.norm(k)?]),
             None => None,
         };
         Ok(Layer {
             index,
-            ln1: self.optional_norm(names.ln1, index)?,
-            qkv: self.linear(names.qkv, index)?,
+            ln1: self.optional_norm(names.ln1)?,
+            qkv: self.linear(names.qkv)?,
             qk_norm,
             turn: Turn::of(&architecture.position, architecture.window(index).is_some()),
-            attn_out: self.linear(names.attn_out, index)?,
-            ln1_post: self.optional_norm(names.ln1_post, index)?,
-            ln2: self.optional_norm(names.ln2, index)?,
+            attn_out: self.linear(names.attn_out)?,
+            ln1_post: self.optional_norm(names.ln1_post)?,
+            ln2: self.optional_norm(names.ln2)?,
             mlp_in,
             mlp_linear,
-            mlp_out: self.linear(names.mlp_out, index)?,
-            ln2_post: self.optional_norm(names.ln2_post, index)?,
+            mlp_out: self.linear(names.mlp_out)?,
+            ln2_post: self.optional_norm(names.ln2_post)?,
         })
     }
 }
 
-fn side_by_side<const D: usize>(parts: Vec<Tensor<D>>, axis: usize) -> Tensor<D> {
+fn one_after_the_other<const D: usize>(parts: Vec<Tensor<D>>, axis: usize) -> Tensor<D> {
     match <[Tensor<D>; 1]>::try_from(parts) {
         Ok([part]) => part,
         Err(parts) => Tensor::cat(parts, axis),
     }
-}
-
-/// Every tensor that the architecture promises, with its shape; `{}` is the layer. The unembedding is
-/// apart.
-fn promised(architecture: &Architecture, names: &Names) -> Vec<(String, Vec<usize>)> {
-    let Architecture { d_model, n_heads, n_kv_heads, d_head, d_mlp, vocab, context, .. } =
-        *architecture;
-    let (z, kv) = (n_heads * d_head, n_kv_heads * d_head);
-    let mut promised = vec![(names.embed.to_owned(), vec![vocab, d_model])];
-    if let Some(Positions { name, before }) = names.pos_embed {
-        promised.push((name.to_owned(), vec![before + context, d_model]));
-    }
-    let mut linear = |projection: Projection, input, outputs: &[usize]| {
-        let whole = [outputs.iter().sum()];
-        let outputs = if projection.parts.len() == 1 { &whole } else { outputs };
-        for (name, output) in projection.parts.iter().zip(outputs) {
-            let shape = if names.in_first { [input, *output] } else { [*output, input] };
-            promised.push((format!("{name}.weight"), shape.to_vec()));
-            if projection.bias {
-                promised.push((format!("{name}.bias"), vec![*output]));
-            }
-        }
-    };
-    let mlp: &[usize] = if architecture.gated_mlp { &[d_mlp, d_mlp] } else { &[d_mlp] };
-    linear(names.qkv, d_model, &[z, kv, kv]);
-    linear(names.attn_out, z, &[d_model]);
-    linear(names.mlp_in, d_model, mlp);
-    linear(names.mlp_out, d_mlp, &[d_model]);
-    let mut norm = |name: &str, width: usize| {
-        promised.push((format!("{name}.weight"), vec![width]));
-        if matches!(architecture.norm, NormKind::LayerNorm { .. }) {
-            promised.push((format!("{name}.bias"), vec![width]));
-        }
-    };
-    let of_stream = [names.ln1, names.ln1_post, names.ln2, names.ln2_post, Some(names.ln_final)];
-    of_stream.into_iter().flatten().for_each(|name| norm(name, d_model));
-    let widths = match architecture.query_key_norm {
-        Some(QueryKeyNorm::AllHeads) => [z, kv],
-        _ => [d_head, d_head],
-    };
-    names.qk_norm.iter().flatten().zip(widths).for_each(|(name, width)| norm(name, width));
-    promised
-}
-
-fn full_name(prefix: &str, name: &str, layer: Option<usize>) -> String {
-    match layer {
-        Some(layer) => format!("{prefix}{}", name.replace("{}", &layer.to_string())),
-        None => format!("{prefix}{name}"),
-    }
-}
-
-/// Compares the file's tensors with what the architecture promises.
-pub(crate) fn check(file: &Weights, description: &Description) -> Result<(), ModelError> {
-    let Description { architecture, names } = description;
-    const SHOWN: usize = 12;
-    let prefix = prefix(file, names);
-    let held = file.names();
-    // A config can claim any number of layers; there can't be more than tensors.
-    let layers = architecture.n_layers.min(held.len() + 1);
-    let mut known = std::collections::BTreeSet::new();
-    let mut problems = Vec::new();
-    let mut expect = |name: String, expected: Vec<usize>| {
-        match file.shape(&name) {
-            None if file.has(&name) => problems.push(format!(
-                "'{name}' and its scales haven't the shapes of the bits and groups in 'quantization'"
-            )),
-            None => problems.push(format!("'{name}' is missing (shape {expected:?})")),
-            Some(shape) if shape != expected => {
-                problems.push(format!("'{name}' has shape {shape:?}, expected {expected:?}"));
-            }
-            Some(_) => {}
-        }
-        known.insert(name);
-    };
-    for (name, expected) in promised(architecture, names) {
-        let layers = if name.contains("{}") { (0..layers).map(Some).collect() } else { vec![None] };
-        for layer in layers {
-            expect(full_name(prefix, &name, layer), expected.clone());
-        }
-    }
-    let unembed = unembed_name(file, names);
-    let Architecture { vocab, d_model, .. } = *architecture;
-    if !architecture.tied_unembedding || file.has(&format!("{unembed}.weight")) {
-        expect(format!("{unembed}.weight"), vec![vocab, d_model]);
-    }
-    if names.unembed_bias {
-        expect(format!("{unembed}.bias"), vec![vocab]);
-    }
-    let ignored = |name: &str| names.ignored.iter().any(|end| name.ends_with(end));
-    let additional = held.iter().filter(|name| !known.contains(*name) && !ignored(name));
-    problems.extend(additional.map(|name| format!("'{name}' is not a part of this architecture")));
-    if problems.is_empty() {
-        return Ok(());
-    }
-    let more = problems.len().saturating_sub(SHOWN);
-    problems.truncate(SHOWN);
-    if more > 0 {
-        problems.push(format!("and {more} more"));
-    }
-    Err(ModelError::Mismatch { origin: file.origin().to_owned(), problems })
 }

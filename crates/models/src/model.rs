@@ -7,14 +7,16 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tracewright_ir::Architecture;
 
+use crate::chat::{ChatError, ChatTemplate};
 use crate::decoder::Decoder;
 use crate::device::DeviceName;
 use crate::dtype::Dtype;
 use crate::error::ModelError;
 use crate::families::{self, Config, Description, FAMILIES, Family};
 use crate::load;
+use crate::promised::{self, Footprint};
 use crate::quantised::Quantisation;
-use crate::tokenizer::Tokenizer;
+use crate::tokenizer::{Bos, Tokenizer};
 use crate::weights::{self, Weights};
 
 /// The name of the model that is embedded in the program.
@@ -37,6 +39,11 @@ pub struct Checkpoint {
     tokenizer: Tokenizer,
     warnings: Vec<String>,
     dtype: Dtype,
+    streamed: bool,
+    /// The bytes of a number in the files, as the config says.
+    stored_width: u64,
+    /// The token that the config names as BOS.
+    bos_id: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -48,7 +55,7 @@ enum Location {
 /// A model that is ready to run.
 #[derive(Clone, Debug)]
 pub struct Model {
-    /// What it is called: the built-in name, or its folder.
+    /// What it is called: the built-in name, that on the hub, or its folder.
     pub name: String,
     /// The SHA-256 of its weights, its shape and its tokenizer, in hexadecimal digits.
     pub sha256: String,
@@ -125,7 +132,23 @@ impl Checkpoint {
             ));
         }
         let (quantisation, dtype) = (Quantisation::read(&name, config)?, Dtype::default());
-        Ok(Self { name, weights, description, quantisation, tokenizer, warnings, dtype })
+        Ok(Self {
+            name,
+            weights,
+            description,
+            quantisation,
+            tokenizer,
+            warnings,
+            dtype,
+            streamed: false,
+            stored_width: stored_width(config),
+            bos_id: bos_id(config),
+        })
+    }
+
+    /// The same under another name than its folder's: that of a model of the hub.
+    pub fn named(self, name: &str) -> Self {
+        Self { name: name.to_owned(), ..self }
     }
 
     /// What it is called.
@@ -155,7 +178,20 @@ impl Checkpoint {
     /// No weights, or files that can't be read.
     pub fn stored_as(&self) -> Result<String, ModelError> {
         let weights = self.weights()?;
-        Ok(weights.stored_as(&load::embedding(&weights, &self.description.names)))
+        Ok(weights.stored_as(&promised::embedding(&weights, &self.description.names)))
+    }
+
+    /// What its weights take; where there are none, as its config says that they are stored.
+    pub fn footprint(&self) -> Footprint {
+        let (names, file) = (&self.description.names, self.weights().ok());
+        let prefix = file.as_ref().map_or("", |file| promised::prefix(file, names));
+        let stored = |name: &str, numbers: u64| match (&file, &self.quantisation) {
+            (Some(file), _) if file.has(name) => file.stored_bytes(name),
+            (Some(file), _) => file.stored_bytes(&format!("{prefix}{name}")),
+            (None, Some(quantisation)) => quantisation.stored_bytes(name, numbers),
+            (None, None) => numbers * self.stored_width,
+        };
+        Footprint::new(&self.description, self.dtype.bytes(), stored)
     }
 
     fn weights(&self) -> Result<Weights, ModelError> {
@@ -168,6 +204,44 @@ impl Checkpoint {
     /// The same with its weight matrices kept and multiplied in another type.
     pub fn with_dtype(self, dtype: Dtype) -> Self {
         Self { dtype, ..self }
+    }
+
+    /// The same with prompts that begin with BOS or don't, whatever the tokenizer's own rule is.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::NoBos`] where BOS is wanted and the checkpoint names none; files that can't be read.
+    pub fn with_bos(self, bos: Bos) -> Result<Self, ModelError> {
+        let named = match (&self.weights, self.bos_id) {
+            (Location::Folder(folder), None) => ChatTemplate::special_token(folder, "bos_token")?,
+            _ => None,
+        };
+        let id = self.bos_id.or_else(|| self.tokenizer.id(&named?));
+        if bos == Bos::On && id.is_none() {
+            return Err(ModelError::NoBos { origin: self.name });
+        }
+        Ok(Self { tokenizer: self.tokenizer.with_bos(bos, id), ..self })
+    }
+
+    /// The same with each prompt written as a message in the checkpoint's own chat format.
+    ///
+    /// # Errors
+    ///
+    /// A checkpoint without a chat template, or with one that can't be used.
+    pub fn with_chat(self) -> Result<Self, ModelError> {
+        let template = match &self.weights {
+            Location::Folder(folder) => ChatTemplate::open(folder)?,
+            Location::BuiltIn => {
+                return Err(ChatError::NoTemplate { folder: self.name.into() }.into());
+            }
+        };
+        Ok(Self { tokenizer: self.tokenizer.with_chat(template), ..self })
+    }
+
+    /// The same with its layers, embedding and unembedding left in their files until a pass needs them: a
+    /// model of any size then takes the memory of two of its layers, and every pass reads it once.
+    pub fn streamed(self, streamed: bool) -> Self {
+        Self { streamed, ..self }
     }
 
     /// Reads the weights onto a device; unless [`Checkpoint::with_dtype`] says otherwise they are f32
@@ -184,15 +258,31 @@ impl Checkpoint {
             on_host: device == DeviceName::Cpu,
             dtype: self.dtype,
         };
-        let decoder = load::decoder(&file, &self.description, place)?;
+        let sha256 = file.sha256()?;
+        let decoder = load::decoder(file, &self.description, place, self.streamed)?;
         // Not the weights alone: the same ones under another config or tokenizer are another model.
         let mut identity = Sha256::new();
-        identity.update(file.sha256()?);
+        identity.update(sha256);
         identity.update(serde_json::to_string(self.architecture()).unwrap_or_default());
-        identity.update(self.tokenizer.json());
+        identity.update(self.tokenizer.identity());
         let sha256 = weights::hex(&identity.finalize());
         let Self { name, tokenizer, dtype, .. } = self;
         Ok(Model { name, sha256, dtype, decoder, tokenizer })
+    }
+}
+
+/// The token that a config names as BOS.
+fn bos_id(config: &[u8]) -> Option<u32> {
+    let config: Value = serde_json::from_slice(config).unwrap_or_default();
+    config["bos_token_id"].as_u64().and_then(|id| id.try_into().ok())
+}
+
+/// The bytes of a number in the files, as a config says; transformers stores f32 where it says nothing.
+fn stored_width(config: &[u8]) -> u64 {
+    let config: Value = serde_json::from_slice(config).unwrap_or_default();
+    match config["dtype"].as_str().or_else(|| config["torch_dtype"].as_str()) {
+        Some("bfloat16" | "float16") => 2,
+        _ => 4,
     }
 }
 
@@ -208,7 +298,8 @@ fn fitting(folder: &Path, config: &[u8], families: &[Family]) -> Vec<&'static st
         let known =
             !family.unknown_fields(&config).iter().any(|key| families::changes_numbers(key));
         let description = (family.describe)(&config);
-        known && description.is_ok_and(|description| load::check(&weights, &description).is_ok())
+        known
+            && description.is_ok_and(|description| promised::check(&weights, &description).is_ok())
     };
     let fitting = families.iter().filter(|family| fits(family));
     let fitting: Vec<&str> = fitting.map(|family| family.model_type).collect();

@@ -34,9 +34,9 @@ impl Decoder {
     }
 
     fn product_error_of(&self, rows: usize) -> Option<f64> {
-        let layer = self.layers.first()?;
+        let layer = self.layer(0).ok()?;
         let ids: Vec<u32> = (0..rows).map(|row| (row % self.architecture.vocab) as u32).collect();
-        let x = self.embed(&ids);
+        let x = self.embed(&ids).ok()?;
         let columns = COLUMNS.min(self.architecture.d_mlp);
         let found = product(x.clone(), layer.mlp_in.weight.clone()).narrow(1, 0, columns);
         let weight = layer.mlp_in.weight.clone().narrow(1, 0, columns);

@@ -85,6 +85,17 @@ impl Quantisation {
     }
 }
 
+impl Quantisation {
+    /// The bytes that so many numbers of a tensor would take: packed, with a scale and a bias of 16 bits for
+    /// each group; norms and biases, which nobody packs, 2 bytes each.
+    pub(crate) fn stored_bytes(&self, name: &str, numbers: u64) -> u64 {
+        let packed = self.packed(name).filter(|packed| numbers > packed.groups.len as u64);
+        packed.map_or(2 * numbers, |Packed { groups: Groups { len, bits }, .. }| {
+            numbers * bits as u64 / 8 + numbers / len as u64 * 4
+        })
+    }
+}
+
 fn groups(fields: &Map<String, Value>) -> Option<Groups> {
     let Fields { group_size, bits, mode } =
         Fields::deserialize(Value::Object(fields.clone())).ok()?;

@@ -1,7 +1,12 @@
-//! A safetensors file, mapped.
+//! A safetensors file, read piece by piece.
 
+use std::borrow::Cow;
 use std::fs::File;
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
 
 use memmap2::Mmap;
 use safetensors::tensor::{Metadata, TensorInfo};
@@ -12,7 +17,7 @@ use tracewright_ir::Array;
 use crate::error::ModelError;
 use crate::weights::Weights;
 
-/// The bytes of a safetensors file with its checked header.
+/// A safetensors file with its checked header.
 pub(crate) struct TensorFile {
     origin: String,
     bytes: Bytes,
@@ -20,58 +25,36 @@ pub(crate) struct TensorFile {
     data_start: usize,
 }
 
+/// What holds the bytes. A file is read, not mapped: to be cut short while it is mapped would be the end
+/// of the process, and its pages would count as the process's memory.
 enum Bytes {
-    Mapped(Mmap),
+    File { file: Mutex<File>, len: u64, modified: Option<SystemTime> },
     Embedded(&'static [u8]),
 }
 
-impl Bytes {
-    fn as_slice(&self) -> &[u8] {
-        match self {
-            Self::Mapped(map) => map,
-            Self::Embedded(bytes) => bytes,
-        }
-    }
-}
-
 impl TensorFile {
-    pub(crate) fn map(path: &Path) -> Result<Self, ModelError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, ModelError> {
         let unreadable = |error| ModelError::Unreadable { path: path.to_owned(), error };
         let file = File::open(path).map_err(unreadable)?;
         let origin = path.display().to_string();
-        if file.metadata().map_err(unreadable)?.len() == 0 {
+        let about = file.metadata().map_err(unreadable)?;
+        if about.len() == 0 {
             return Err(ModelError::BadWeights { origin, problem: "the file is empty".to_owned() });
         }
-        // A map is only sound while nobody shortens the file; that holds for a checkpoint, which
-        // is written once. Reading it whole would need its size in memory a second time.
+        // The header is compared with the length of what it stands in, so that has to be all of the file;
+        // nothing but the header is touched.
         #[expect(unsafe_code, reason = "memory maps have no safe constructor")]
         let map = unsafe { Mmap::map(&file) }.map_err(unreadable)?;
-        Self::check(origin, Bytes::Mapped(map))
+        let (data_start, metadata) = header(&origin, &map)?;
+        let (len, modified) = (about.len(), about.modified().ok());
+        let bytes = Bytes::File { file: Mutex::new(file), len, modified };
+        Ok(Self { origin, bytes, metadata, data_start })
     }
 
     pub(crate) fn embedded(origin: &str, bytes: &'static [u8]) -> Result<Self, ModelError> {
-        Self::check(origin.to_owned(), Bytes::Embedded(bytes))
-    }
-
-    /// Reads the header; the crate compares every offset with the file's real length.
-    fn check(origin: String, bytes: Bytes) -> Result<Self, ModelError> {
-        let bad = |problem: String| ModelError::BadWeights { origin: origin.clone(), problem };
-        match SafeTensors::read_metadata(bytes.as_slice()) {
-            Ok((header, metadata)) => {
-                Ok(Self { data_start: header + size_of::<u64>(), origin, bytes, metadata })
-            }
-            Err(SafeTensorError::MetadataIncompleteBuffer) => Err(bad(format!(
-                "its header claims another size than the file's {} bytes: the download was cut \
-                 off, or the file is damaged; fetch it again",
-                bytes.as_slice().len()
-            ))),
-            Err(_) if bytes.as_slice().starts_with(b"version https://git-lfs") => {
-                Err(bad("it is a pointer of Git LFS: run `git lfs pull` in its folder".to_owned()))
-            }
-            Err(error) => Err(bad(format!(
-                "{error}: the file is damaged or isn't safetensors; fetch it again"
-            ))),
-        }
+        let (data_start, metadata) = header(origin, bytes)?;
+        let bytes = Bytes::Embedded(bytes);
+        Ok(Self { origin: origin.to_owned(), bytes, metadata, data_start })
     }
 
     pub(crate) fn origin(&self) -> &str {
@@ -88,15 +71,79 @@ impl TensorFile {
         self.metadata.info(name)
     }
 
-    /// A tensor's bytes as they are stored; none where there is no such tensor.
-    pub(crate) fn bytes(&self, name: &str) -> Option<&[u8]> {
-        let (start, end) = self.info(name)?.data_offsets;
-        Some(&self.bytes.as_slice()[self.data_start..][start..end])
+    /// Some of a tensor's bytes as they are stored; the range lies within them.
+    ///
+    /// # Errors
+    ///
+    /// A file that was changed since it was opened, or that can't be read any more.
+    pub(crate) fn read(
+        &self,
+        info: &TensorInfo,
+        range: Range<usize>,
+    ) -> Result<Cow<'_, [u8]>, ModelError> {
+        let start = self.data_start + info.data_offsets.0;
+        self.bytes_of(start + range.start..start + range.end)
     }
 
-    /// The whole file.
-    pub(crate) fn content(&self) -> &[u8] {
-        self.bytes.as_slice()
+    /// Some bytes of the whole file.
+    fn bytes_of(&self, range: Range<usize>) -> Result<Cow<'_, [u8]>, ModelError> {
+        let (file, len, modified) = match &self.bytes {
+            Bytes::Embedded(bytes) => return Ok(Cow::Borrowed(&bytes[range])),
+            Bytes::File { file, len, modified } => (file, *len, *modified),
+        };
+        let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bytes = vec![0; range.len()];
+        let about = file.metadata().and_then(|about| {
+            file.seek(SeekFrom::Start(range.start as u64))?;
+            file.read_exact(&mut bytes)?;
+            Ok(about)
+        });
+        match about {
+            Ok(about) if about.len() == len && about.modified().ok() == modified => {
+                Ok(Cow::Owned(bytes))
+            }
+            Err(error) if error.kind() != ErrorKind::UnexpectedEof => {
+                Err(ModelError::Unreadable { path: self.origin.clone().into(), error })
+            }
+            _ => Err(ModelError::BadWeights {
+                origin: self.origin.clone(),
+                problem: "the file was changed or cut short while it was in use: wait until it is whole, \
+                          and run again"
+                    .to_owned(),
+            }),
+        }
+    }
+
+    /// The whole file, piece by piece.
+    pub(crate) fn pieces(&self, mut each: impl FnMut(&[u8])) -> Result<(), ModelError> {
+        let end = self.data_start + self.metadata.data_len();
+        for start in (0..end).step_by(PIECE) {
+            each(&self.bytes_of(start..end.min(start + PIECE))?);
+        }
+        Ok(())
+    }
+}
+
+/// What is read at once.
+pub(crate) const PIECE: usize = 4 << 20;
+
+/// Where a file's data begin, and what its header says; the crate compares every offset with the file's
+/// real length.
+fn header(origin: &str, bytes: &[u8]) -> Result<(usize, Metadata), ModelError> {
+    let bad = |problem| ModelError::BadWeights { origin: origin.to_owned(), problem };
+    match SafeTensors::read_metadata(bytes) {
+        Ok((header, metadata)) => Ok((header + size_of::<u64>(), metadata)),
+        Err(SafeTensorError::MetadataIncompleteBuffer) => Err(bad(format!(
+            "its header claims another size than the file's {} bytes: the download was cut off, or the file \
+             is damaged; fetch it again",
+            bytes.len()
+        ))),
+        Err(_) if bytes.starts_with(b"version https://git-lfs") => {
+            Err(bad("it is a pointer of Git LFS: run `git lfs pull` in its folder".to_owned()))
+        }
+        Err(error) => {
+            Err(bad(format!("{error}: the file is damaged or isn't safetensors; fetch it again")))
+        }
     }
 }
 

@@ -1,11 +1,15 @@
 //! A checkpoint's tokenizer.
 
+use std::borrow::Cow;
 use std::panic::catch_unwind;
+use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::Value;
 use tracewright_ir::Tokens;
 
+use crate::chat::ChatTemplate;
 use crate::error::ModelError;
 
 /// Turns texts into what the model is fed.
@@ -14,6 +18,45 @@ pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     vocab: usize,
     context: usize,
+    bos: Bos,
+    /// The token that `bos` is about.
+    bos_id: Option<u32>,
+    chat: Option<Arc<ChatTemplate>>,
+}
+
+/// Whether a prompt begins with the model's BOS token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Bos {
+    /// As the checkpoint's own tokenizer has it.
+    #[default]
+    Own,
+    /// Always, as TransformerLens has it.
+    On,
+    /// Never; other special tokens that the tokenizer adds aren't added either.
+    Off,
+}
+
+impl Bos {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Own, Self::On, Self::Off];
+
+    /// Its name, as the program's flag has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Own => "own",
+            Self::On => "on",
+            Self::Off => "off",
+        }
+    }
+}
+
+impl FromStr for Bos {
+    type Err = ModelError;
+
+    fn from_str(given: &str) -> Result<Self, ModelError> {
+        let known = Self::ALL.into_iter().find(|bos| bos.name() == given);
+        known.ok_or_else(|| ModelError::UnknownBos { given: given.to_owned() })
+    }
 }
 
 /// The sections of a `tokenizer.json` in which the tokenizers crate panics at broken JSON.
@@ -50,7 +93,32 @@ impl Tokenizer {
         // What a file says about cutting and padding is for training batches.
         inner.with_truncation(None).map_err(bad)?;
         inner.with_padding(None);
-        Ok(Self { inner, vocab, context })
+        Ok(Self { inner, vocab, context, bos: Bos::Own, bos_id: None, chat: None })
+    }
+
+    /// The same with BOS as it is wanted; `id` is the token, where the checkpoint names one.
+    pub(crate) fn with_bos(self, bos: Bos, id: Option<u32>) -> Self {
+        Self { bos, bos_id: id, ..self }
+    }
+
+    /// The same with each prompt as a message in the model's chat format.
+    pub(crate) fn with_chat(self, template: ChatTemplate) -> Self {
+        Self { chat: Some(Arc::new(template)), ..self }
+    }
+
+    /// The id of a token by its own name, such as `<s>`.
+    pub(crate) fn id(&self, token: &str) -> Option<u32> {
+        self.inner.token_to_id(token)
+    }
+
+    /// Whether a prompt begins with BOS.
+    pub fn bos(&self) -> Bos {
+        self.bos
+    }
+
+    /// Whether a prompt is written as a message in the model's chat format.
+    pub fn is_chat(&self) -> bool {
+        self.chat.is_some()
     }
 
     /// Tokens that the tokenizer knows; may differ from the rows of the model's embedding.
@@ -58,9 +126,10 @@ impl Tokenizer {
         self.inner.get_vocab_size(true)
     }
 
-    /// The whole of it as JSON, by which two are told apart.
-    pub(crate) fn json(&self) -> String {
-        self.inner.to_string(false).unwrap_or_default()
+    /// The whole of it as text, by which two are told apart.
+    pub(crate) fn identity(&self) -> String {
+        let template = self.chat.as_ref().map_or("", |chat| chat.source());
+        self.inner.to_string(false).unwrap_or_default() + template
     }
 
     /// True for a tokenizer without tokens.
@@ -68,13 +137,16 @@ impl Tokenizer {
         self.len() == 0
     }
 
-    /// A prompt's tokens, with BOS where the checkpoint's own tokenizer adds it.
+    /// A prompt's tokens, with BOS where the checkpoint's own tokenizer adds it (or as [`Bos`] says), in the
+    /// model's chat format where that is wanted. Offsets are those of `text`; what stands around it in
+    /// the chat format has none.
     ///
     /// # Errors
     ///
-    /// An empty prompt, one longer than the context, and tokens that the model hasn't got.
+    /// An empty prompt, one longer than the context, tokens that the model hasn't got, and a chat template
+    /// that fails.
     pub fn prompt(&self, text: &str) -> Result<Tokens, ModelError> {
-        let tokens = self.encode(text, true)?;
+        let tokens = self.fed(text, "")?;
         match tokens.len() {
             0 => Err(ModelError::EmptyPrompt),
             _ if text.is_empty() => Err(ModelError::EmptyPrompt),
@@ -132,14 +204,59 @@ impl Tokenizer {
     /// token.
     pub fn answer_tokens(&self, prompt: &str, answer: &str) -> Result<Vec<u32>, ModelError> {
         let no_continuation = || ModelError::NoContinuation { answer: answer.to_owned() };
-        let space = if needs_space(prompt, answer) { " " } else { "" };
-        let before = self.encode(prompt, true)?.ids;
-        let whole = self.encode(&format!("{prompt}{space}{answer}"), true)?.ids;
+        let written = self.written(prompt)?;
+        let space = if needs_space(&written, answer) { " " } else { "" };
+        let before = self.fed(prompt, "")?.ids;
+        let whole = self.fed(prompt, &format!("{space}{answer}"))?.ids;
         match whole.strip_prefix(before.as_slice()).ok_or_else(no_continuation)? {
             [] if answer.is_empty() => Err(ModelError::EmptyAnswer),
             [] => Err(no_continuation()),
             ids => Ok(ids.to_vec()),
         }
+    }
+
+    /// A prompt as it is written for the model.
+    fn written<'a>(&self, prompt: &'a str) -> Result<Cow<'a, str>, ModelError> {
+        match &self.chat {
+            Some(chat) => Ok(Cow::Owned(chat.prompt(prompt)?)),
+            None => Ok(Cow::Borrowed(prompt)),
+        }
+    }
+
+    /// The tokens of a prompt that goes on with `more`.
+    fn fed(&self, prompt: &str, more: &str) -> Result<Tokens, ModelError> {
+        let written = self.written(prompt)?;
+        // The special tokens of a chat format stand in its text.
+        let special = self.chat.is_none() && self.bos != Bos::Off;
+        let mut tokens = self.encode(&format!("{written}{more}"), special)?;
+        if let Some(chat) = &self.chat {
+            let message = chat.message(&written, prompt).unwrap_or(0..0);
+            let trimmed = prompt.find(&written[message.clone()]).unwrap_or_default();
+            for offsets in &mut tokens.offsets {
+                let inside = offsets.start.max(message.start)..offsets.end.min(message.end);
+                *offsets = match inside.is_empty() {
+                    true => 0..0,
+                    false => {
+                        inside.start - message.start + trimmed..inside.end - message.start + trimmed
+                    }
+                };
+            }
+        }
+        let begins = self.bos_id.is_some() && tokens.ids.first().copied() == self.bos_id;
+        match (self.bos, self.bos_id) {
+            (Bos::On, Some(id)) if !begins => {
+                tokens.ids.insert(0, id);
+                tokens.texts.insert(0, self.text(id));
+                tokens.offsets.insert(0, 0..0);
+            }
+            (Bos::Off, Some(_)) if begins => {
+                tokens.ids.remove(0);
+                tokens.texts.remove(0);
+                tokens.offsets.remove(0);
+            }
+            _ => {}
+        }
+        Ok(tokens)
     }
 
     fn encode(&self, text: &str, special: bool) -> Result<Tokens, ModelError> {

@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::Read;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use half::{bf16, f16};
 use pytorch_reader::{DType, PytorchReader};
@@ -14,12 +16,16 @@ use sha2::{Digest, Sha256};
 
 use crate::error::ModelError;
 use crate::quantised::{Packed, Quantisation};
-use crate::tensors::TensorFile;
+use crate::tensors::{PIECE, TensorFile};
 
 /// The tensors of one or several files.
+///
+/// Numbers come in ranges of rows: of what a tensor has along its first axis.
 pub(crate) struct Weights {
     origin: String,
     files: Vec<File>,
+    /// The bytes of all tensors that have been read, as they are stored.
+    bytes_read: AtomicU64,
     /// Every tensor that a model can have, with the file that holds it, by name.
     held: BTreeMap<String, usize>,
     names: Vec<String>,
@@ -72,7 +78,7 @@ impl Weights {
 
     /// A single safetensors file.
     pub(crate) fn of_file(path: &Path) -> Result<Self, ModelError> {
-        let file = File::Safetensors(TensorFile::map(path)?);
+        let file = File::Safetensors(TensorFile::open(path)?);
         Self::new(path.display().to_string(), vec![file], None)
     }
 
@@ -101,7 +107,7 @@ impl Weights {
                 && Packed::whole(name).is_some_and(|name| held.contains_key(&name))
         };
         let names = held.keys().filter(|name| !part_of_another(name)).cloned().collect();
-        Ok(Self { origin, files, held, names, quantisation })
+        Ok(Self { origin, files, bytes_read: AtomicU64::new(0), held, names, quantisation })
     }
 
     /// What the weights are called in messages.
@@ -154,10 +160,39 @@ impl Weights {
         dtype.map_or_else(String::new, |dtype| format!("{dtype:?}").to_lowercase())
     }
 
+    /// The bytes that a tensor takes in its file.
+    pub(crate) fn stored_bytes(&self, name: &str) -> u64 {
+        let bytes = |name: &str| self.file(name).ok().and_then(|file| file.stored(name));
+        let parts = self.packed(name).map(|packed| [packed.scales, packed.biases]);
+        let parts = parts.iter().flatten().map(String::as_str).chain([name]);
+        parts.filter_map(bytes).map(|bytes| bytes as u64).sum()
+    }
+
+    /// The bytes that have been read of tensors.
+    pub(crate) fn bytes_read(&self) -> u64 {
+        self.bytes_read.load(Ordering::Relaxed)
+    }
+
+    /// Whether ranges of a tensor can be read without reading all of it.
+    pub(crate) fn has_ranges(&self, name: &str) -> bool {
+        matches!(self.file(name), Ok(File::Safetensors(_)))
+    }
+
     /// Whether two tensors are stored as the same bytes.
     pub(crate) fn same(&self, a: &str, b: &str) -> bool {
-        let bytes = |name: &str| self.file(name).and_then(|file| file.bytes(name)).ok();
-        let equal = |a: &str, b: &str| bytes(a).is_some_and(|a| bytes(b) == Some(a));
+        let equal = |a: &str, b: &str| {
+            let (Ok(of_a), Ok(of_b)) = (self.file(a), self.file(b)) else { return false };
+            let Some(len) = of_a.stored(a).filter(|len| of_b.stored(b) == Some(*len)) else {
+                return false;
+            };
+            let piece = if self.has_ranges(a) && self.has_ranges(b) { PIECE } else { len.max(1) };
+            (0..len).step_by(piece).all(|start| {
+                let range = start..len.min(start + piece);
+                let bytes =
+                    |file: &File, name| file.bytes(name, range.clone()).ok().map(Cow::into_owned);
+                bytes(of_a, a).is_some_and(|bytes_of_a| Some(bytes_of_a) == bytes(of_b, b))
+            })
+        };
         let packed = match (self.packed(a), self.packed(b)) {
             (None, None) => true,
             (Some(a), Some(b)) => {
@@ -175,12 +210,23 @@ impl Weights {
     /// A dtype other than f32, f16 and bf16 (and what quantised weights are packed in), and numbers that
     /// are infinite or not numbers.
     pub(crate) fn read(&self, name: &str) -> Result<Vec<f32>, ModelError> {
+        let rows = self.stored_shape(name).and_then(|shape| shape.first().copied());
+        self.read_rows(name, 0..rows.unwrap_or(1))
+    }
+
+    /// The numbers of some rows of a tensor; they lie within it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Weights::read`].
+    pub(crate) fn read_rows(&self, name: &str, rows: Range<usize>) -> Result<Vec<f32>, ModelError> {
+        let (first, count) = (rows.start, rows.len());
         let values = match self.packed(name) {
-            None => self.file(name)?.read(name)?,
+            None => self.file(name)?.floats(name, rows, &self.bytes_read)?,
             Some(packed) => {
-                let words = self.file(name)?.words(name)?;
-                let [scales, biases] =
-                    [&packed.scales, &packed.biases].map(|part| self.file(part)?.read(part));
+                let words = self.file(name)?.words(name, rows.clone(), &self.bytes_read)?;
+                let [scales, biases] = [&packed.scales, &packed.biases]
+                    .map(|part| self.file(part)?.floats(part, rows.clone(), &self.bytes_read));
                 let problem = || ModelError::BadWeights {
                     origin: self.origin.clone(),
                     problem: format!(
@@ -194,7 +240,7 @@ impl Weights {
             Some(index) => Err(ModelError::NotFinite {
                 origin: self.file(name)?.origin(),
                 tensor: name.to_owned(),
-                index,
+                index: first * (values.len() / count.max(1)) + index,
                 value: values[index],
             }),
             None => Ok(values),
@@ -251,7 +297,7 @@ fn parts(folder: &Path, index: &Path) -> Result<Vec<File>, ModelError> {
 impl File {
     fn open(path: &Path) -> Result<Self, ModelError> {
         if path.extension().is_some_and(|extension| extension == "safetensors") {
-            return Ok(Self::Safetensors(TensorFile::map(path)?));
+            return Ok(Self::Safetensors(TensorFile::open(path)?));
         }
         let reader = PytorchReader::new(path).map_err(|error| ModelError::BadWeights {
             origin: path.display().to_string(),
@@ -285,17 +331,54 @@ impl File {
         }
     }
 
-    /// A tensor as it is stored.
-    fn bytes(&self, name: &str) -> Result<Cow<'_, [u8]>, ModelError> {
+    /// The bytes that a tensor takes.
+    fn stored(&self, name: &str) -> Option<usize> {
+        match self {
+            Self::Safetensors(file) => {
+                let (start, end) = file.info(name)?.data_offsets;
+                Some(end - start)
+            }
+            Self::PyTorch { reader, .. } => Some(reader.get(name)?.byte_len()),
+        }
+    }
+
+    /// Some of a tensor's bytes as they are stored; the range lies within them.
+    fn bytes(&self, name: &str, range: Range<usize>) -> Result<Cow<'_, [u8]>, ModelError> {
         let missing = || self.bad(format!("there is no tensor '{name}'"));
         match self {
-            Self::Safetensors(file) => file.bytes(name).map(Cow::Borrowed).ok_or_else(missing),
+            Self::Safetensors(file) => file.read(file.info(name).ok_or_else(missing)?, range),
             Self::PyTorch { reader, .. } => {
                 let tensor = reader.get(name).ok_or_else(missing)?;
                 let unreadable = |error| self.bad(format!("{error}: the file is damaged"));
-                tensor.read().map(Cow::Owned).map_err(unreadable)
+                let mut bytes = tensor.read().map_err(unreadable)?;
+                bytes.truncate(range.end);
+                bytes.drain(..range.start);
+                Ok(Cow::Owned(bytes))
             }
         }
+    }
+
+    /// The numbers of some rows of a tensor, read piece by piece where that can be.
+    fn numbers<const N: usize, T>(
+        &self,
+        name: &str,
+        rows: Range<usize>,
+        (bytes_read, read): (&AtomicU64, impl Fn([u8; N]) -> T),
+    ) -> Result<Vec<T>, ModelError> {
+        let shape = self.shape(name).unwrap_or_default();
+        let row = N * shape.iter().skip(1).product::<usize>();
+        let range = rows.start * row..rows.end * row;
+        let piece = match self {
+            Self::Safetensors(_) => PIECE,
+            Self::PyTorch { .. } => range.len().max(1),
+        };
+        let mut numbers = Vec::with_capacity(range.len() / N);
+        for start in range.clone().step_by(piece) {
+            let bytes = self.bytes(name, start..range.end.min(start + piece))?;
+            numbers.extend(bytes.as_chunks().0.iter().map(|chunk| read(*chunk)));
+        }
+        bytes_read.fetch_add(range.len() as u64, Ordering::Relaxed);
+        Ok(numbers)
     }
 
     /// The kind of a tensor's numbers, in safetensors' words.
@@ -314,12 +397,20 @@ impl File {
         }
     }
 
-    fn read(&self, name: &str) -> Result<Vec<f32>, ModelError> {
-        let bytes = self.bytes(name)?;
+    fn floats(
+        &self,
+        name: &str,
+        rows: Range<usize>,
+        bytes_read: &AtomicU64,
+    ) -> Result<Vec<f32>, ModelError> {
         match self.dtype(name) {
-            Some(Dtype::F32) => Ok(numbers(&bytes, f32::from_le_bytes)),
-            Some(Dtype::F16) => Ok(numbers(&bytes, |b| f16::from_le_bytes(b).to_f32())),
-            Some(Dtype::BF16) => Ok(numbers(&bytes, |b| bf16::from_le_bytes(b).to_f32())),
+            Some(Dtype::F32) => self.numbers(name, rows, (bytes_read, f32::from_le_bytes)),
+            Some(Dtype::F16) => {
+                self.numbers(name, rows, (bytes_read, |b| f16::from_le_bytes(b).to_f32()))
+            }
+            Some(Dtype::BF16) => {
+                self.numbers(name, rows, (bytes_read, |b| bf16::from_le_bytes(b).to_f32()))
+            }
             other => Err(self.bad(format!(
                 "tensor '{name}' is stored as {}; f32, f16 and bf16 can be read",
                 other.map_or_else(String::new, |dtype| format!("{dtype:?}"))
@@ -328,9 +419,14 @@ impl File {
     }
 
     /// What quantised numbers are packed in.
-    fn words(&self, name: &str) -> Result<Vec<u32>, ModelError> {
+    fn words(
+        &self,
+        name: &str,
+        rows: Range<usize>,
+        bytes_read: &AtomicU64,
+    ) -> Result<Vec<u32>, ModelError> {
         match self.dtype(name) {
-            Some(Dtype::U32) => Ok(numbers(&self.bytes(name)?, u32::from_le_bytes)),
+            Some(Dtype::U32) => self.numbers(name, rows, (bytes_read, u32::from_le_bytes)),
             other => Err(self.bad(format!(
                 "the quantised tensor '{name}' is stored as {other:?}, expected U32"
             ))),
@@ -338,26 +434,21 @@ impl File {
     }
 
     fn sha256(&self) -> Result<String, ModelError> {
+        let mut digest = Sha256::new();
         match self {
-            Self::Safetensors(file) => Ok(hex(&Sha256::digest(file.content()))),
+            Self::Safetensors(file) => file.pieces(|piece| digest.update(piece))?,
             Self::PyTorch { path, .. } => {
                 let unreadable = |error| ModelError::Unreadable { path: path.clone(), error };
-                let mut file = BufReader::new(fs::File::open(path).map_err(unreadable)?);
-                let mut digest = Sha256::new();
+                let mut file = fs::File::open(path).map_err(unreadable)?;
+                let mut piece = vec![0; PIECE];
                 loop {
-                    let read = file.fill_buf().map_err(unreadable)?;
-                    if read.is_empty() {
-                        return Ok(hex(&digest.finalize()));
+                    match file.read(&mut piece).map_err(unreadable)? {
+                        0 => break,
+                        read => digest.update(&piece[..read]),
                     }
-                    digest.update(read);
-                    let count = read.len();
-                    file.consume(count);
                 }
             }
         }
+        Ok(hex(&digest.finalize()))
     }
-}
-
-fn numbers<const N: usize, T>(bytes: &[u8], read: impl Fn([u8; N]) -> T) -> Vec<T> {
-    bytes.as_chunks().0.iter().map(|chunk| read(*chunk)).collect()
 }

@@ -29,7 +29,7 @@ fn the_copies_are_whole_before_they_are_damaged() {
 #[test]
 fn a_folder_or_file_that_is_not_there_is_named() {
     let error = Checkpoint::open(Path::new("/no/such/folder")).expect_err("no folder");
-    assert_snapshot!(error, @"there is no model folder '/no/such/folder', and no model of this name in the local hub cache (`tracewright models` lists those): give a folder with config.json, tokenizer.json and model.safetensors, or leave --model out for the built-in model");
+    assert_snapshot!(error, @"'/no/such/folder' isn't a model's folder: give a folder with config.json, tokenizer.json and model.safetensors, a model's name on the hub, or leave --model out for the built-in model");
     let without = |file| {
         let copy = copy();
         fs::remove_file(copy.path(file)).expect("a file to remove");

@@ -142,7 +142,10 @@ fn make_sketch(folder: &Path) {
 
 fn logits(model: &Model) -> Vec<f32> {
     let batch = Batch { sequences: 1, len: 6 };
-    let Ok(logits) = model.decoder.forward(&[1, 40, 300, 7, 7, 99], batch, &[0, 5], &mut Nobody);
+    let logits = model
+        .decoder
+        .forward(&[1, 40, 300, 7, 7, 99], batch, &[0, 5], &mut Nobody)
+        .expect("its weights are there");
     logits.into_data().try_to_vec().expect("f32")
 }
 

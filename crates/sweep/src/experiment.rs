@@ -1,11 +1,12 @@
 //! What a job runs: the cases of one protocol, checked and ready.
 
 use std::fmt::Debug;
+use std::ops::Range;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tracewright_engine::{EngineError, Execution, Outcome, Progress};
 use tracewright_ir::{Architecture, Request, Sweep};
-use tracewright_models::Model;
+use tracewright_models::{Bos, Model};
 use tracewright_results::Part;
 
 use crate::error::SweepError;
@@ -14,9 +15,9 @@ use crate::warning::Warning;
 /// A case's runs are all in memory, at about 2 kB each.
 pub(crate) const MOST_FORWARDS: usize = 200_000;
 
-/// Cases of one protocol, each of which becomes a part of the results folder.
+/// Cases of one protocol, some of which together become a part of the results folder.
 ///
-/// A part is a pure function of the request and the model.
+/// A part is a pure function of the request, the model and the budget.
 pub(crate) trait Experiment: Debug {
     /// What is asked for, as it stands in `run.json`; two folders with the same one hold the same
     /// numbers.
@@ -42,13 +43,25 @@ pub(crate) trait Experiment: Debug {
     /// The model's shape.
     fn architecture(&self) -> &Architecture;
 
-    /// Runs a case.
+    /// Runs some cases, in passes that they share.
     fn part(
         &self,
-        case: usize,
+        cases: Range<usize>,
         execution: &Execution,
         progress: Progress<'_>,
     ) -> Result<Part, SweepError>;
+}
+
+/// The model in a request: what it is, and how prompts become its tokens.
+pub(crate) fn identity(model: &Model) -> Value {
+    let mut identity = json!({ "sha256": model.sha256, "dtype": model.dtype.name() });
+    if model.tokenizer.is_chat() {
+        identity["chat"] = true.into();
+    }
+    if model.tokenizer.bos() != Bos::Own {
+        identity["bos"] = model.tokenizer.bos().name().into();
+    }
+    identity
 }
 
 /// Makes all cases ready before any is run, so that a mistake in the last one costs nothing. What
@@ -71,15 +84,15 @@ pub(crate) fn ready<C, R>(
     cases.into_iter().map(one).collect()
 }
 
-/// The one place where a protocol's requests are executed.
+/// The one place where a protocol's requests are executed, in passes that they share.
 pub(crate) fn execute(
     model: &Model,
-    request: &Request,
+    requests: &[&Request],
     execution: &Execution,
     progress: Progress<'_>,
-) -> Result<Outcome, SweepError> {
-    let outcome = tracewright_engine::execute(&model.decoder, request, execution, progress);
-    outcome.map_err(|error| match error {
+) -> Result<Vec<Outcome>, SweepError> {
+    let outcomes = tracewright_engine::execute_all(&model.decoder, requests, execution, progress);
+    outcomes.map_err(|error| match error {
         EngineError::Plan(error) => error.into(),
         error => error.into(),
     })

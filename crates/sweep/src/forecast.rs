@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 use tracewright_corruption::Noise;
-use tracewright_ir::plan::{PassCost, PlanError, Planner, forward_flops};
-use tracewright_ir::{Architecture, Intervention, RunId, Sweep};
-use tracewright_models::Checkpoint;
+use tracewright_ir::plan::{Chunk, PassCost, PlanError, Planner, forward_flops};
+use tracewright_ir::{Architecture, Intervention, Request, RunId, Sweep};
+use tracewright_models::{Checkpoint, Footprint};
 
 use crate::case::Case;
 use crate::error::SweepError;
-use crate::pair::{Numbers, Pair, PairSettings, Ready, ready_pairs};
+use crate::pair::{Numbers, Pair, PairSettings, ready_pairs};
 use crate::settings::Settings;
+use crate::units::units;
 use crate::{trace, traces};
 
 /// The plan of a job in numbers.
@@ -42,12 +43,17 @@ pub struct Forecast {
     pub attention_flops: u64,
     /// The most bytes in tensors at one time, weights apart.
     pub peak_bytes: u64,
-    /// The bytes that the weights take in f32.
+    /// The bytes that the weights take where all of them are held.
     pub weight_bytes: u64,
+    /// The bytes that they take at one time where the model is streamed.
+    pub streamed_weight_bytes: u64,
+    /// The most bytes that a pass reads of the files where the model is streamed, but for the rows of the
+    /// embedding.
+    pub read_bytes_per_pass: u64,
 }
 
 impl Forecast {
-    /// Plans traces, each case in passes of its own of at most `memory` bytes. The noise and an answer
+    /// Plans traces, in passes of at most `memory` bytes that cases share as a job's do. The noise and an answer
     /// that isn't given are stand-ins, because only the weights know them.
     ///
     /// # Errors
@@ -63,8 +69,9 @@ impl Forecast {
         let architecture = checkpoint.architecture();
         let cases = traces::feed(checkpoint.tokenizer(), architecture, settings, cases)?;
         let noise = Noise::Gaussian { std: 1.0 };
-        let sweep = |fed: &_| trace::sweep(fed, 0, architecture, settings, &noise);
-        Self::of(cases.iter().map(sweep), architecture, memory)
+        let sweep = |case: usize| trace::sweep(&cases[case], 0, architecture, settings, &noise);
+        let forwards = |fed: &_| traces::forwards(settings, fed, architecture);
+        Self::of(&cases.iter().map(forwards).collect::<Vec<_>>(), sweep, checkpoint, memory)
     }
 
     /// The same for pairs; answers that aren't given are stand-ins.
@@ -84,44 +91,69 @@ impl Forecast {
         let numbers = Numbers::stand_ins(&settings, architecture)?;
         let tokenizer = checkpoint.tokenizer();
         let ready = ready_pairs(tokenizer, architecture, &settings, &numbers, pairs)?;
-        let sweep = |ready: &Ready| ready.rehearsal(architecture, &settings, &numbers);
-        Self::of(ready.iter().map(sweep), architecture, memory)
+        let sweep = |case: usize| ready[case].rehearsal(architecture, &settings, &numbers);
+        let forwards: Vec<usize> = ready.iter().map(|ready| ready.forwards).collect();
+        Self::of(&forwards, sweep, checkpoint, memory)
     }
 
-    /// One sweep is in memory at a time: those of many facts on a large model take gigabytes.
+    /// One unit's sweeps are in memory at a time: those of many facts on a large model take gigabytes.
     fn of(
-        sweeps: impl Iterator<Item = Result<Sweep, SweepError>>,
-        architecture: &Architecture,
+        forwards: &[usize],
+        sweep: impl Fn(usize) -> Result<Sweep, SweepError>,
+        checkpoint: &Checkpoint,
         memory: u64,
     ) -> Result<Self, SweepError> {
-        let mut total = Self { weight_bytes: architecture.weight_bytes(), ..Self::default() };
-        for sweep in sweeps {
-            total.add(&sweep?, architecture, memory)?;
+        let weights = checkpoint.footprint();
+        let mut total = Self {
+            weight_bytes: weights.held,
+            streamed_weight_bytes: weights.streamed,
+            ..Self::default()
+        };
+        let architecture = checkpoint.architecture();
+        let units = match forwards.len() {
+            1 => std::iter::once(0..1).collect(),
+            _ => units(forwards, &sweep, architecture, (memory, memory))?,
+        };
+        for unit in units {
+            let sweeps: Vec<Sweep> = unit.map(&sweep).collect::<Result<_, _>>()?;
+            total.add_passes(&sweeps, architecture, &weights, memory)?;
+            sweeps.iter().try_for_each(|sweep| total.add_cells(sweep, architecture))?;
         }
         Ok(total)
     }
 
-    fn add(
+    fn add_passes(
         &mut self,
-        sweep: &Sweep,
+        sweeps: &[Sweep],
         architecture: &Architecture,
+        weights: &Footprint,
         memory: u64,
     ) -> Result<(), SweepError> {
-        let requests = [&sweep.request];
+        let requests: Vec<&Request> = sweeps.iter().map(|sweep| &sweep.request).collect();
         let planner = Planner::new(&requests, architecture)?;
         let passes = planner.passes(memory)?;
-        let PassCost { rows, flops, attention_flops, peak_bytes } = planner.cost(&passes);
-        let bases = sweep.clean.len() + sweep.corrupted.len();
-        // Noise changes the clean run; the corrupted run of a pair is a prompt of its own.
-        let noise = sweep.corrupted.first().is_some_and(|run| sweep.request.base(*run).is_some());
-        self.cases += 1;
-        self.cells += sweep.cells.len();
+        let PassCost { rows, flops, attention_flops, peak_bytes, .. } = planner.cost(&passes);
+        let read = |pass: &Chunk| {
+            weights.stored_layers + pass.cost().unembeddings * weights.stored_unembedding
+        };
+        let read = passes.iter().map(read).max().unwrap_or(0);
+        self.read_bytes_per_pass = self.read_bytes_per_pass.max(read);
+        let bases = |sweep: &Sweep| sweep.clean.len() + sweep.corrupted.len();
+        let bases: usize = sweeps.iter().map(bases).sum();
         self.variants_computed += planner.distinct(&passes).saturating_sub(bases);
         self.passes += passes.len();
         self.rows += rows;
         self.flops += flops;
         self.attention_flops += attention_flops;
         self.peak_bytes = self.peak_bytes.max(peak_bytes);
+        Ok(())
+    }
+
+    fn add_cells(&mut self, sweep: &Sweep, architecture: &Architecture) -> Result<(), SweepError> {
+        // Noise changes the clean run; the corrupted run of a pair is a prompt of its own.
+        let noise = sweep.corrupted.first().is_some_and(|run| sweep.request.base(*run).is_some());
+        self.cases += 1;
+        self.cells += sweep.cells.len();
         let is_sender = |run: &RunId| sweep.request.measured.binary_search(run).is_err();
         for cell in sweep.cells.iter().filter(|cell| !cell.runs.is_empty()) {
             let runs = cell.runs.len();

@@ -1,6 +1,6 @@
 //! An experiment of many cases into a results folder.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tracewright_corruption::Noise;
 use tracewright_engine::{Cost, EngineError, Execution, Executor, Progress};
-use tracewright_ir::plan::Planner;
 use tracewright_models::Model;
 use tracewright_results::{CaseRecord, Part, ResultsFolder, RunFile};
 
@@ -18,6 +17,7 @@ use crate::experiment::Experiment;
 use crate::pair::{Pair, PairSettings, Pairs};
 use crate::settings::Settings;
 use crate::traces::Traces;
+use crate::units::units;
 use crate::warning::Warning;
 
 /// A request to run an experiment's cases, checked and ready.
@@ -124,27 +124,31 @@ impl<'a> Job<'a> {
     ) -> Result<Done, SweepError> {
         let started = Instant::now();
         let names = self.experiment.names();
-        // A request that is refused leaves no new folder behind.
-        if RunFile::read(folder).is_ok_and(|run| run.is_none()) {
-            self.check_budget(execution)?;
-        }
-        let mut folder = ResultsFolder::open(folder, &self.request(), environment, names.len())?;
-        let resumed = folder.finished().len();
+        let recorded = RunFile::read(folder).ok().flatten();
+        // The division into units stays that of the first start, whatever the budget is now.
+        let first = recorded.as_ref().and_then(|run| run.environment["memory"].as_u64());
+        let units = self.units(execution, first.unwrap_or(execution.memory))?;
+        let mut folder = ResultsFolder::open(folder, &self.request(), environment, units.len())?;
         let earlier = RunFile::read(folder.path())?.and_then(|run| run.cost);
-        let mut before = 0;
-        for (index, name) in names.iter().enumerate() {
-            // A part hasn't got its readings: without their file the case is computed again.
-            let whole = !self.experiment.reads() || folder.has_readings(name);
-            let finished = folder.finished().contains(&index) && whole;
-            let _ = events(Event::Case { name, index, finished });
+        let (mut before, mut resumed) = (0, 0);
+        for (index, unit) in units.iter().enumerate() {
+            let cases = &names[unit.clone()];
+            // A part hasn't got its readings: without their files the cases are computed again.
+            let read = || cases.iter().all(|name| folder.has_readings(name));
+            let finished =
+                folder.finished().contains(&index) && (!self.experiment.reads() || read());
+            resumed += if finished { cases.len() } else { 0 };
+            for (name, index) in cases.iter().zip(unit.clone()) {
+                let _ = events(Event::Case { name, index, finished });
+            }
+            let forwards = unit.clone().map(|case| self.experiment.forwards(case)).sum::<usize>();
             if !finished {
-                let forwards = self.experiment.forwards(index);
                 let progress = &mut |done: usize, of: usize| {
                     events(Event::Forwards { done: before + forwards * done / of.max(1) })
                 };
-                folder.commit(index, &self.part(index, name, execution, progress)?)?;
+                folder.commit(index, &self.part(unit.clone(), cases, execution, progress)?)?;
             }
-            before += self.experiment.forwards(index);
+            before += forwards;
             let _ = events(Event::Forwards { done: before });
         }
         let cost = match earlier {
@@ -172,32 +176,44 @@ impl<'a> Job<'a> {
         })
     }
 
-    /// Refuses a budget that the largest case doesn't fit in.
-    fn check_budget(&self, execution: &Execution) -> Result<(), SweepError> {
+    /// The cases that share passes, as a first start with `division` bytes divides them. The reference executor
+    /// shares nothing.
+    fn units(&self, execution: &Execution, division: u64) -> Result<Vec<Range<usize>>, SweepError> {
         let cases = 0..self.experiment.names().len();
-        let largest = cases.max_by_key(|case| self.experiment.forwards(*case));
-        if let (Executor::Lockstep, Some(case)) = (execution.executor, largest) {
-            let sweep = self.experiment.rehearsal(case)?;
-            let requests = [&sweep.request];
-            Planner::new(&requests, self.experiment.architecture())?.passes(execution.memory)?;
+        if execution.executor == Executor::Reference {
+            return Ok(cases.map(|case| case..case + 1).collect());
         }
-        Ok(())
+        let forwards: Vec<usize> = cases.map(|case| self.experiment.forwards(case)).collect();
+        let rehearsal = |case| self.experiment.rehearsal(case);
+        let budgets = (execution.memory, division);
+        units(&forwards, rehearsal, self.experiment.architecture(), budgets)
     }
 
-    /// One case's part; a case whose numbers overflow is a failed case, not a failed job.
+    /// The part of some cases. One whose numbers overflow is a failed case, not a failed job: which one it is
+    /// shows where each is run by itself.
     fn part(
         &self,
-        case: usize,
-        name: &str,
+        unit: Range<usize>,
+        names: &[&str],
         execution: &Execution,
         progress: Progress<'_>,
     ) -> Result<Part, SweepError> {
-        match self.experiment.part(case, execution, progress) {
-            Err(SweepError::Engine(error @ EngineError::NotFinite { .. })) => {
-                let case = CaseRecord::failed(name, error.to_string());
+        match (self.experiment.part(unit.clone(), execution, progress), names) {
+            (Err(SweepError::Engine(error @ EngineError::NotFinite { .. })), [name]) => {
+                let case = CaseRecord::failed(*name, error.to_string());
                 Ok(Part { cases: vec![case], ..Part::default() })
             }
-            outcome => outcome,
+            (Err(SweepError::Engine(EngineError::NotFinite { .. })), names) => {
+                let mut part = Part::default();
+                for (name, case) in names.iter().zip(unit) {
+                    let one = self.part(case..case + 1, &[name], execution, progress)?;
+                    part.cases.extend(one.cases);
+                    part.rows.extend(one.rows);
+                    part.readings.extend(one.readings);
+                }
+                Ok(part)
+            }
+            (outcome, _) => outcome,
         }
     }
 }

@@ -47,6 +47,7 @@ mod scores;
 mod settings;
 mod trace;
 mod traces;
+mod units;
 mod warning;
 mod words;
 

@@ -47,6 +47,6 @@ pub fn resolve(
 
 /// The embedding rows of token ids on the host, one after the other.
 pub(crate) fn embeddings(model: &Model, ids: &[u32]) -> Result<Vec<f32>, SweepError> {
-    let rows = model.decoder.embed(ids).try_into_vec_as::<f32>();
+    let rows = model.decoder.embed(ids)?.try_into_vec_as::<f32>();
     rows.map_err(|error| EngineError::Device { problem: error.to_string() }.into())
 }

@@ -7,14 +7,15 @@
 //! are.
 
 use std::ops::Range;
+use std::slice;
 use std::sync::Arc;
 
 use serde_json::json;
 use tracewright_corruption::{Noise, NoiseStream};
-use tracewright_engine::{Cost, Execution, Progress, predict};
+use tracewright_engine::{Cost, Execution, Outcome, Progress, silent};
 use tracewright_ir::{
     Architecture, Array, Cell, Component, Coordinates, Direction, Intervention, Locus, Measure,
-    Metric, Operation, Run, RunId, Site, Sweep, Value,
+    Metric, Operation, Request, Run, RunId, Site, Sweep, Value,
 };
 use tracewright_models::Model;
 use tracewright_results::{CaseRecord, KindGrid, Part};
@@ -204,12 +205,86 @@ pub fn trace(
     execution: &Execution,
     progress: Progress<'_>,
 ) -> Result<Part, SweepError> {
-    let said = predict(&model.decoder, &fed.tokens, 1)?;
-    let said = said.first().map_or(0, |candidate| candidate.id);
+    trace_all(slice::from_ref(fed), model, (settings, noise), execution, progress)
+}
+
+/// Traces some cases in passes that they share: one for what the model says of all, one or several for
+/// all cells. The first case's cost is that of all.
+pub(crate) fn trace_all(
+    cases: &[Fed],
+    model: &Model,
+    (settings, noise): (&Settings, &Noise),
+    execution: &Execution,
+    progress: Progress<'_>,
+) -> Result<Part, SweepError> {
+    let (said, mut cost) = said(cases, model, execution)?;
+    let mut part = Part::default();
+    let mut traced: Vec<(&Fed, Sweep)> = Vec::new();
+    for (fed, said) in cases.iter().zip(said) {
+        let record = record(fed, said, model, settings);
+        if record.correct_prediction {
+            let architecture = model.architecture();
+            traced.push((fed, sweep(fed, record.answer_id, architecture, settings, noise)?));
+        }
+        part.cases.push(record);
+    }
+    let requests: Vec<&Request> = traced.iter().map(|(_, sweep)| &sweep.request).collect();
+    let outcomes = match requests.is_empty() {
+        true => Vec::new(),
+        false => execute(model, &requests, execution, progress)?,
+    };
+    let prob = Reported::only("prob");
+    for ((fed, sweep), outcome) in traced.iter().zip(&outcomes) {
+        cost += outcome.cost;
+        let scores = Scores::new(sweep, outcome, &prob);
+        let prompt = Prompt {
+            corruption: None,
+            case: &fed.case.name,
+            tokens: &fed.tokens.texts,
+            subject: Some(&fed.subject),
+        };
+        part.rows.extend(sweep.cells.iter().map(|cell| scores.row(cell, &prompt)));
+        let case = part.cases.iter_mut().find(|case| case.name == fed.case.name);
+        if let Some(case) = case {
+            (case.high_score, case.low_score) = (scores.clean, scores.corrupted);
+        }
+    }
+    for (index, case) in part.cases.iter_mut().enumerate() {
+        case.cost = json!(if index == 0 { cost } else { Cost::default() });
+    }
+    Ok(part)
+}
+
+/// The likeliest next token of each case, and what it took.
+fn said(
+    cases: &[Fed],
+    model: &Model,
+    execution: &Execution,
+) -> Result<(Vec<u32>, Cost), SweepError> {
+    let request = |fed: &Fed| {
+        let mut request = Request { top_k: 1, ..Request::default() };
+        let clean = request.push(Run::of_tokens("clean", &fed.tokens.ids));
+        request.measures = vec![Measure::at_last(Metric::Entropy)];
+        request.measured = vec![clean];
+        request
+    };
+    let requests: Vec<Request> = cases.iter().map(request).collect();
+    let requests: Vec<&Request> = requests.iter().collect();
+    let outcomes = execute(model, &requests, execution, &mut silent)?;
+    let mut cost = Cost::default();
+    outcomes.iter().for_each(|outcome| cost += outcome.cost);
+    let first = |outcome: &Outcome| {
+        outcome.tops.first().and_then(|top| top.first()).map_or(0, |candidate| candidate.id)
+    };
+    Ok((outcomes.iter().map(first).collect(), cost))
+}
+
+/// What is recorded of a case of which the model says `said`, but for its scores and cost.
+fn record(fed: &Fed, said: u32, model: &Model, settings: &Settings) -> CaseRecord {
     let answer = fed.answer.unwrap_or(said);
     let text = model.tokenizer.text(answer);
     let expected = fed.case.expected.clone();
-    let mut case = CaseRecord {
+    CaseRecord {
         name: fed.case.name.clone(),
         prompt: fed.case.prompt.clone(),
         subject: Some(fed.case.subject.clone()),
@@ -223,28 +298,7 @@ pub fn trace(
         samples: settings.samples,
         grids: grids(settings, model),
         ..CaseRecord::default()
-    };
-    let predicted = Cost::of_forwards(model.architecture(), 1, fed.tokens.len(), 1);
-    if !case.correct_prediction {
-        case.cost = json!(predicted);
-        return Ok(Part { cases: vec![case], ..Part::default() });
     }
-    let sweep = sweep(fed, answer, model.architecture(), settings, noise)?;
-    let outcome = execute(model, &sweep.request, execution, progress)?;
-    let prob = Reported::only("prob");
-    let scores = Scores::new(&sweep, &outcome, &prob);
-    let prompt = Prompt {
-        corruption: None,
-        case: &fed.case.name,
-        tokens: &fed.tokens.texts,
-        subject: Some(&fed.subject),
-    };
-    (case.high_score, case.low_score) = (scores.clean, scores.corrupted);
-    let rows = sweep.cells.iter().map(|cell| scores.row(cell, &prompt)).collect();
-    let mut cost = outcome.cost;
-    cost += predicted;
-    case.cost = json!(cost);
-    Ok(Part { cases: vec![case], rows, ..Part::default() })
 }
 
 /// The files that a case's trace makes.

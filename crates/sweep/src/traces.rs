@@ -1,5 +1,7 @@
 //! Causal traces of many cases, as a job runs them.
 
+use std::ops::Range;
+
 use serde_json::{Value, json};
 use tracewright_corruption::Noise;
 use tracewright_engine::{Execution, Progress};
@@ -9,9 +11,9 @@ use tracewright_results::Part;
 
 use crate::case::{Case, Fed};
 use crate::error::SweepError;
-use crate::experiment::{Experiment, MOST_FORWARDS, ready};
+use crate::experiment::{Experiment, MOST_FORWARDS, identity, ready};
 use crate::settings::Settings;
-use crate::trace::{draw, sweep, trace};
+use crate::trace::{draw, sweep, trace_all};
 use crate::warning::Warning;
 
 /// Cases to trace, checked against the model.
@@ -45,7 +47,7 @@ impl Experiment for Traces<'_> {
         let cases: Vec<&Case> = self.cases.iter().map(|fed| &fed.case).collect();
         json!({
             "command": "trace",
-            "model": { "sha256": self.model.sha256, "dtype": self.model.dtype.name() },
+            "model": identity(self.model),
             "settings": self.settings,
             "cases": cases,
         })
@@ -74,11 +76,12 @@ impl Experiment for Traces<'_> {
 
     fn part(
         &self,
-        case: usize,
+        cases: Range<usize>,
         execution: &Execution,
         progress: Progress<'_>,
     ) -> Result<Part, SweepError> {
-        trace(&self.cases[case], self.model, &self.settings, &self.noise, execution, progress)
+        let how = (&self.settings, &self.noise);
+        trace_all(&self.cases[cases], self.model, how, execution, progress)
     }
 }
 
@@ -98,7 +101,8 @@ pub(crate) fn feed(
     ready(cases, |case| &case.name, feed)
 }
 
-fn forwards(settings: &Settings, fed: &Fed, architecture: &Architecture) -> usize {
+/// Full forward passes that a case takes.
+pub(crate) fn forwards(settings: &Settings, fed: &Fed, architecture: &Architecture) -> usize {
     settings.forwards(fed.tokens.len(), architecture.n_layers)
 }
 

@@ -8,25 +8,29 @@ use tracewright_models::{BUILT_IN, Checkpoint, ModelError, cache_folder, cached}
 
 use crate::console::{Console, table};
 use crate::error::Failure;
-use crate::session::total_memory;
+use crate::session::{Fit, Session, total_memory};
 
-pub(crate) fn run(console: &Console) -> Result<ExitCode, Failure> {
+pub(crate) fn run(session: &Session, console: &Console) -> Result<ExitCode, Failure> {
     let header = ["model", "family", "layers", "d_model", "stored", "memory", "fits", "where"];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
-    let memory = total_memory();
+    let (memory, pass) = (total_memory(), session.execution()?.memory);
     let mut documents = Vec::new();
     let mut add = |name: &str, place: &str, checkpoint: Result<Checkpoint, ModelError>| {
         match &checkpoint {
             Ok(checkpoint) => {
                 let a = checkpoint.architecture();
-                let fits = if a.weight_bytes() <= memory { "yes" } else { "no" };
+                let fits = match Fit::of(checkpoint, pass, memory) {
+                    Fit::Held => "yes",
+                    Fit::Streamed => "streams",
+                    Fit::No => "no",
+                };
                 rows.push(vec![
                     name.to_owned(),
                     a.family.clone(),
                     a.n_layers.to_string(),
                     a.d_model.to_string(),
                     checkpoint.stored_as().unwrap_or_else(|_| "no weights".to_owned()),
-                    ByteSize(a.weight_bytes()).display().iec().to_string(),
+                    ByteSize(checkpoint.footprint().held).display().iec().to_string(),
                     fits.to_owned(),
                     place.to_owned(),
                 ]);
@@ -41,7 +45,8 @@ pub(crate) fn run(console: &Console) -> Result<ExitCode, Failure> {
             "model": name,
             "where": place,
             "stored": checkpoint.as_ref().ok().and_then(|checkpoint| checkpoint.stored_as().ok()),
-            "weight_bytes": checkpoint.as_ref().ok().map(|c| c.architecture().weight_bytes()),
+            "weight_bytes": checkpoint.as_ref().ok().map(|c| c.footprint().held),
+            "streamed_weight_bytes": checkpoint.as_ref().ok().map(|c| c.footprint().streamed),
             "architecture": checkpoint.as_ref().ok().map(Checkpoint::architecture),
             "problem": checkpoint.as_ref().err().map(ToString::to_string),
         }));

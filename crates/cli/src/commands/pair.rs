@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use serde_json::{Value, json};
+use tracewright_models::{Cached, Checkpoint, cached};
 use tracewright_report::{PairReport, Style, draw_terminal};
 use tracewright_results::{Results, file_name};
 use tracewright_sweep::{Done, Job, Pair, PairFile, SweepFile};
@@ -12,7 +13,7 @@ use tracewright_sweep::{Done, Job, Pair, PairFile, SweepFile};
 use super::job::{compute, default_folder, draw, drawn, listed, took};
 use super::pair_file::file;
 use crate::args::PairArgs;
-use crate::console::Console;
+use crate::console::{Console, count};
 use crate::error::Failure;
 use crate::session::Session;
 
@@ -26,20 +27,87 @@ pub(crate) fn run(
         console.answer(SweepFile::Pair(Box::new(file)).to_toml()?.trim_end())?;
         return Ok(ExitCode::SUCCESS);
     }
+    if args.all_cached {
+        return all_cached(&file, (args.out.as_deref(), args.clip), session, console);
+    }
     run_file(file, (args.out.as_deref(), args.clip), session, console)
+}
+
+/// Runs a pair's experiment on every model of the local hub cache.
+fn all_cached(
+    file: &PairFile,
+    (out, clip): (Option<&Path>, bool),
+    session: &Session,
+    console: &Console,
+) -> Result<ExitCode, Failure> {
+    if session.model().is_some() {
+        let problem = "--all-cached runs all models of the cache: leave --model out";
+        return Err(Failure::Usage(problem.to_owned()));
+    }
+    let models = cached();
+    if models.is_empty() {
+        let problem =
+            "there is no model in the local hub cache: `tracewright models` shows where it is";
+        return Err(Failure::Usage(problem.to_owned()));
+    }
+    let (mut documents, mut problems, mut failed) = (Vec::new(), Vec::new(), false);
+    let ran = models.len();
+    for Cached { id, folder } in models {
+        console.answer(&format!("{id}:"))?;
+        let out = out.map(|out| out.join(id.replace('/', "--")));
+        let patched = Checkpoint::open(&folder)
+            .map_err(Failure::from)
+            .and_then(|checkpoint| session.feeding(checkpoint.named(&id), console))
+            .and_then(|checkpoint| {
+                patch(file.clone(), checkpoint, (out.as_deref(), clip), session, console)
+            });
+        match patched {
+            Ok((mut document, some_failed)) => {
+                document["model"] = id.into();
+                documents.push(document);
+                failed |= some_failed;
+            }
+            // Whoever reads the output has seen enough.
+            Err(Failure::ClosedPipe) => return Err(Failure::ClosedPipe),
+            Err(problem) => problems.push((id, problem.to_string())),
+        }
+        console.answer("")?;
+    }
+    let ran = ran - problems.len();
+    console.answer(&format!("{} patched, {} can't be", count(ran, "model"), problems.len()))?;
+    for (id, problem) in &problems {
+        console.answer(&format!("  {id}: {problem}"))?;
+        documents.push(json!({ "model": id, "problem": problem }));
+    }
+    console.json(&json!({ "models": documents }))?;
+    Ok(if failed || ran == 0 { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 
 /// Runs a pair's experiment.
 pub(super) fn run_file(
     file: PairFile,
-    (out, clip): (Option<&Path>, bool),
+    out: (Option<&Path>, bool),
     session: &Session,
     console: &Console,
 ) -> Result<ExitCode, Failure> {
+    let checkpoint = session.checkpoint(file.model.as_deref(), true, console)?;
+    let (document, failed) = patch(file, checkpoint, out, session, console)?;
+    console.json(&document)?;
+    Ok(if failed { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+/// Patches a checkpoint's pairs and shows what comes of it; the document for programs, and whether a case
+/// has failed.
+fn patch(
+    file: PairFile,
+    checkpoint: Checkpoint,
+    (out, clip): (Option<&Path>, bool),
+    session: &Session,
+    console: &Console,
+) -> Result<(Value, bool), Failure> {
     let started = Instant::now();
-    let checkpoint = session.checkpoint(file.model.as_deref(), console)?;
     let settings = file.settings.resolved(checkpoint.architecture())?;
-    let model = session.load(checkpoint)?;
+    let model = session.load(checkpoint, console)?;
     let loaded = started.elapsed();
     let what = file.cases.first().map_or("built-in pairs", |case| case.clean.as_str()).to_owned();
     let job = Job::pairs(&model, settings, cases(file.cases))?;
@@ -60,8 +128,8 @@ pub(super) fn run_file(
         },
         took(&results.cost, started)
     ))?;
-    console.json(&document(&folder, &reports, &figures, &done, &results))?;
-    Ok(if results.failed().is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    let document = document(&folder, &reports, &figures, &done, &results);
+    Ok((document, !results.failed().is_empty()))
 }
 
 /// The pairs that are asked for, or the built-in ones.

@@ -22,7 +22,7 @@ pub(crate) fn run(plan: &Plan, session: &Session, console: &Console) -> Result<E
         SweepFile::Trace(file) => file.model.as_deref(),
         SweepFile::Pair(file) => file.model.as_deref(),
     };
-    let checkpoint = session.checkpoint(model, console)?;
+    let checkpoint = session.checkpoint(model, false, console)?;
     let memory = session.execution()?.memory;
     let (what, forecast) = match file {
         SweepFile::Trace(file) => {
@@ -90,10 +90,18 @@ fn describe(what: &str, model: &str, forecast: &Forecast, memory: u64) -> String
         row(
             "memory",
             format!(
-                "{} at most, of the {} that a pass may take; the weights take {} beside them",
+                "{} at most, of the {} that a pass may take",
                 mebibytes(forecast.peak_bytes),
-                mebibytes(memory),
-                mebibytes(forecast.weight_bytes)
+                mebibytes(memory)
+            ),
+        ),
+        row(
+            "weights",
+            format!(
+                "{} beside that; streamed {}, and every pass reads {} of their files",
+                mebibytes(forecast.weight_bytes),
+                mebibytes(forecast.streamed_weight_bytes),
+                mebibytes(forecast.read_bytes_per_pass)
             ),
         ),
         row("passes", grouped(passes as u64)),

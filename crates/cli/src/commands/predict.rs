@@ -23,7 +23,7 @@ pub(crate) fn run(
     if args.top_k == 0 {
         return Err(Failure::Usage("--top-k is 0: give at least 1".to_owned()));
     }
-    let model = session.load(session.checkpoint(None, console)?)?;
+    let model = session.load(session.checkpoint(None, true, console)?, console)?;
     if let (Some(corrupted), Some(site)) = (&args.corrupted, &args.site) {
         return side_by_side(args, (corrupted, site), &session.execution()?, &model, console);
     }

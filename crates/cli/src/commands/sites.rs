@@ -10,7 +10,7 @@ use crate::error::Failure;
 use crate::session::Session;
 
 pub(crate) fn run(session: &Session, console: &Console) -> Result<ExitCode, Failure> {
-    let checkpoint = session.checkpoint(None, console)?;
+    let checkpoint = session.checkpoint(None, false, console)?;
     let architecture = checkpoint.architecture();
     let Architecture { n_layers, n_heads, n_kv_heads, d_model, .. } = architecture;
     let shared = match n_kv_heads < n_heads {

@@ -47,7 +47,7 @@ pub(super) fn run_file(
     let started = Instant::now();
     let (facts, cases) = cases(&file)?;
     file.settings.check()?;
-    let model = session.load(session.checkpoint(file.model.as_deref(), console)?)?;
+    let model = session.load(session.checkpoint(file.model.as_deref(), true, console)?, console)?;
     let loaded = started.elapsed();
     let text = file.noise_text.as_deref();
     let noise = resolve_noise(&file.settings.noise, &model, &facts.subjects(), text)?;

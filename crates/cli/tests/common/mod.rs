@@ -58,7 +58,7 @@ impl Place {
         for name in ["HF_HUB_CACHE", "NO_COLOR", "COLORTERM", "RUST_BACKTRACE", "COLUMNS"] {
             command.env_remove(name);
         }
-        command.env("HF_HOME", self.path("no-cache"));
+        command.env("HF_HOME", self.path("no-cache")).env("HF_HUB_OFFLINE", "1");
         command
     }
 

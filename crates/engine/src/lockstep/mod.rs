@@ -17,11 +17,12 @@ mod walk;
 use std::ops::ControlFlow;
 
 use tracewright_ir::plan::Planner;
-use tracewright_ir::{Array, Request};
+use tracewright_ir::{Array, Request, RunId};
 use tracewright_models::Decoder;
 
 use crate::error::EngineError;
 use crate::execute::Execution;
+use crate::finite::not_finite;
 use crate::outcome::{Cost, Outcome, Progress};
 use crate::predict::Candidate;
 use walk::Walk;
@@ -46,7 +47,7 @@ pub fn execute(
     let chunks = planner.passes(execution.memory)?;
     let mut outcomes = Outcomes::new(requests);
     let mut carried = None;
-    let steps = decoder.layers().len() + 1;
+    let steps = decoder.architecture().n_layers + 1;
     for (done, chunk) in chunks.iter().enumerate() {
         let pass = planner.pass(chunk);
         let mut walk = Walk::new(decoder, requests, execution, &pass, carried.take());
@@ -59,7 +60,7 @@ pub fn execute(
         }
         let (found, kept) = walk.finish()?;
         carried = Some(kept);
-        outcomes.take(requests, found)?;
+        outcomes.take((decoder, execution), requests, found)?;
     }
     Ok(outcomes.finish())
 }
@@ -106,13 +107,18 @@ impl Outcomes {
         }
     }
 
-    fn take(&mut self, requests: &[&Request], found: Found) -> Result<(), EngineError> {
+    fn take(
+        &mut self,
+        (decoder, execution): (&Decoder, &Execution),
+        requests: &[&Request],
+        found: Found,
+    ) -> Result<(), EngineError> {
         for (request, run, values) in found.values {
             for (measure, value) in values.into_iter().enumerate() {
                 if !value.is_finite() {
-                    let metric = requests[request].measures[measure].metric.name().to_owned();
-                    let run = requests[request].runs[run].name.clone();
-                    return Err(EngineError::NotFinite { run, metric, value });
+                    let request = requests[request];
+                    let what = (RunId(run), request.measures[measure].metric.name(), value);
+                    return Err(not_finite(decoder, request, &execution.extensions, what));
                 }
                 for place in &self.places[request][run] {
                     self.outcomes[request].values[measure][*place] = value;

@@ -1,16 +1,18 @@
 //! The walk through the segments of a pass.
 
 use std::ops::{Range, RangeInclusive};
+use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use tracewright_ir::plan::{
-    BLOCK_ROWS, Birth, Held, LOGIT_ROWS, Layout, Pass, Row, Segment, product, width,
+    BLOCK_ROWS, Birth, Held, LOGIT_ROWS, Layout, Pass, Row, Segment, logit_rows, product, width,
 };
 use tracewright_ir::{Architecture, Array, Component, Request};
 use tracewright_models::{Decoder, Layer, Rows};
 
 use crate::error::EngineError;
 use crate::execute::Execution;
+use crate::finite::{is_sound, not_finite};
 use crate::lockstep::Found;
 use crate::lockstep::kept::Kept;
 use crate::lockstep::logits::Metrics;
@@ -37,6 +39,8 @@ pub(crate) struct Walk<'a> {
     /// The residual stream at the end of the segment below, and of this one.
     pub(crate) below: Rows,
     resid: Rows,
+    /// The layer whose lower part has been walked through.
+    layer: Option<Arc<Layer>>,
     /// q, k and v of the segment below; of this one once its lower part is done.
     pub(crate) qkv: [Rows; 3],
     /// What births of this segment read.
@@ -101,6 +105,7 @@ impl<'a> Walk<'a> {
             at: 0,
             below: rows(Component::ResidPost),
             resid: rows(Component::ResidPost),
+            layer: None,
             qkv: [Component::Q, Component::K, Component::V].map(rows),
             kept: kept(&Default::default()),
             held,
@@ -118,18 +123,24 @@ impl<'a> Walk<'a> {
         // The values of the segment below go before there is room for these.
         self.kept = Kept::new(self.decoder, &self.narrowed, &Default::default());
         self.kept = Kept::new(self.decoder, &self.narrowed, &segment.kept);
+        // A streamed layer goes when its upper part has been walked through.
+        let layer = self.layer.take();
         for block in blocks(at, segment, BLOCK_ROWS) {
-            match at {
-                0 => self.embed(&block)?,
-                _ => self.upper(&block)?,
+            match &layer {
+                None => self.embed(&block)?,
+                Some(layer) => self.upper(&block, layer)?,
             }
         }
+        drop(layer);
         std::mem::swap(&mut self.resid, &mut self.below);
-        let decoder = self.decoder;
-        let Some(layer) = decoder.layers().get(at) else { return self.top(at) };
-        for block in blocks(at, segment, BLOCK_ROWS) {
-            self.lower(&block, layer)?;
+        if at == self.narrowed.n_layers {
+            return self.top(at);
         }
+        let layer = self.decoder.layer(at)?;
+        for block in blocks(at, segment, BLOCK_ROWS) {
+            self.lower(&block, &layer)?;
+        }
+        self.layer = Some(layer);
         if self.layout.is_parallel() {
             // Attention adds to the stream to which the MLP has been added.
             std::mem::swap(&mut self.resid, &mut self.below);
@@ -169,7 +180,7 @@ impl<'a> Walk<'a> {
             _ => 0,
         });
         let ids: Vec<u32> = ids.collect();
-        let value = (!ids.is_empty()).then(|| decoder.embed(&ids));
+        let value = (!ids.is_empty()).then(|| decoder.embed(&ids)).transpose()?;
         let embed = self.settle(block, Component::Embed, Live { rows: tokens, value })?;
         let rows = block.rows(|row| row.computes(Component::PosEmbed));
         let positions: Vec<usize> =
@@ -188,10 +199,9 @@ impl<'a> Walk<'a> {
 
     /// From attention to the end of the layer; where attention and MLP read the same stream, the MLP has
     /// been added in the segment below.
-    fn upper(&mut self, block: &Block<'_>) -> Result<(), EngineError> {
+    fn upper(&mut self, block: &Block<'_>, layer: &Layer) -> Result<(), EngineError> {
         use Component as C;
         let decoder = self.decoder;
-        let layer = &decoder.layers()[block.at - 1];
         let z = self.attend(block, layer)?;
         let out = self.attn_out(block, layer, z)?;
         let sum = self.layout.attention_sum();
@@ -380,18 +390,35 @@ impl<'a> Walk<'a> {
     /// From the residual stream to the logits and the metrics.
     fn top(&mut self, at: usize) -> Result<(), EngineError> {
         let (decoder, segment) = (self.decoder, &self.pass.segments[at]);
-        for block in blocks(at, segment, LOGIT_ROWS) {
+        for block in blocks(at, segment, self.logit_rows()) {
             let stages = [Component::FinalScale, Component::FinalNormalized, Component::FinalNorm];
             let stream = self.stream(&block, stages);
             let normed = self.norm(&block, Some(decoder.ln_final()), stages, stream)?;
             let tokens = self.pass.scope.tokens.as_deref();
-            let logits = self.stage(&block, Component::Logits, normed, |x| match tokens {
+            let rows = block.rows(|row| row.computes(Component::Logits));
+            let value = normed.into_select(&rows, decoder).map(|x| match tokens {
                 Some(tokens) => decoder.unembed_tokens(x, tokens),
                 None => decoder.unembed(x),
-            })?;
+            });
+            self.count(Component::Logits, rows.len());
+            let logits = Live { rows, value: value.transpose()? };
+            let logits = self.settle(&block, Component::Logits, logits)?;
             self.metrics.read(decoder, &block, logits)?;
         }
         Ok(())
+    }
+
+    /// The rows that have their logits together. A streamed model's unembedding is read for each block of
+    /// them, so they are as many as there is room for once the values between attentions are gone.
+    fn logit_rows(&mut self) -> usize {
+        if !self.decoder.is_streamed() {
+            return LOGIT_ROWS;
+        }
+        let none = |component| Rows::new(self.decoder, width(&self.narrowed, component));
+        let qkv = [Component::Q, Component::K, Component::V].map(none);
+        (self.resid, self.qkv) = (none(Component::ResidPost), qkv);
+        let most = self.pass.segments.iter().map(|segment| segment.rows.len()).max();
+        logit_rows(&self.narrowed, most.unwrap_or(0))
     }
 
     /// The metrics and readings, and what passes carry.
@@ -422,13 +449,11 @@ impl<'a> Walk<'a> {
                 data[place] = f64::from(value[column]);
             }
         }
-        // Masked scores are −inf by definition.
-        let masked = reading.locus.site.component == Component::Scores;
-        let sound = |x: &f64| x.is_finite() || (masked && !x.is_nan());
-        if let Some(value) = data.iter().find(|value| !sound(value)) {
-            let run = self.requests[request].runs[reading.run.0].name.clone();
-            let metric = reading.locus.site.component.name().to_owned();
-            return Err(EngineError::NotFinite { run, metric, value: *value });
+        let site = reading.locus.site;
+        if let Some(value) = data.iter().find(|value| !is_sound(site, **value as f32)) {
+            let what = (reading.run, site.component.name(), *value);
+            let extensions = &self.execution.extensions;
+            return Err(not_finite(self.decoder, self.requests[request], extensions, what));
         }
         Ok(Array { shape, data })
     }

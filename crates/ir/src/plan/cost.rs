@@ -35,6 +35,9 @@ pub struct PassCost {
     /// segment (the stream below and above, q, k and v), the values that births and later readers
     /// wait for, those that passes carry, the logits that metrics compare with, and the scratch of one block.
     pub peak_bytes: u64,
+    /// How many times the whole unembedding is read where the model is streamed: once for each block of rows
+    /// that have their logits together. None where only the columns of a few tokens are.
+    pub unembeddings: u64,
 }
 
 impl Add for PassCost {
@@ -47,6 +50,7 @@ impl Add for PassCost {
             flops: self.flops + other.flops,
             attention_flops: self.attention_flops + other.attention_flops,
             peak_bytes: self.peak_bytes.max(other.peak_bytes),
+            unembeddings: self.unembeddings + other.unembeddings,
         }
     }
 }
@@ -129,6 +133,8 @@ pub(crate) struct Tally<'a> {
     last: (Stages, Component, u64),
     /// The most rows of a segment, and the most bytes that one keeps for itself.
     most: (usize, u64),
+    /// The rows of the last segment, and whether any of them has its logits computed.
+    top: (usize, bool),
 }
 
 impl<'a> Tally<'a> {
@@ -139,7 +145,7 @@ impl<'a> Tally<'a> {
     ) -> Self {
         let flops = PRODUCTS.map(|component| (component, 2 * product(architecture, component)));
         let (cost, last) = (PassCost::default(), (Stages::default(), Component::Embed, 0));
-        Self { architecture, layout, scope, flops, cost, last, most: (0, 0) }
+        Self { architecture, layout, scope, flops, cost, last, most: (0, 0), top: (0, false) }
     }
 
     /// A row by the stages at which it is needed, its first one, whether that is attention, and how many
@@ -160,6 +166,7 @@ impl<'a> Tally<'a> {
         if self.layout.goes_through(computes) {
             self.cost.rows += 1;
         }
+        self.top.1 |= computes(Component::Logits);
     }
 
     /// What a function takes for a row.
@@ -171,6 +178,7 @@ impl<'a> Tally<'a> {
     pub(crate) fn segment(&mut self, rows: usize, kept: impl Iterator<Item = Component>) {
         let kept = bytes_of(self.architecture, kept);
         self.most = (self.most.0.max(rows), self.most.1.max(kept));
+        self.top.0 = rows;
     }
 
     /// The end of a pass that holds these values throughout.
@@ -180,8 +188,22 @@ impl<'a> Tally<'a> {
             + kept
             + bytes_of(self.architecture, held)
             + scratch_bytes(self.architecture, self.scope, rows);
+        if let ((rows_at_top, true), None) = (self.top, &self.scope.tokens) {
+            let together = logit_rows(self.architecture, rows);
+            self.cost.unembeddings = rows_at_top.div_ceil(together) as u64;
+        }
         self.cost
     }
+}
+
+/// Rows whose logits exist at the same time where the model is streamed: as many as the largest segment's
+/// queries, keys, values and stream, which are gone by then, leave room for; no fewer than [`LOGIT_ROWS`].
+/// The fewer blocks there are, the less often the unembedding is read.
+pub fn logit_rows(architecture: &Architecture, most_rows: usize) -> usize {
+    let Architecture { d_model, vocab, .. } = *architecture;
+    let left = row_bytes(architecture) / F32 - d_model as u64;
+    let room = most_rows as u64 * left / (3 * vocab + d_model) as u64;
+    LOGIT_ROWS.max(room as usize)
 }
 
 /// Bytes that a row takes between two attentions: the stream below and above, q, k and v.

@@ -46,7 +46,9 @@ use item::Item;
 use program::Program;
 
 pub use carried::CarriedRow;
-pub use cost::{BLOCK_ROWS, LOGIT_ROWS, PRODUCTS, PassCost, forward_flops, product, width};
+pub use cost::{
+    BLOCK_ROWS, LOGIT_ROWS, PRODUCTS, PassCost, forward_flops, logit_rows, product, width,
+};
 pub use pass::{Birth, Held, Logits, Measured, Pass, Patch, Row, Segment};
 pub use scope::Scope;
 pub use stage::{Layout, Stages};

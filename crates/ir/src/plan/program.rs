@@ -253,6 +253,11 @@ impl<'a> Program<'a> {
         segment.checked_sub(1).map_or(0..0, keys)
     }
 
+    /// Whether some queries of a segment's attention see only the last keys.
+    pub(crate) fn is_windowed(&self, segment: usize) -> bool {
+        segment.checked_sub(1).is_some_and(|layer| self.architecture.window(layer).is_some())
+    }
+
     /// The place's number: places are computed in rising order.
     pub(crate) fn place(&self, site: Site) -> usize {
         let component = site.place().component;

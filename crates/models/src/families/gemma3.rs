@@ -52,7 +52,9 @@ fn rotary(config: &Config<'_>, d_head: usize) -> Result<Rotary, ModelError> {
              full_attention and sliding_attention"
         )));
     }
-    let section = |key| Ok(sections.as_ref().map(|all| all.section(key)).transpose()?.flatten());
+    let section = |key| -> Result<_, ModelError> {
+        Ok(sections.as_ref().map(|all| all.section(key)).transpose()?.flatten())
+    };
     let [full, sliding] = TYPES.map(section);
     // Here alone, what `rope_scaling` holds is put into the section instead of replacing it.
     let mut fields = Map::new();

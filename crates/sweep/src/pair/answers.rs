@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tracewright_engine::{Cost, Execution, silent};
+use tracewright_engine::{Cost, Execution, Outcome, silent};
 use tracewright_ir::{Measure, Metric, Request, Run};
 use tracewright_models::Model;
 use tracewright_results::PairToken;
@@ -95,19 +95,39 @@ impl FedPair {
     ///
     /// A failing device, and logits that aren't finite numbers.
     pub fn answers(&self, model: &Model, execution: &Execution) -> Result<Answers, SweepError> {
+        let mut answers = answers(&[self], model, execution)?;
+        Ok(answers.remove(0))
+    }
+
+    /// The request for the likeliest token of the clean run and of the corrupted ones.
+    fn first_look(&self) -> Request {
         let mut request = Request { top_k: 1, ..Request::default() };
         let clean = request.push(Run::of_tokens("clean", &self.clean.ids));
         let corrupted = self.corrupted.push(&mut request, clean, &[]);
         request.measures = vec![Measure::at_last(Metric::Entropy)];
         request.measured = [vec![clean], corrupted].concat();
-        let outcome = execute(model, &request, execution, &mut silent)?;
+        request
+    }
+}
+
+/// Asks the model what the runs of several pairs say, in passes that they share.
+pub(crate) fn answers(
+    pairs: &[&FedPair],
+    model: &Model,
+    execution: &Execution,
+) -> Result<Vec<Answers>, SweepError> {
+    let requests: Vec<Request> = pairs.iter().map(|fed| fed.first_look()).collect();
+    let requests: Vec<&Request> = requests.iter().collect();
+    let outcomes = execute(model, &requests, execution, &mut silent)?;
+    let of_pair = |(fed, outcome): (&&FedPair, Outcome)| {
         let says: Vec<u32> = outcome.tops.iter().filter_map(|top| Some(top.first()?.id)).collect();
         let mut votes: BTreeMap<u32, usize> = BTreeMap::new();
         says.iter().skip(1).for_each(|id| *votes.entry(*id).or_default() += 1);
         // Of as many votes the smaller id.
         let most = votes.iter().rev().max_by_key(|(_, count)| **count).map_or(0, |(id, _)| *id);
         let clean = says.first().copied().unwrap_or(0);
-        let answers = Answers::new(self, [clean, most], |id| model.tokenizer.text(id));
-        Ok(Answers { cost: outcome.cost, ..answers })
-    }
+        let answers = Answers::new(fed, [clean, most], |id| model.tokenizer.text(id));
+        Answers { cost: outcome.cost, ..answers }
+    };
+    Ok(pairs.iter().zip(outcomes).map(of_pair).collect())
 }

@@ -41,7 +41,7 @@ pub(crate) use measures::Reported;
 pub use measures::{AnswerTokens, PairMetric};
 pub(crate) use numbers::Numbers;
 pub use pairs::Pairs;
-pub(crate) use pairs::{Ready, ready_pairs};
+pub(crate) use pairs::ready_pairs;
 pub use partners::Align;
 pub use paths::{Paths, Receiver};
 pub use positions::{End, Positions};

@@ -1,5 +1,7 @@
 //! Pairs of prompts, as a job runs them.
 
+use std::ops::Range;
+
 use serde_json::{Value, json};
 use tracewright_engine::{EngineError, Execution, Progress};
 use tracewright_ir::{Architecture, Sweep};
@@ -11,9 +13,9 @@ use super::measures::PairMetric;
 use super::numbers::Numbers;
 use super::prompts::{FedPair, Feeding, Pair};
 use super::settings::PairSettings;
-use super::sweep::{PairSweep, pair_sweep, patch_pair};
+use super::sweep::{PairSweep, pair_sweep, patch_pairs};
 use crate::error::SweepError;
-use crate::experiment::{Experiment, ready};
+use crate::experiment::{Experiment, identity, ready};
 use crate::warning::Warning;
 
 /// Pairs to patch, checked against the model: every pair under every corruption of the settings.
@@ -30,7 +32,7 @@ pub struct Pairs<'a> {
 #[derive(Debug)]
 pub(crate) struct Ready {
     pub(crate) fed: FedPair,
-    forwards: usize,
+    pub(crate) forwards: usize,
 }
 
 impl<'a> Pairs<'a> {
@@ -108,7 +110,7 @@ impl Pairs<'_> {
         execution: &Execution,
         progress: Progress<'_>,
     ) -> Result<Part, SweepError> {
-        patch_pair(self.fed(case), self.model, &self.settings, &self.numbers, execution, progress)
+        self.part(case..case + 1, execution, progress)
     }
 }
 
@@ -164,7 +166,7 @@ impl Experiment for Pairs<'_> {
     fn request(&self) -> Value {
         let mut request = json!({
             "command": "pair",
-            "model": { "sha256": self.model.sha256, "dtype": self.model.dtype.name() },
+            "model": identity(self.model),
             "settings": self.settings,
             "cases": self.asked,
         });
@@ -200,11 +202,13 @@ impl Experiment for Pairs<'_> {
 
     fn part(
         &self,
-        case: usize,
+        cases: Range<usize>,
         execution: &Execution,
         progress: Progress<'_>,
     ) -> Result<Part, SweepError> {
-        self.patch(case, execution, progress)
+        let fed: Vec<&FedPair> = self.pairs[cases].iter().map(|ready| &ready.fed).collect();
+        let how = (&self.settings, &self.numbers);
+        patch_pairs(&fed, self.model, how, execution, progress)
     }
 }
 

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use serde_json::json;
-use tracewright_engine::{Execution, Progress};
-use tracewright_ir::{Architecture, Cell, Direction, Run, RunId, Sweep};
+use tracewright_engine::{Execution, Outcome, Progress};
+use tracewright_ir::{Architecture, Cell, Direction, Request, Run, RunId, Sweep};
 use tracewright_models::Model;
 use tracewright_results::{Baseline, CaseRecord, Part, Row};
 
-use super::answers::Answers;
+use super::answers::{Answers, answers};
 use super::corruption::Corrupted;
 use super::grid::{Grid, grids};
 use super::measures::{Measuring, Reported};
@@ -133,26 +133,49 @@ impl PairSweep {
     }
 }
 
-/// Patches one pair: every cell under every metric.
+/// Patches some pairs, every cell under every metric, in passes that they share: one for what the model says,
+/// one or several for all cells. The first pair's cost is that of all.
 ///
 /// # Errors
 ///
-/// What keeps the pair from being patched at all; see [`pair_sweep`] and
+/// What keeps a pair from being patched at all; see [`pair_sweep`] and
 /// [`tracewright_engine::execute`].
-pub(crate) fn patch_pair(
-    fed: &FedPair,
+pub(crate) fn patch_pairs(
+    pairs: &[&FedPair],
     model: &Model,
-    settings: &PairSettings,
-    numbers: &Numbers,
+    (settings, numbers): (&PairSettings, &Numbers),
     execution: &Execution,
     progress: Progress<'_>,
 ) -> Result<Part, SweepError> {
-    let answers = fed.answers(model, execution)?;
-    let patched = pair_sweep(fed, &answers, model.architecture(), settings, numbers)?;
-    let PairSweep { sweep, grids, reported, readings } = &patched;
-    let outcome = execute(model, &sweep.request, execution, progress)?;
+    let answers = answers(pairs, model, execution)?;
+    let sweep = |(fed, answers): (&&FedPair, &Answers)| {
+        pair_sweep(fed, answers, model.architecture(), settings, numbers)
+    };
+    let sweeps: Vec<PairSweep> = pairs.iter().zip(&answers).map(sweep).collect::<Result<_, _>>()?;
+    let requests: Vec<&Request> = sweeps.iter().map(|patched| &patched.sweep.request).collect();
+    let outcomes = execute(model, &requests, execution, progress)?;
+    let mut part = Part::default();
+    for (((fed, answers), patched), outcome) in
+        pairs.iter().zip(&answers).zip(&sweeps).zip(&outcomes)
+    {
+        let of_pair = patched_pair((fed, answers), patched, outcome, model, settings)?;
+        part.cases.extend(of_pair.cases);
+        part.rows.extend(of_pair.rows);
+        part.readings.extend(of_pair.readings);
+    }
+    Ok(part)
+}
+
+/// What was found of one pair.
+fn patched_pair(
+    (fed, answers): (&FedPair, &Answers),
+    PairSweep { sweep, grids, reported, readings }: &PairSweep,
+    outcome: &Outcome,
+    model: &Model,
+    settings: &PairSettings,
+) -> Result<Part, SweepError> {
     let scores: Vec<Scores<'_>> =
-        reported.iter().map(|reported| Scores::new(sweep, &outcome, reported)).collect();
+        reported.iter().map(|reported| Scores::new(sweep, outcome, reported)).collect();
     let several = settings.corruptions.len() > 1;
     let corruption = fed.corruption.as_str();
     let prompt = Prompt {
@@ -173,7 +196,7 @@ pub(crate) fn patch_pair(
         reported,
         rows: &rows,
         baselines,
-        top: top(sweep, &outcome, model),
+        top: top(sweep, outcome, model),
         model: &model.name,
     };
     let mut cost = outcome.cost;
@@ -192,10 +215,10 @@ pub(crate) fn patch_pair(
         window: settings.window,
         samples: fed.samples(),
         cost: json!(cost),
-        extra: json!(record(fed, &answers, settings, shown)?),
+        extra: json!(record(fed, answers, settings, shown)?),
         ..CaseRecord::default()
     };
-    let arrays = readings.arrays(sweep, &outcome)?;
+    let arrays = readings.arrays(sweep, outcome)?;
     let readings = match arrays.is_empty() {
         true => Vec::new(),
         false => vec![(fed.pair.name.clone(), arrays)],

@@ -89,17 +89,23 @@ impl Lanes<'_> {
         let (queries, keys, values) = (lane.qkv(0), lane.qkv(1), lane.qkv(2));
         let mark = |row: u32| below.row(row).mark;
         let mark_at = |position: usize| both(mark(keys[position]), mark(values[position]));
-        // The last position whose key or value is another than the reference's.
+        // Without a window all later positions see one, too.
+        let windowed = self.program.is_windowed(self.segment);
+        // The last position whose key or value is another than the reference's, or just any.
         let mut parted = None;
         for position in branch.len()..lane.resid.len() {
             let (query, resid) = (queries[position], lane.resid[position]);
-            let seen_keys = self.program.keys(self.segment, position as u32);
+            let seen_keys = match windowed {
+                true => self.program.keys(self.segment, position as u32),
+                false => 0..position + 1,
+            };
             seen = match seen_keys.start {
                 0 => mix(seen, mark_at(position)),
                 _ => seen_keys.clone().map(mark_at).fold(self.segment as u64, mix),
             };
             mixed.seen.push(seen);
-            if position >= shared && other.is_some_and(|other| lane.parts(other, position)) {
+            let asks = position >= shared && (parted.is_none() || windowed);
+            if asks && other.is_some_and(|other| lane.parts(other, position)) {
                 parted = Some(position);
             }
             let same = |other: &&Lane| {

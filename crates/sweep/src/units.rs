@@ -1,0 +1,50 @@
+//! Which cases share passes.
+
+use std::ops::Range;
+
+use tracewright_ir::plan::Planner;
+use tracewright_ir::{Architecture, Sweep};
+
+use crate::error::SweepError;
+use crate::experiment::MOST_FORWARDS;
+
+/// The most cases of a unit, which is done again whole when it was interrupted.
+const MOST_CASES: usize = 64;
+
+/// Cases in units, each of which is done in passes of its own: consecutive cases that are likely to fit into
+/// `division` bytes together, by their forward passes and by what one of the largest case takes.
+///
+/// What a unit really takes is planned when it is done; a guess that was too high makes it several passes.
+///
+/// # Errors
+///
+/// A budget that the largest case doesn't fit in, and what its rehearsal gives.
+pub(crate) fn units(
+    forwards: &[usize],
+    rehearsal: impl Fn(usize) -> Result<Sweep, SweepError>,
+    architecture: &Architecture,
+    (memory, division): (u64, u64),
+) -> Result<Vec<Range<usize>>, SweepError> {
+    let Some(largest) = (0..forwards.len()).max_by_key(|case| forwards[*case]) else {
+        return Ok(Vec::new());
+    };
+    let sweep = rehearsal(largest)?;
+    let requests = [&sweep.request];
+    let passes = Planner::new(&requests, architecture)?.passes(memory)?;
+    let bytes: u64 = passes.iter().map(|pass| pass.cost().peak_bytes).sum();
+    let of_forward = (bytes / forwards[largest].max(1) as u64).max(1);
+    let most = (division / of_forward).min(MOST_FORWARDS as u64) as usize;
+    let mut units: Vec<Range<usize>> = Vec::new();
+    let mut taken = 0;
+    for (case, forwards) in forwards.iter().enumerate() {
+        taken += forwards;
+        match units.last_mut().filter(|unit| taken <= most && unit.len() < MOST_CASES) {
+            Some(unit) => unit.end = case + 1,
+            None => {
+                taken = *forwards;
+                units.push(case..case + 1);
+            }
+        }
+    }
+    Ok(units)
+}
