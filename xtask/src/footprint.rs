@@ -66,7 +66,6 @@ fn footprint(model: &Path, budget: &'static str) -> Result<Footprint> {
     }
     let mut trace = command(&["trace"], model, budget);
     let (done, resident) = finish(trace.arg("--out").arg(&out))?;
-    let number = |of: &Value| of.as_f64().context("a number is missing in the program's JSON");
     Ok(Footprint {
         budget,
         passes: number(&plan["passes"])? as u64,
@@ -88,8 +87,13 @@ fn command(verbs: &[&str], model: &Path, budget: &str) -> Command {
     command
 }
 
+/// A number of the program's JSON.
+pub(crate) fn number(of: &Value) -> Result<f64> {
+    of.as_f64().context("a number is missing in the program's JSON")
+}
+
 /// Runs a program to its end: its JSON, and the most that was resident.
-fn finish(mut command: impl std::borrow::BorrowMut<Command>) -> Result<(Value, u64)> {
+pub(crate) fn finish(mut command: impl std::borrow::BorrowMut<Command>) -> Result<(Value, u64)> {
     let command = command.borrow_mut();
     let mut child =
         command.stdout(Stdio::piped()).spawn().context("the program can't be started")?;

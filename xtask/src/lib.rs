@@ -9,6 +9,8 @@ pub mod bench;
 pub mod footprint;
 pub mod golden;
 mod python;
+pub mod stream;
+mod synthetic;
 
 /// The root of the repository.
 pub fn root() -> PathBuf {

@@ -63,6 +63,9 @@ enum Chore {
     /// Measures what a large trace takes in memory and how fast it is with a small budget, on the
     /// weights that `bench` makes.
     Memory,
+    /// Measures models that are streamed from their files: about 4 GiB held, streamed, and in less memory than
+    /// that; and three layers of a 70B model's width. Makes 10 GB of random weights in target/stream.
+    Stream,
     /// Runs everything that CI runs: format, tests, clippy, docs, the README's main command.
     Check,
 }
@@ -90,6 +93,11 @@ fn main() -> Result<ExitCode> {
         }
         Chore::Bench { repeat, only, full, json } => {
             bench(&bench::Options { repeat, only, full }, json.as_deref())
+        }
+        Chore::Stream => {
+            let mut say = |what: &str| drop(writeln!(io::stderr().lock(), "{what}"));
+            write!(io::stdout().lock(), "{}", xtask::stream::measure(&mut say)?)?;
+            Ok(ExitCode::SUCCESS)
         }
         Chore::Memory => {
             // Progress that can't be shown is no reason to stop.

@@ -20,7 +20,7 @@ fn a_plan_says_what_a_trace_would_compute_and_what_that_saves() {
     operations  12.430 GFLOP, for 84.935 GFLOP with ROME's 3 forward passes for each cell (6.8 times fewer); and 71.068 MFLOP in the attentions themselves
     memory      14 MiB at most, of the 64 MiB that a pass may take
     weights     23 MiB beside that; streamed 4 MiB, and every pass reads 14 MiB of their files
-    passes      1
+    passes      1; and a first look at what the model says, 100.712 MFLOP
     ");
 }
 
@@ -37,7 +37,7 @@ fn a_plan_of_a_pair_takes_the_pairs_flags() {
     operations  402.407 MFLOP, for 7.078 GFLOP with a forward pass for each cell (17.6 times fewer); and 1.393 MFLOP in the attentions themselves
     memory      3 MiB at most, of the 64 MiB that a pass may take
     weights     23 MiB beside that; streamed 4 MiB, and every pass reads 12 MiB of their files
-    passes      1
+    passes      1; and a first look at what the model says, 72.770 MFLOP
     ");
 }
 
@@ -52,10 +52,12 @@ fn a_plan_for_programs_has_the_documented_numbers_which_the_executor_counts_too(
     assert_eq!(number("forwards_per_cell"), 2 + 1);
     let done = place.json(&[&["trace", "--out", "out"], &SMALL[..]].concat());
     let cost = &done["cost"];
-    // The prompt's own forward pass, which finds the answer: ten rows through all layers but the last,
-    // where one is enough.
-    let asked = 11 * 10 + 1;
-    assert_eq!(cost["rows"].as_u64(), Some(number("rows") + asked));
+    // The first look finds the answer: ten rows through all layers but the last, where one is enough.
+    assert_eq!(plan["first_look"]["rows"], 11 * 10 + 1);
+    for what in ["rows", "flops"] {
+        let asked = plan["first_look"][what].as_u64().expect("a number");
+        assert_eq!(cost[what].as_u64(), Some(number(what) + asked), "{what}");
+    }
 }
 
 #[test]

@@ -8,6 +8,9 @@ use crate::decoder::Decoder;
 /// Columns of a product that are compared.
 const COLUMNS: usize = 16;
 
+/// Columns that are computed: as many as any but the widest models have, whose product would take seconds.
+const MOST_COLUMNS: usize = 4096;
+
 /// Less isn't told apart.
 const FINEST: f64 = 1e-8;
 
@@ -38,7 +41,10 @@ impl Decoder {
         let ids: Vec<u32> = (0..rows).map(|row| (row % self.architecture.vocab) as u32).collect();
         let x = self.embed(&ids).ok()?;
         let columns = COLUMNS.min(self.architecture.d_mlp);
-        let found = product(x.clone(), layer.mlp_in.weight.clone()).narrow(1, 0, columns);
+        // Wide enough for the kernel that the model's own products take.
+        let width = MOST_COLUMNS.min(self.architecture.d_mlp);
+        let weight = layer.mlp_in.weight.clone().narrow(1, 0, width);
+        let found = product(x.clone(), weight).narrow(1, 0, columns);
         let weight = layer.mlp_in.weight.clone().narrow(1, 0, columns);
         let read = |tensor: Tensor<2>| tensor.try_into_vec_as::<f32>().ok();
         let (found, x) = (read(found)?, read(x)?);

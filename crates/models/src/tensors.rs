@@ -1,6 +1,5 @@
 //! A safetensors file, read piece by piece.
 
-use std::borrow::Cow;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::ops::Range;
@@ -71,37 +70,41 @@ impl TensorFile {
         self.metadata.info(name)
     }
 
-    /// Some of a tensor's bytes as they are stored; the range lies within them.
+    /// Some of a tensor's bytes as they are stored; the range lies within them. They may come to lie in
+    /// `buffer`, which is used again for the next ones.
     ///
     /// # Errors
     ///
     /// A file that was changed since it was opened, or that can't be read any more.
-    pub(crate) fn read(
-        &self,
+    pub(crate) fn read<'a>(
+        &'a self,
         info: &TensorInfo,
         range: Range<usize>,
-    ) -> Result<Cow<'_, [u8]>, ModelError> {
+        buffer: &'a mut Vec<u8>,
+    ) -> Result<&'a [u8], ModelError> {
         let start = self.data_start + info.data_offsets.0;
-        self.bytes_of(start + range.start..start + range.end)
+        self.bytes_of(start + range.start..start + range.end, buffer)
     }
 
     /// Some bytes of the whole file.
-    fn bytes_of(&self, range: Range<usize>) -> Result<Cow<'_, [u8]>, ModelError> {
+    fn bytes_of<'a>(
+        &'a self,
+        range: Range<usize>,
+        buffer: &'a mut Vec<u8>,
+    ) -> Result<&'a [u8], ModelError> {
         let (file, len, modified) = match &self.bytes {
-            Bytes::Embedded(bytes) => return Ok(Cow::Borrowed(&bytes[range])),
+            Bytes::Embedded(bytes) => return Ok(&bytes[range]),
             Bytes::File { file, len, modified } => (file, *len, *modified),
         };
         let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut bytes = vec![0; range.len()];
+        buffer.resize(range.len(), 0);
         let about = file.metadata().and_then(|about| {
             file.seek(SeekFrom::Start(range.start as u64))?;
-            file.read_exact(&mut bytes)?;
+            file.read_exact(buffer)?;
             Ok(about)
         });
         match about {
-            Ok(about) if about.len() == len && about.modified().ok() == modified => {
-                Ok(Cow::Owned(bytes))
-            }
+            Ok(about) if about.len() == len && about.modified().ok() == modified => Ok(buffer),
             Err(error) if error.kind() != ErrorKind::UnexpectedEof => {
                 Err(ModelError::Unreadable { path: self.origin.clone().into(), error })
             }
@@ -116,9 +119,9 @@ impl TensorFile {
 
     /// The whole file, piece by piece.
     pub(crate) fn pieces(&self, mut each: impl FnMut(&[u8])) -> Result<(), ModelError> {
-        let end = self.data_start + self.metadata.data_len();
+        let (end, mut buffer) = (self.data_start + self.metadata.data_len(), Vec::new());
         for start in (0..end).step_by(PIECE) {
-            each(&self.bytes_of(start..end.min(start + PIECE))?);
+            each(self.bytes_of(start..end.min(start + PIECE), &mut buffer)?);
         }
         Ok(())
     }

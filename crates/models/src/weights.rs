@@ -1,6 +1,5 @@
 //! A checkpoint's tensors, wherever they stand: one file or several, safetensors or PyTorch's own.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
@@ -186,11 +185,16 @@ impl Weights {
                 return false;
             };
             let piece = if self.has_ranges(a) && self.has_ranges(b) { PIECE } else { len.max(1) };
+            let (mut buffer_a, mut buffer_b) = (Vec::new(), Vec::new());
             (0..len).step_by(piece).all(|start| {
                 let range = start..len.min(start + piece);
-                let bytes =
-                    |file: &File, name| file.bytes(name, range.clone()).ok().map(Cow::into_owned);
-                bytes(of_a, a).is_some_and(|bytes_of_a| Some(bytes_of_a) == bytes(of_b, b))
+                match (
+                    of_a.bytes(a, range.clone(), &mut buffer_a),
+                    of_b.bytes(b, range, &mut buffer_b),
+                ) {
+                    (Ok(a), Ok(b)) => a == b,
+                    _ => false,
+                }
             })
         };
         let packed = match (self.packed(a), self.packed(b)) {
@@ -342,18 +346,24 @@ impl File {
         }
     }
 
-    /// Some of a tensor's bytes as they are stored; the range lies within them.
-    fn bytes(&self, name: &str, range: Range<usize>) -> Result<Cow<'_, [u8]>, ModelError> {
+    /// Some of a tensor's bytes as they are stored; the range lies within them. They may come to lie in
+    /// `buffer`, which is used again for the next ones.
+    fn bytes<'a>(
+        &'a self,
+        name: &str,
+        range: Range<usize>,
+        buffer: &'a mut Vec<u8>,
+    ) -> Result<&'a [u8], ModelError> {
         let missing = || self.bad(format!("there is no tensor '{name}'"));
         match self {
-            Self::Safetensors(file) => file.read(file.info(name).ok_or_else(missing)?, range),
+            Self::Safetensors(file) => {
+                file.read(file.info(name).ok_or_else(missing)?, range, buffer)
+            }
             Self::PyTorch { reader, .. } => {
                 let tensor = reader.get(name).ok_or_else(missing)?;
                 let unreadable = |error| self.bad(format!("{error}: the file is damaged"));
-                let mut bytes = tensor.read().map_err(unreadable)?;
-                bytes.truncate(range.end);
-                bytes.drain(..range.start);
-                Ok(Cow::Owned(bytes))
+                *buffer = tensor.read().map_err(unreadable)?;
+                Ok(&buffer[range])
             }
         }
     }
@@ -372,9 +382,9 @@ impl File {
             Self::Safetensors(_) => PIECE,
             Self::PyTorch { .. } => range.len().max(1),
         };
-        let mut numbers = Vec::with_capacity(range.len() / N);
+        let (mut numbers, mut buffer) = (Vec::with_capacity(range.len() / N), Vec::new());
         for start in range.clone().step_by(piece) {
-            let bytes = self.bytes(name, start..range.end.min(start + piece))?;
+            let bytes = self.bytes(name, start..range.end.min(start + piece), &mut buffer)?;
             numbers.extend(bytes.as_chunks().0.iter().map(|chunk| read(*chunk)));
         }
         bytes_read.fetch_add(range.len() as u64, Ordering::Relaxed);

@@ -26,8 +26,11 @@ pub struct Forecast {
     pub variants: usize,
     /// Those that aren't equal to their base or to another variant.
     pub variants_computed: usize,
-    /// Walks through the layers.
+    /// Walks through the layers, but for the first look.
     pub passes: usize,
+    /// What it takes to ask the model what it says, before anything is patched: for each unit of cases one
+    /// more pass over the prompts themselves. The numbers below leave it out.
+    pub first_look: PassCost,
     /// The full forward passes that a cell takes by itself: one between two prompts; for a trace one for
     /// each noise sample and the clean run, which ROME's code computes beside them.
     pub forwards_per_cell: usize,
@@ -71,7 +74,8 @@ impl Forecast {
         let noise = Noise::Gaussian { std: 1.0 };
         let sweep = |case: usize| trace::sweep(&cases[case], 0, architecture, settings, &noise);
         let forwards = |fed: &_| traces::forwards(settings, fed, architecture);
-        Self::of(&cases.iter().map(forwards).collect::<Vec<_>>(), sweep, checkpoint, memory)
+        let forwards: Vec<usize> = cases.iter().map(forwards).collect();
+        Self::of(&forwards, (|case| trace::first_look(&cases[case]), sweep), checkpoint, memory)
     }
 
     /// The same for pairs; answers that aren't given are stand-ins.
@@ -93,13 +97,14 @@ impl Forecast {
         let ready = ready_pairs(tokenizer, architecture, &settings, &numbers, pairs)?;
         let sweep = |case: usize| ready[case].rehearsal(architecture, &settings, &numbers);
         let forwards: Vec<usize> = ready.iter().map(|ready| ready.forwards).collect();
-        Self::of(&forwards, sweep, checkpoint, memory)
+        let look = |case: usize| ready[case].fed.first_look();
+        Self::of(&forwards, (look, sweep), checkpoint, memory)
     }
 
     /// One unit's sweeps are in memory at a time: those of many facts on a large model take gigabytes.
     fn of(
         forwards: &[usize],
-        sweep: impl Fn(usize) -> Result<Sweep, SweepError>,
+        (look, sweep): (impl Fn(usize) -> Request, impl Fn(usize) -> Result<Sweep, SweepError>),
         checkpoint: &Checkpoint,
         memory: u64,
     ) -> Result<Self, SweepError> {
@@ -115,6 +120,10 @@ impl Forecast {
             _ => units(forwards, &sweep, architecture, (memory, memory))?,
         };
         for unit in units {
+            let looks: Vec<Request> = unit.clone().map(&look).collect();
+            let looks: Vec<&Request> = looks.iter().collect();
+            let planner = Planner::new(&looks, architecture)?;
+            total.first_look = total.first_look + planner.cost(&planner.passes(memory)?);
             let sweeps: Vec<Sweep> = unit.map(&sweep).collect::<Result<_, _>>()?;
             total.add_passes(&sweeps, architecture, &weights, memory)?;
             sweeps.iter().try_for_each(|sweep| total.add_cells(sweep, architecture))?;

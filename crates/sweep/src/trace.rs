@@ -255,20 +255,22 @@ pub(crate) fn trace_all(
     Ok(part)
 }
 
+/// The request for the likeliest next token.
+pub(crate) fn first_look(fed: &Fed) -> Request {
+    let mut request = Request { top_k: 1, ..Request::default() };
+    let clean = request.push(Run::of_tokens("clean", &fed.tokens.ids));
+    request.measures = vec![Measure::at_last(Metric::Entropy)];
+    request.measured = vec![clean];
+    request
+}
+
 /// The likeliest next token of each case, and what it took.
 fn said(
     cases: &[Fed],
     model: &Model,
     execution: &Execution,
 ) -> Result<(Vec<u32>, Cost), SweepError> {
-    let request = |fed: &Fed| {
-        let mut request = Request { top_k: 1, ..Request::default() };
-        let clean = request.push(Run::of_tokens("clean", &fed.tokens.ids));
-        request.measures = vec![Measure::at_last(Metric::Entropy)];
-        request.measured = vec![clean];
-        request
-    };
-    let requests: Vec<Request> = cases.iter().map(request).collect();
+    let requests: Vec<Request> = cases.iter().map(first_look).collect();
     let requests: Vec<&Request> = requests.iter().collect();
     let outcomes = execute(model, &requests, execution, &mut silent)?;
     let mut cost = Cost::default();

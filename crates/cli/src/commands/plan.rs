@@ -104,7 +104,14 @@ fn describe(what: &str, model: &str, forecast: &Forecast, memory: u64) -> String
                 mebibytes(forecast.read_bytes_per_pass)
             ),
         ),
-        row("passes", grouped(passes as u64)),
+        row(
+            "passes",
+            format!(
+                "{}; and a first look at what the model says, {}",
+                grouped(passes as u64),
+                operations(forecast.first_look.flops)
+            ),
+        ),
     ];
     format!("plan of {what} on {model}; nothing is computed\n\n{}", table(&lines))
 }

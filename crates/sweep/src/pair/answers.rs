@@ -100,7 +100,7 @@ impl FedPair {
     }
 
     /// The request for the likeliest token of the clean run and of the corrupted ones.
-    fn first_look(&self) -> Request {
+    pub(crate) fn first_look(&self) -> Request {
         let mut request = Request { top_k: 1, ..Request::default() };
         let clean = request.push(Run::of_tokens("clean", &self.clean.ids));
         let corrupted = self.corrupted.push(&mut request, clean, &[]);
