@@ -22,7 +22,7 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Model(#[from] ModelError),
     #[error("there is no folder '{given}' here; as a model of the hub: {error}")]
-    Hub { given: String, error: HubError },
+    Hub { given: String, error: Box<HubError> },
     #[error(transparent)]
     Engine(#[from] EngineError),
     #[error(transparent)]

@@ -37,7 +37,7 @@ pub(crate) fn place(given: &str, weights: bool, console: &Console) -> Result<Pat
     match (found, older()) {
         (Ok(folder), _) => Ok(folder),
         (Err(_), Some(older)) => Ok(older.folder),
-        (Err(error), None) => Err(Failure::Hub { given: given.to_owned(), error }),
+        (Err(error), None) => Err(Failure::Hub { given: given.to_owned(), error: Box::new(error) }),
     }
 }
 
