@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 pub mod bench;
+pub mod fixtures;
 pub mod footprint;
 pub mod golden;
 mod python;

@@ -34,6 +34,16 @@ enum Chore {
         #[arg(long, value_name = "NAME", default_value = "cpu")]
         device: DeviceName,
     },
+    /// Makes the small checkpoints of `fixtures/`: those of all families by transformers, the quantised ones by MLX.
+    Fixtures {
+        /// Download the real ones of xtask/real_checkpoints.json instead, compare them with their pinned
+        /// sums, and ask each something.
+        #[arg(long)]
+        download: bool,
+        /// Only those whose names begin so: openai-community, EleutherAI/pythia-70m, ….
+        #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "download")]
+        only: Vec<String>,
+    },
     /// Compares with the golden files on a Vulkan device, which a software driver can be, in a build
     /// with the feature `wgpu` (docs/gpu.md).
     Vulkan,
@@ -93,6 +103,16 @@ fn main() -> Result<ExitCode> {
         }
         Chore::Bench { repeat, only, full, json } => {
             bench(&bench::Options { repeat, only, full }, json.as_deref())
+        }
+        Chore::Fixtures { download: false, .. } => {
+            xtask::fixtures::make()?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Chore::Fixtures { download: true, only } => {
+            let mut say = |what: &str| drop(writeln!(io::stderr().lock(), "{what}"));
+            let (lines, whole) = xtask::fixtures::download(&only, &mut say)?;
+            write!(io::stdout().lock(), "{lines}")?;
+            Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Chore::Stream => {
             let mut say = |what: &str| drop(writeln!(io::stderr().lock(), "{what}"));
