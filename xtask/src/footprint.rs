@@ -59,13 +59,13 @@ pub fn footprints(say: &mut dyn FnMut(&str)) -> Result<Vec<Footprint>> {
 }
 
 fn footprint(model: &Path, budget: &'static str) -> Result<Footprint> {
-    let plan = finish(command(&["plan", "trace"], model, budget))?.0;
+    let plan = finish(command(&["plan", "trace"], model, budget))?.json;
     let out = crate::root().join("target/bench/memory");
     if out.exists() {
         fs::remove_dir_all(&out).with_context(|| format!("removing {}", out.display()))?;
     }
     let mut trace = command(&["trace"], model, budget);
-    let (done, resident) = finish(trace.arg("--out").arg(&out))?;
+    let Finished { json: done, resident, .. } = finish(trace.arg("--out").arg(&out))?;
     Ok(Footprint {
         budget,
         passes: number(&plan["passes"])? as u64,
@@ -92,24 +92,37 @@ pub(crate) fn number(of: &Value) -> Result<f64> {
     of.as_f64().context("a number is missing in the program's JSON")
 }
 
-/// Runs a program to its end: its JSON, and the most that was resident.
-pub(crate) fn finish(mut command: impl std::borrow::BorrowMut<Command>) -> Result<(Value, u64)> {
+/// A program that has run.
+pub(crate) struct Finished {
+    pub(crate) json: Value,
+    /// The most bytes that were resident, mapped files apart.
+    pub(crate) resident: u64,
+    /// The bytes that were read from the disk, not from the page cache.
+    pub(crate) from_disk: u64,
+}
+
+/// Runs a program to its end.
+pub(crate) fn finish(mut command: impl std::borrow::BorrowMut<Command>) -> Result<Finished> {
     let command = command.borrow_mut();
     let mut child =
         command.stdout(Stdio::piped()).spawn().context("the program can't be started")?;
-    let status = format!("/proc/{}/status", child.id());
-    let mut most = 0;
+    let [status, io] = ["status", "io"].map(|file| format!("/proc/{}/{file}", child.id()));
+    let (mut most, mut from_disk) = (0, 0);
     while child.try_wait()?.is_none() {
         // Gone between two looks is no error.
         let lines = fs::read_to_string(&status).unwrap_or_default();
         let anonymous = lines.lines().find_map(|line| line.strip_prefix("RssAnon:"));
         let kib = anonymous.and_then(|rest| rest.trim().strip_suffix(" kB")?.parse::<u64>().ok());
         most = most.max(kib.unwrap_or(0) << 10);
+        let lines = fs::read_to_string(&io).unwrap_or_default();
+        let read = lines.lines().find_map(|line| line.strip_prefix("read_bytes: ")?.parse().ok());
+        from_disk = from_disk.max(read.unwrap_or(0));
         std::thread::sleep(EVERY);
     }
     let output = child.wait_with_output()?;
     ensure!(output.status.success(), "{command:?} failed ({})", output.status);
-    Ok((serde_json::from_slice(&output.stdout)?, most))
+    let json = serde_json::from_slice(&output.stdout)?;
+    Ok(Finished { json, resident: most, from_disk })
 }
 
 /// A line for each budget.

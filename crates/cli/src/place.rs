@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use tracewright_models::ModelError;
 use tracewright_models::hub::Hub;
-use tracewright_models::{ModelError, cached};
 
 use crate::console::Console;
 use crate::error::Failure;
@@ -29,16 +29,10 @@ pub(crate) fn place(given: &str, weights: bool, console: &Console) -> Result<Pat
     if let (None, Some(folder)) = (revision, hub.cached(id, None)) {
         return Ok(folder);
     }
-    // A snapshot that some other program has made without noting its branch, or a part of one.
-    let older = || cached().into_iter().find(|cached| cached.id == id && revision.is_none());
     let bar = console.download();
     let found = hub.snapshot(id, revision, &|download| bar.show(&download));
     bar.finish();
-    match (found, older()) {
-        (Ok(folder), _) => Ok(folder),
-        (Err(_), Some(older)) => Ok(older.folder),
-        (Err(error), None) => Err(Failure::Hub { given: given.to_owned(), error: Box::new(error) }),
-    }
+    found.map_err(|error| Failure::Hub { given: given.to_owned(), error: Box::new(error) })
 }
 
 /// Whether something could be the name of a model, and isn't meant as a path.

@@ -119,6 +119,16 @@ impl Session {
         Ok(Execution { memory: memory.unwrap_or(execution.memory), ..execution })
     }
 
+    /// Refuses to print a sweep file that wouldn't ask for the same: how prompts are fed stands beside a file.
+    pub(crate) fn can_print(&self) -> Result<(), Failure> {
+        if self.chat || self.bos()? != Bos::Own {
+            let problem = "--chat and --bos aren't part of a sweep file: leave them out with --print, and give \
+                           them to `tracewright sweep`";
+            return Err(Failure::Usage(problem.to_owned()));
+        }
+        Ok(())
+    }
+
     /// The model that the flags name.
     pub(crate) fn model(&self) -> Option<&str> {
         self.model.as_deref()
@@ -155,12 +165,18 @@ impl Session {
         let (device, checkpoint) = (self.device()?, checkpoint.with_dtype(self.dtype()?));
         let (held, pass) = (checkpoint.footprint().held, self.execution()?.memory);
         let on_host = device == DeviceName::Cpu;
-        let fits = !on_host || Fit::of(&checkpoint, pass, total_memory()) == Fit::Held;
+        let fit = Fit::of(&checkpoint, pass, total_memory());
+        let fits = !on_host || fit == Fit::Held;
         if !fits && !self.stream {
+            let (name, held) = (checkpoint.name(), ByteSize(held).display().iec());
+            let more = match fit {
+                Fit::No => {
+                    ", two layers at a time, which doesn't fit beside a pass either: it may fail"
+                }
+                _ => "",
+            };
             console.warn(&format!(
-                "{}: the weights take {} and don't fit in this machine's memory: they are streamed",
-                checkpoint.name(),
-                ByteSize(held).display().iec()
+                "{name}: the weights take {held} and don't fit in this machine's memory: they are streamed{more}"
             ));
         }
         Ok(checkpoint.streamed(self.stream || !fits).load(device)?)
@@ -176,7 +192,8 @@ impl Session {
     ) -> Result<Value, Failure> {
         let Execution { executor, memory, .. } = execution;
         let product_error = model.decoder.product_error();
-        if model.dtype == Dtype::F32 && product_error > EXACT {
+        // Numbers that overflow say nothing about the device.
+        if model.dtype == Dtype::F32 && product_error > EXACT && product_error.is_finite() {
             console.warn(&format!(
                 "{} rounds what it multiplies, though it is f32: products are off by up to \
                  {product_error:.0e} of their largest number, which run.json records; --device cpu \

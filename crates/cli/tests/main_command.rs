@@ -172,6 +172,33 @@ fn a_sweep_that_goes_on_keeps_the_budget_that_it_began_with() {
 }
 
 #[test]
+fn a_sweep_that_goes_on_with_another_budget_or_executor_keeps_its_division_and_all_cases() {
+    let place = Place::new();
+    let facts = ["--facts", &fixture("known_1000.json"), "--limit", "6"];
+    let small = ["--samples", "1", "--kind", "hidden", "--quiet"];
+    let request = trace("out", &[&facts, &small]);
+    place.warned(&[&request[..], &["--memory", "16MiB"]].concat());
+    let parts = |place: &Place| {
+        let files = place.files("out");
+        files.keys().filter(|name| name.starts_with("parts/")).cloned().collect::<Vec<_>>()
+    };
+    let cases = |place: &Place| {
+        let (cells, _) = read_table(&place.path("out/cells.parquet")).expect("a table");
+        let mut cases: Vec<(String, Option<u32>, Option<u32>)> =
+            cells.into_iter().map(|cell| (cell.case, cell.layer, cell.position)).collect();
+        cases.sort();
+        cases
+    };
+    let (begun, all) = (parts(&place), cases(&place));
+    assert!(begun.len() > 1 && begun.len() < 6, "{begun:?}");
+    for other in [["--memory", "8MiB"], ["--memory", "64MiB"], ["--executor", "reference"]] {
+        std::fs::remove_file(place.path("out").join(&begun[0])).expect("a part to remove");
+        place.warned(&[&request[..], &other].concat());
+        assert_eq!((&parts(&place), &cases(&place)), (&begun, &all), "{other:?}");
+    }
+}
+
+#[test]
 fn two_runs_some_seconds_apart_give_the_same_bytes() {
     let place = Place::new();
     let request = [&SMALL[..6], &["--kind", "hidden,mlp,attn"]].concat();

@@ -111,13 +111,35 @@ fn a_model_that_cannot_be_had_is_told_with_the_reason() {
 }
 
 #[test]
+fn another_revision_in_the_cache_is_never_taken_for_the_one_that_is_asked_for() {
+    let place = Place::new();
+    let repository = "no-cache/hub/models--someone--tiny";
+    place.copy_model("tiny/gpt2-relu-f16", &format!("{repository}/snapshots/{COMMIT}"));
+    place.write(&format!("{repository}/refs/dev"), COMMIT);
+    let message = place.message(&["predict", "--model", "someone/tiny", "abc"]);
+    assert!(message.contains("doesn't hold all files of 'someone/tiny' at revision 'main'"));
+    place.output(&["predict", "--model", "someone/tiny@dev", "abc"]);
+    place.output(&["predict", "--model", &format!("someone/tiny@{COMMIT}"), "abc"]);
+    let models = place.output(&["models"]);
+    assert!(models.contains(&format!("someone/tiny@{COMMIT}")), "{models}");
+    // Config and tokenizer alone, as a plan leaves them, aren't a model either.
+    place.write(&format!("{repository}/refs/main"), COMMIT);
+    fs::remove_file(place.path(&format!("{repository}/snapshots/{COMMIT}/model.safetensors")))
+        .expect("weights to remove");
+    let message = place.message(&["predict", "--model", "someone/tiny", "abc"]);
+    assert!(message.contains("unset HF_HUB_OFFLINE to download them"), "{message}");
+}
+
+#[test]
 fn all_models_of_the_cache_are_patched_and_those_that_cannot_run_are_listed() {
     let place = Place::new();
     for model in ["gpt2-relu-f16", "gpt2-inverse"] {
-        let snapshot = format!("no-cache/hub/models--someone--{model}/snapshots/abc");
-        place.copy_model(&format!("tiny/{model}"), &snapshot);
+        let repository = format!("no-cache/hub/models--someone--{model}");
+        place.copy_model(&format!("tiny/{model}"), &format!("{repository}/snapshots/{COMMIT}"));
+        place.write(&format!("{repository}/refs/main"), COMMIT);
     }
     place.write("no-cache/hub/models--someone--broken/snapshots/def/config.json", "{}");
+    place.write("no-cache/hub/models--someone--broken/refs/main", "def");
     let args = [&PAIR[..], &["--all-cached", "--out", "out", "--quiet"]].concat();
     let output = place.tracewright(&args).output().expect("a run");
     let out = text(&output.stdout);
@@ -180,6 +202,12 @@ fn bos_is_put_before_prompts_or_left_out_and_stands_in_the_request() {
     let built_in = "facts-6m";
     assert_eq!(fed(built_in, "own"), fed(built_in, "off"));
     assert_eq!(fed(built_in, "on")[1..], fed(built_in, "own")[..]);
+    place.copy_model("families/llama3", "odd");
+    let mut config: Value = serde_json::from_slice(&place.read("odd/config.json")).expect("JSON");
+    config["bos_token_id"] = 99_999.into();
+    place.write("odd/config.json", config.to_string());
+    let message = place.message(&["predict", "--model", "odd", "--bos", "on", "abc"]);
+    assert!(message.contains("names 99999 as bos_token_id, but the model has 105 tokens"));
     assert_snapshot!(place.message(&["predict", "abc", "--bos", "yes"]), @"error: --bos is 'yes': give own (the tokenizer's rule), on or off");
     let args = ["trace", "--bos", "on", "--kind", "hidden", "--samples", "1", "--out", "out"];
     place.output(&[&args[..], &["--quiet"]].concat());
@@ -217,4 +245,9 @@ fn a_prompt_is_a_message_in_the_checkpoints_own_chat_format() {
     assert_eq!(subject.trim(), "was", "{case}");
     let message = place.message(&["predict", "--chat", "abc"]);
     assert!(message.contains("has no chat template"), "{message}");
+    let message = place.message(&["pair", "--chat", "--print"]);
+    assert!(message.contains("aren't part of a sweep file"), "{message}");
+    place.write("instruct/chat_template.jinja", "{{ messages[0].content | upper }}");
+    let message = place.message(&["predict", "--model", "instruct", "--chat", "abc"]);
+    assert!(message.contains("changes more of it than the spaces around it"), "{message}");
 }

@@ -129,8 +129,12 @@ fn models_lists_the_built_in_one_and_the_hub_cache_with_its_problems() {
 
     other models are looked for in DIR/no-cache/hub
     ");
-    place.copy_model("tiny/gpt2-relu-f16", "cache/hub/models--someone--tiny/snapshots/abc");
+    let commit = "0123456789012345678901234567890123456789";
+    let tiny = "cache/hub/models--someone--tiny";
+    place.copy_model("tiny/gpt2-relu-f16", &format!("{tiny}/snapshots/{commit}"));
+    place.write(&format!("{tiny}/refs/main"), commit);
     place.write("cache/hub/models--someone--broken/snapshots/def/config.json", "{}");
+    place.write("cache/hub/models--someone--broken/refs/main", "def");
     place.write("cache/hub/datasets--someone--facts/snapshots/def/config.json", "{}");
     let run = |args: &[&str]| {
         let output = place.tracewright(args).env("HF_HOME", place.path("cache")).output();
@@ -143,7 +147,7 @@ fn models_lists_the_built_in_one_and_the_hub_cache_with_its_problems() {
     model           family         layers  d_model  stored  memory    fits  where
     facts-6m        gpt2           12      192      f16     22.7 MiB  yes   built in
     someone/broken  can't be used                                           the model folder 'CACHE/hub/models--someone--broken/snapshots/def' has no tokenizer.json: a checkpoint in Hugging Face's layout has config.json, tokenizer.json and model.safetensors
-    someone/tiny    gpt2           2       16       f16     46.5 KiB  yes   CACHE/hub/models--someone--tiny/snapshots/abc
+    someone/tiny    gpt2           2       16       f16     46.5 KiB  yes   CACHE/hub/models--someone--tiny/snapshots/0123456789012345678901234567890123456789
 
     other models are looked for in CACHE/hub
     ");

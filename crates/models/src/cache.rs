@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 /// A model in the local hub cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cached {
-    /// Its name on the hub: `openai-community/gpt2`.
+    /// Its name on the hub: `openai-community/gpt2`; with `@` and the commit where the cache doesn't have the
+    /// branch `main`.
     pub id: String,
     /// The folder of its newest snapshot that has a `config.json`.
     pub folder: PathBuf,
@@ -35,13 +36,19 @@ fn in_folder(root: &Path) -> Vec<Cached> {
 
 fn model(folder: &Path) -> Option<Cached> {
     let id = folder.file_name()?.to_str()?.strip_prefix("models--")?.replace("--", "/");
+    let main = fs::read_to_string(folder.join("refs/main")).ok();
+    let main = main.map(|commit| folder.join("snapshots").join(commit.trim()));
+    if let Some(folder) = main.filter(|snapshot| snapshot.join("config.json").is_file()) {
+        return Some(Cached { id, folder });
+    }
     let snapshots = entries(&folder.join("snapshots"));
     let usable = snapshots.into_iter().filter(|snapshot| snapshot.join("config.json").is_file());
     let newest = usable.max_by_key(|snapshot| {
         let modified = fs::metadata(snapshot).and_then(|metadata| metadata.modified()).ok();
         (modified, snapshot.clone())
     })?;
-    Some(Cached { id, folder: newest })
+    let commit = newest.file_name()?.to_str()?.to_owned();
+    Some(Cached { id: format!("{id}@{commit}"), folder: newest })
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {
@@ -61,8 +68,15 @@ mod tests {
         fs::create_dir_all(root.path().join("datasets--wikitext"))?;
         assert_eq!(in_folder(root.path()), []);
         fs::write(snapshot.join("config.json"), "{}")?;
-        let gpt2 = Cached { id: "openai-community/gpt2".to_owned(), folder: snapshot };
+        // Without a branch that stands for it, it goes by its commit.
+        let id = "openai-community/gpt2".to_owned();
+        let folder = snapshot.clone();
+        let gpt2 = Cached { id: format!("{id}@607a30d"), folder };
         assert_eq!(in_folder(root.path()), [gpt2]);
+        let refs = root.path().join("models--openai-community--gpt2/refs");
+        fs::create_dir_all(&refs)?;
+        fs::write(refs.join("main"), "607a30d\n")?;
+        assert_eq!(in_folder(root.path()), [Cached { id, folder: snapshot }]);
         assert_eq!(in_folder(&root.path().join("nowhere")), []);
         Ok(())
     }

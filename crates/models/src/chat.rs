@@ -39,6 +39,11 @@ pub enum ChatError {
         "the chat template can't be used: {problem}. It may need a part of Jinja that isn't supported: leave --chat out and write the prompt in the model's format"
     )]
     BadTemplate { problem: String },
+    /// A template after which nobody could say which token is which part of the message.
+    #[error(
+        "the chat template leaves the message out or changes more of it than the spaces around it: leave --chat out and write the prompt in the model's format"
+    )]
+    Changed,
     /// The template's own error.
     #[error("the chat template refuses the prompt: {message}")]
     Refused { message: String },

@@ -16,6 +16,7 @@ use crate::families::{self, Config, Description, FAMILIES, Family};
 use crate::load;
 use crate::promised::{self, Footprint};
 use crate::quantised::Quantisation;
+use crate::stream::BLOCK_BYTES;
 use crate::tokenizer::{Bos, Tokenizer};
 use crate::weights::{self, Weights};
 
@@ -191,7 +192,10 @@ impl Checkpoint {
             (None, Some(quantisation)) => quantisation.stored_bytes(name, numbers),
             (None, None) => numbers * self.stored_width,
         };
-        Footprint::new(&self.description, self.dtype.bytes(), stored)
+        let embed = promised::full_name(prefix, names.embed, None);
+        let in_blocks = file.as_ref().is_none_or(|file| file.has_ranges(&embed));
+        let blocks = if in_blocks { BLOCK_BYTES as u64 } else { u64::MAX / 2 };
+        Footprint::new(&self.description, self.dtype.bytes(), blocks, stored)
     }
 
     fn weights(&self) -> Result<Weights, ModelError> {
@@ -212,11 +216,19 @@ impl Checkpoint {
     ///
     /// [`ModelError::NoBos`] where BOS is wanted and the checkpoint names none; files that can't be read.
     pub fn with_bos(self, bos: Bos) -> Result<Self, ModelError> {
+        if bos == Bos::Own {
+            return Ok(self);
+        }
         let named = match (&self.weights, self.bos_id) {
             (Location::Folder(folder), None) => ChatTemplate::special_token(folder, "bos_token")?,
             _ => None,
         };
         let id = self.bos_id.or_else(|| self.tokenizer.id(&named?));
+        let vocab = self.architecture().vocab;
+        if let Some(id) = id.filter(|id| *id as usize >= vocab) {
+            let problem = format!("names {id} as bos_token_id, but the model has {vocab} tokens");
+            return Err(ModelError::BadConfig { origin: self.name, problem });
+        }
         if bos == Bos::On && id.is_none() {
             return Err(ModelError::NoBos { origin: self.name });
         }

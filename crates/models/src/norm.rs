@@ -38,7 +38,7 @@ impl Norm {
         in_place(x, |values| {
             for row in values.chunks_exact_mut(gain.len()) {
                 let mean = sum_of_squares(row) / row.len() as f32;
-                let divisor = (mean + eps).sqrt();
+                let divisor = if mean.is_finite() { (mean + eps).sqrt() } else { f32::NAN };
                 row.iter_mut().zip(gain).for_each(|(x, gain)| *x = *x / divisor * gain);
             }
         })
@@ -52,10 +52,12 @@ impl Norm {
         }
     }
 
-    /// The second step: the divisor of centred rows, `[rows, 1]`.
+    /// The second step: the divisor of centred rows, `[rows, 1]`. One that overflows is no number: divided by
+    /// infinity, the row would be zero, and nobody would see that the model has failed on it.
     pub fn divisor(&self, centred: Tensor<2>) -> Tensor<2> {
         let (NormKind::LayerNorm { eps } | NormKind::RmsNorm { eps, .. }) = self.kind;
-        (centred.square().mean_dim(1) + eps).sqrt()
+        let divisor = (centred.square().mean_dim(1) + eps).sqrt();
+        divisor.clone() + (divisor.clone() - divisor)
     }
 
     /// The last step: gain and bias on the normalised rows, `[rows, width]`.

@@ -136,8 +136,8 @@ pub(crate) fn check(file: &Weights, description: &Description) -> Result<(), Mod
 pub struct Footprint {
     /// All weights on a device.
     pub held: u64,
-    /// What of them is on the device at a time where the model is streamed: two layers, and what lies outside
-    /// the layers, without embedding and unembedding.
+    /// What of them is in memory at a time where the model is streamed: a layer, the next one as it is read
+    /// (in f32), two blocks of the unembedding, and what lies outside the layers.
     pub streamed: u64,
     /// All layers as they are stored: what every pass of a streamed model reads.
     pub stored_layers: u64,
@@ -146,22 +146,25 @@ pub struct Footprint {
 }
 
 impl Footprint {
-    /// Of a model whose products are computed in numbers of `width` bytes; `stored` says what so many numbers
+    /// Of a model whose products are computed in numbers of `width` bytes and whose unembedding is read in
+    /// blocks of so many bytes; `stored` says what so many numbers
     /// of a tensor take in their file, by the tensor's name without its prefix.
     pub(crate) fn new(
         Description { architecture, names }: &Description,
         width: u64,
+        blocks: u64,
         stored: impl Fn(&str, u64) -> u64,
     ) -> Self {
         let Architecture { vocab, d_model, n_layers, .. } = *architecture;
         let layers = n_layers as u64;
-        let (mut layer, mut outside, mut stored_layers) = (0, 0, 0);
+        let (mut layer, mut read, mut outside, mut stored_layers) = (0, 0, 0, 0);
+        let f32_bytes = size_of::<f32>() as u64;
         for (name, shape) in promised(architecture, names) {
             let numbers: u64 = shape.iter().map(|len| *len as u64).product();
-            let bytes = numbers * if shape.len() > 1 { width } else { size_of::<f32>() as u64 };
+            let bytes = numbers * if shape.len() > 1 { width } else { f32_bytes };
             match name.contains("{}") {
                 true => {
-                    layer += bytes;
+                    (layer, read) = (layer + bytes, read + numbers * f32_bytes);
                     let of_layer =
                         |layer: u64| stored(&name.replace("{}", &layer.to_string()), numbers);
                     stored_layers += (0..layers).map(of_layer).sum::<u64>();
@@ -180,7 +183,10 @@ impl Footprint {
         };
         Self {
             held: outside + layers * layer + tables * table * width,
-            streamed: outside + layers.min(2) * layer,
+            streamed: outside
+                + layer
+                + if layers > 1 { read } else { 0 }
+                + (table * f32_bytes).min(2 * blocks),
             stored_layers,
             stored_unembedding: stored(&unembedding, table),
         }

@@ -23,7 +23,7 @@ pub(crate) struct Stream {
 }
 
 /// What a block of the unembedding's columns takes in f32.
-const BLOCK_BYTES: usize = 64 << 20;
+pub(crate) const BLOCK_BYTES: usize = 64 << 20;
 
 impl Stream {
     pub(crate) fn new(loader: Loader) -> Self {

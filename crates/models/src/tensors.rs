@@ -1,6 +1,6 @@
 //! A safetensors file, read piece by piece.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::Path;
@@ -27,7 +27,7 @@ pub(crate) struct TensorFile {
 /// What holds the bytes. A file is read, not mapped: to be cut short while it is mapped would be the end
 /// of the process, and its pages would count as the process's memory.
 enum Bytes {
-    File { file: Mutex<File>, len: u64, modified: Option<SystemTime> },
+    File { file: Mutex<File>, stamp: Stamp },
     Embedded(&'static [u8]),
 }
 
@@ -45,8 +45,7 @@ impl TensorFile {
         #[expect(unsafe_code, reason = "memory maps have no safe constructor")]
         let map = unsafe { Mmap::map(&file) }.map_err(unreadable)?;
         let (data_start, metadata) = header(&origin, &map)?;
-        let (len, modified) = (about.len(), about.modified().ok());
-        let bytes = Bytes::File { file: Mutex::new(file), len, modified };
+        let bytes = Bytes::File { file: Mutex::new(file), stamp: Stamp::of(&about) };
         Ok(Self { origin, bytes, metadata, data_start })
     }
 
@@ -92,28 +91,22 @@ impl TensorFile {
         range: Range<usize>,
         buffer: &'a mut Vec<u8>,
     ) -> Result<&'a [u8], ModelError> {
-        let (file, len, modified) = match &self.bytes {
+        let (file, stamp) = match &self.bytes {
             Bytes::Embedded(bytes) => return Ok(&bytes[range]),
-            Bytes::File { file, len, modified } => (file, *len, *modified),
+            Bytes::File { file, stamp } => (file, *stamp),
         };
         let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
         buffer.resize(range.len(), 0);
-        let about = file.metadata().and_then(|about| {
-            file.seek(SeekFrom::Start(range.start as u64))?;
-            file.read_exact(buffer)?;
-            Ok(about)
-        });
+        let about = file
+            .seek(SeekFrom::Start(range.start as u64))
+            .and_then(|_| file.read_exact(buffer))
+            .and_then(|()| file.metadata());
         match about {
-            Ok(about) if about.len() == len && about.modified().ok() == modified => Ok(buffer),
+            Ok(about) if Stamp::of(&about) == stamp => Ok(buffer),
             Err(error) if error.kind() != ErrorKind::UnexpectedEof => {
                 Err(ModelError::Unreadable { path: self.origin.clone().into(), error })
             }
-            _ => Err(ModelError::BadWeights {
-                origin: self.origin.clone(),
-                problem: "the file was changed or cut short while it was in use: wait until it is whole, \
-                          and run again"
-                    .to_owned(),
-            }),
+            _ => Err(changed(&self.origin)),
         }
     }
 
@@ -124,6 +117,28 @@ impl TensorFile {
             each(self.bytes_of(start..end.min(start + PIECE), &mut buffer)?);
         }
         Ok(())
+    }
+}
+
+/// What shows that a file was changed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Stamp {
+    len: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Stamp {
+    pub(crate) fn of(about: &fs::Metadata) -> Self {
+        Self { len: about.len(), modified: about.modified().ok() }
+    }
+}
+
+/// The error of a file that was changed since it was opened.
+pub(crate) fn changed(origin: &str) -> ModelError {
+    ModelError::BadWeights {
+        origin: origin.to_owned(),
+        problem: "the file was changed or cut short while it was in use: wait until it is whole, and run again"
+            .to_owned(),
     }
 }
 

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tracewright_ir::Tokens;
 
-use crate::chat::ChatTemplate;
+use crate::chat::{ChatError, ChatTemplate};
 use crate::error::ModelError;
 
 /// Turns texts into what the model is fed.
@@ -230,7 +230,7 @@ impl Tokenizer {
         let special = self.chat.is_none() && self.bos != Bos::Off;
         let mut tokens = self.encode(&format!("{written}{more}"), special)?;
         if let Some(chat) = &self.chat {
-            let message = chat.message(&written, prompt).unwrap_or(0..0);
+            let message = chat.message(&written, prompt).ok_or(ChatError::Changed)?;
             let trimmed = prompt.find(&written[message.clone()]).unwrap_or_default();
             for offsets in &mut tokens.offsets {
                 let inside = offsets.start.max(message.start)..offsets.end.min(message.end);

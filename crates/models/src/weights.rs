@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::ModelError;
 use crate::quantised::{Packed, Quantisation};
-use crate::tensors::{PIECE, TensorFile};
+use crate::tensors::{PIECE, Stamp, TensorFile, changed};
 
 /// The tensors of one or several files.
 ///
@@ -33,7 +33,7 @@ pub(crate) struct Weights {
 
 enum File {
     Safetensors(TensorFile),
-    PyTorch { path: PathBuf, reader: PytorchReader },
+    PyTorch { path: PathBuf, reader: PytorchReader, stamp: Stamp },
 }
 
 /// The files that are looked for in a checkpoint's folder, in this order, and the indices of those that
@@ -303,11 +303,13 @@ impl File {
         if path.extension().is_some_and(|extension| extension == "safetensors") {
             return Ok(Self::Safetensors(TensorFile::open(path)?));
         }
+        let unreadable = |error| ModelError::Unreadable { path: path.to_owned(), error };
+        let stamp = Stamp::of(&fs::metadata(path).map_err(unreadable)?);
         let reader = PytorchReader::new(path).map_err(|error| ModelError::BadWeights {
             origin: path.display().to_string(),
             problem: format!("{error}: the file is damaged or isn't PyTorch's; fetch it again"),
         })?;
-        Ok(Self::PyTorch { path: path.to_owned(), reader })
+        Ok(Self::PyTorch { path: path.to_owned(), reader, stamp })
     }
 
     fn origin(&self) -> String {
@@ -359,10 +361,14 @@ impl File {
             Self::Safetensors(file) => {
                 file.read(file.info(name).ok_or_else(missing)?, range, buffer)
             }
-            Self::PyTorch { reader, .. } => {
+            Self::PyTorch { path, reader, stamp } => {
                 let tensor = reader.get(name).ok_or_else(missing)?;
-                let unreadable = |error| self.bad(format!("{error}: the file is damaged"));
-                *buffer = tensor.read().map_err(unreadable)?;
+                let read = tensor.read();
+                if fs::metadata(path).ok().map(|about| Stamp::of(&about)) != Some(*stamp) {
+                    return Err(changed(&path.display().to_string()));
+                }
+                *buffer =
+                    read.map_err(|error| self.bad(format!("{error}: the file is damaged")))?;
                 Ok(&buffer[range])
             }
         }

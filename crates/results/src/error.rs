@@ -130,6 +130,16 @@ pub enum ResultsError {
         /// One line for each difference: JSON path, old and new value.
         differences: String,
     },
+    /// A finished part holds other cases than it would now.
+    #[error(
+        "{} holds other cases than this request divides into that part: its folder was made by another division; \
+         choose another folder, or remove its parts to begin anew",
+        path.display()
+    )]
+    OtherCases {
+        /// The part.
+        path: PathBuf,
+    },
     /// The request was divided into passes in another way.
     #[error(
         "{} was started with {recorded} passes, and now there are {given}, so its finished \

@@ -25,6 +25,8 @@ pub struct ResultsFolder {
     environment: Value,
     passes: usize,
     finished: BTreeSet<usize>,
+    /// The cases of the parts that were there when the folder was opened.
+    names: BTreeMap<usize, Vec<String>>,
     damaged: Vec<PathBuf>,
     /// Held for as long as the folder is open; the system releases it with the file.
     _lock: File,
@@ -66,6 +68,7 @@ impl ResultsFolder {
             environment: as_read_back(environment),
             passes,
             finished: BTreeSet::new(),
+            names: BTreeMap::new(),
             damaged: Vec::new(),
             _lock: lock,
         };
@@ -76,6 +79,27 @@ impl ResultsFolder {
         let found = folder.find_parts(recorded.as_ref())?;
         folder.record_start(recorded, &found)?;
         Ok(folder)
+    }
+
+    /// What is on record of a folder in which parts are finished: the environment that divided it into passes.
+    pub fn begun(dir: &Path) -> Option<Value> {
+        let begun = list_parts(dir).is_ok_and(|parts| !parts.is_empty());
+        begun.then(|| RunFile::read(dir).ok().flatten()).flatten().map(|run| run.environment)
+    }
+
+    /// Refuses parts that hold other cases than `passes` says.
+    ///
+    /// # Errors
+    ///
+    /// [`ResultsError::OtherCases`].
+    pub fn check_cases(&self, cases: impl Fn(usize) -> Vec<String>) -> Result<(), ResultsError> {
+        match self.names.iter().find(|(pass, names)| cases(**pass) != **names) {
+            Some((pass, _)) => {
+                let path = part_path(&self.path, *pass);
+                Err(ResultsError::OtherCases { path })
+            }
+            None => Ok(()),
+        }
     }
 
     /// The folder.
@@ -197,6 +221,7 @@ impl ResultsFolder {
         }
         let mut found = Cases::default();
         for (pass, cases) in sound {
+            self.names.insert(pass, cases.iter().map(|case| case.name.clone()).collect());
             found.add(&self.path, cases)?;
             self.finished.insert(pass);
         }

@@ -1,5 +1,6 @@
 //! An experiment of many cases into a results folder.
 
+use std::collections::BTreeSet;
 use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -124,17 +125,24 @@ impl<'a> Job<'a> {
     ) -> Result<Done, SweepError> {
         let started = Instant::now();
         let names = self.experiment.names();
-        let recorded = RunFile::read(folder).ok().flatten();
-        // The division into units stays that of the first start, whatever the budget is now.
-        let first = recorded.as_ref().and_then(|run| run.environment["memory"].as_u64());
-        let units = self.units(execution, first.unwrap_or(execution.memory))?;
+        let units = self.units(folder, execution)?;
         let mut folder = ResultsFolder::open(folder, &self.request(), environment, units.len())?;
+        folder.check_cases(|pass| {
+            let unit = units.get(pass).cloned().unwrap_or_default();
+            names[unit].iter().map(|name| (*name).to_owned()).collect()
+        })?;
+        // A part hasn't got its readings: without their files its cases are computed again.
+        let failed = |case: &CaseRecord| case.failure.is_some().then(|| case.name.clone());
+        let failed: BTreeSet<String> = match self.experiment.reads() {
+            true => folder.cases()?.iter().filter_map(failed).collect(),
+            false => BTreeSet::new(),
+        };
         let earlier = RunFile::read(folder.path())?.and_then(|run| run.cost);
         let (mut before, mut resumed) = (0, 0);
         for (index, unit) in units.iter().enumerate() {
             let cases = &names[unit.clone()];
-            // A part hasn't got its readings: without their files the cases are computed again.
-            let read = || cases.iter().all(|name| folder.has_readings(name));
+            let read =
+                || cases.iter().all(|name| failed.contains(*name) || folder.has_readings(name));
             let finished =
                 folder.finished().contains(&index) && (!self.experiment.reads() || read());
             resumed += if finished { cases.len() } else { 0 };
@@ -176,21 +184,27 @@ impl<'a> Job<'a> {
         })
     }
 
-    /// The cases that share passes, as a first start with `division` bytes divides them. The reference executor
-    /// shares nothing.
-    fn units(&self, execution: &Execution, division: u64) -> Result<Vec<Range<usize>>, SweepError> {
+    /// The cases that share passes, as the folder's first start divides them, whatever budget and executor
+    /// there are now. The reference executor shares nothing.
+    fn units(&self, folder: &Path, execution: &Execution) -> Result<Vec<Range<usize>>, SweepError> {
+        let begun = ResultsFolder::begun(folder);
+        let recorded = |name: &str| begun.as_ref().map(|environment| environment[name].clone());
+        let memory = recorded("memory").and_then(|memory| memory.as_u64());
+        let memory = memory.unwrap_or(execution.memory);
+        let executor = recorded("executor").and_then(|executor| executor.as_str()?.parse().ok());
         let cases = 0..self.experiment.names().len();
-        if execution.executor == Executor::Reference {
+        let shares = executor.unwrap_or(execution.executor) == Executor::Lockstep;
+        // One case that has begun has nothing to share, and fits.
+        if !shares || (cases.len() == 1 && begun.is_some()) {
             return Ok(cases.map(|case| case..case + 1).collect());
         }
         let forwards: Vec<usize> = cases.map(|case| self.experiment.forwards(case)).collect();
         let rehearsal = |case| self.experiment.rehearsal(case);
-        let budgets = (execution.memory, division);
-        units(&forwards, rehearsal, self.experiment.architecture(), budgets)
+        units(&forwards, rehearsal, self.experiment.architecture(), memory)
     }
 
     /// The part of some cases. One whose numbers overflow is a failed case, not a failed job: which one it is
-    /// shows where each is run by itself.
+    /// shows where halves of them are run, and halves of these.
     fn part(
         &self,
         unit: Range<usize>,
@@ -204,13 +218,13 @@ impl<'a> Job<'a> {
                 Ok(Part { cases: vec![case], ..Part::default() })
             }
             (Err(SweepError::Engine(EngineError::NotFinite { .. })), names) => {
-                let mut part = Part::default();
-                for (name, case) in names.iter().zip(unit) {
-                    let one = self.part(case..case + 1, &[name], execution, progress)?;
-                    part.cases.extend(one.cases);
-                    part.rows.extend(one.rows);
-                    part.readings.extend(one.readings);
-                }
+                let (first, second) = names.split_at(names.len() / 2);
+                let middle = unit.start + first.len();
+                let mut part = self.part(unit.start..middle, first, execution, progress)?;
+                let others = self.part(middle..unit.end, second, execution, progress)?;
+                part.cases.extend(others.cases);
+                part.rows.extend(others.rows);
+                part.readings.extend(others.readings);
                 Ok(part)
             }
             (outcome, _) => outcome,

@@ -12,7 +12,8 @@ use crate::experiment::MOST_FORWARDS;
 const MOST_CASES: usize = 64;
 
 /// Cases in units, each of which is done in passes of its own: consecutive cases that are likely to fit into
-/// `division` bytes together, by their forward passes and by what one of the largest case takes.
+/// `memory` bytes together, by their forward passes and by what one of the largest case takes. It depends on
+/// nothing else, so the same request and budget are always divided alike.
 ///
 /// What a unit really takes is planned when it is done; a guess that was too high makes it several passes.
 ///
@@ -23,7 +24,7 @@ pub(crate) fn units(
     forwards: &[usize],
     rehearsal: impl Fn(usize) -> Result<Sweep, SweepError>,
     architecture: &Architecture,
-    (memory, division): (u64, u64),
+    memory: u64,
 ) -> Result<Vec<Range<usize>>, SweepError> {
     let Some(largest) = (0..forwards.len()).max_by_key(|case| forwards[*case]) else {
         return Ok(Vec::new());
@@ -33,7 +34,7 @@ pub(crate) fn units(
     let passes = Planner::new(&requests, architecture)?.passes(memory)?;
     let bytes: u64 = passes.iter().map(|pass| pass.cost().peak_bytes).sum();
     let of_forward = (bytes / forwards[largest].max(1) as u64).max(1);
-    let most = (division / of_forward).min(MOST_FORWARDS as u64) as usize;
+    let most = (memory / of_forward).min(MOST_FORWARDS as u64) as usize;
     let mut units: Vec<Range<usize>> = Vec::new();
     let mut taken = 0;
     for (case, forwards) in forwards.iter().enumerate() {

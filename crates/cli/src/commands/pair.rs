@@ -24,6 +24,7 @@ pub(crate) fn run(
 ) -> Result<ExitCode, Failure> {
     let file = file(args, session.model().map(str::to_owned))?;
     if args.print {
+        session.can_print()?;
         console.answer(SweepFile::Pair(Box::new(file)).to_toml()?.trim_end())?;
         return Ok(ExitCode::SUCCESS);
     }

@@ -31,6 +31,7 @@ pub(crate) fn run(
 ) -> Result<ExitCode, Failure> {
     let file = file(args, session.model().map(str::to_owned))?;
     if args.print {
+        session.can_print()?;
         console.answer(SweepFile::Trace(Box::new(file)).to_toml()?.trim_end())?;
         return Ok(ExitCode::SUCCESS);
     }

@@ -11,10 +11,11 @@ use super::error::HubError;
 pub(super) const NEEDED: [&str; 2] = ["config.json", "tokenizer.json"];
 
 /// What is taken where it exists.
-const OPTIONAL: [&str; 4] = [
+const OPTIONAL: [&str; 5] = [
     "tokenizer_config.json",
     "special_tokens_map.json",
     "chat_template.jinja",
+    "chat_template.json",
     "generation_config.json",
 ];
 
