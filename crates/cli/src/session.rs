@@ -162,13 +162,11 @@ impl Session {
 
     /// The weights: on the device where they fit, otherwise left in their files.
     pub(crate) fn load(&self, checkpoint: Checkpoint, console: &Console) -> Result<Model, Failure> {
-        let (device, checkpoint) = (self.device()?, checkpoint.with_dtype(self.dtype()?));
-        let (held, pass) = (checkpoint.footprint().held, self.execution()?.memory);
-        let on_host = device == DeviceName::Cpu;
-        let fit = Fit::of(&checkpoint, pass, total_memory());
-        let fits = !on_host || fit == Fit::Held;
-        if !fits && !self.stream {
-            let (name, held) = (checkpoint.name(), ByteSize(held).display().iec());
+        let checkpoint = self.placed(checkpoint)?;
+        if checkpoint.is_streamed() && !self.stream {
+            let fit = Fit::of(&checkpoint, self.execution()?.memory, total_memory());
+            let held = ByteSize(checkpoint.footprint().held).display().iec();
+            let name = checkpoint.name();
             let more = match fit {
                 Fit::No => {
                     ", two layers at a time, which doesn't fit beside a pass either: it may fail"
@@ -179,7 +177,17 @@ impl Session {
                 "{name}: the weights take {held} and don't fit in this machine's memory: they are streamed{more}"
             ));
         }
-        Ok(checkpoint.streamed(self.stream || !fits).load(device)?)
+        Ok(checkpoint.load(self.device()?)?)
+    }
+
+    /// A checkpoint with its weights' type and place: streamed where that is asked for, or where they don't fit
+    /// in the host's memory.
+    pub(crate) fn placed(&self, checkpoint: Checkpoint) -> Result<Checkpoint, Failure> {
+        let checkpoint = checkpoint.with_dtype(self.dtype()?);
+        let on_host = self.device()? == DeviceName::Cpu;
+        let pass = self.execution()?.memory;
+        let fits = !on_host || Fit::of(&checkpoint, pass, total_memory()) == Fit::Held;
+        Ok(checkpoint.streamed(self.stream || !fits))
     }
 
     /// What numbers depend on beside the request, as `run.json` records it. That a device multiplies

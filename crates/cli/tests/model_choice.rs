@@ -244,7 +244,7 @@ fn a_prompt_is_a_message_in_the_checkpoints_own_chat_format() {
         fed[part("start")..part("end")].iter().filter_map(Value::as_str).collect();
     assert_eq!(subject.trim(), "was", "{case}");
     let message = place.message(&["predict", "--chat", "abc"]);
-    assert!(message.contains("has no chat template"), "{message}");
+    assert!(message.contains("the built-in model has no chat format"), "{message}");
     let message = place.message(&["pair", "--chat", "--print"]);
     assert!(message.contains("aren't part of a sweep file"), "{message}");
     place.write("instruct/chat_template.jinja", "{{ messages[0].content | upper }}");

@@ -25,6 +25,11 @@ pub enum ChatError {
     /// A base model, most likely.
     #[error("the model folder '{}' has no chat template (chat_template.jinja, or chat_template in tokenizer_config.json): leave --chat out, or take the instruct checkpoint", folder.display())]
     NoTemplate { folder: PathBuf },
+    /// The model within the program.
+    #[error(
+        "the built-in model has no chat format: leave --chat out, or name an instruct checkpoint with --model"
+    )]
+    BuiltIn,
     /// Several templates, none of them the default.
     #[error("{}: of the chat templates none is named 'default' ({}): write the right one to chat_template.jinja beside it", path.display(), names.join(", "))]
     NoDefault { path: PathBuf, names: Vec<String> },

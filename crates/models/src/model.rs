@@ -244,7 +244,7 @@ impl Checkpoint {
         let template = match &self.weights {
             Location::Folder(folder) => ChatTemplate::open(folder)?,
             Location::BuiltIn => {
-                return Err(ChatError::NoTemplate { folder: self.name.into() }.into());
+                return Err(ChatError::BuiltIn.into());
             }
         };
         Ok(Self { tokenizer: self.tokenizer.with_chat(template), ..self })
@@ -254,6 +254,11 @@ impl Checkpoint {
     /// model of any size then takes the memory of two of its layers, and every pass reads it once.
     pub fn streamed(self, streamed: bool) -> Self {
         Self { streamed, ..self }
+    }
+
+    /// Whether they are to be left there.
+    pub fn is_streamed(&self) -> bool {
+        self.streamed
     }
 
     /// Reads the weights onto a device; unless [`Checkpoint::with_dtype`] says otherwise they are f32

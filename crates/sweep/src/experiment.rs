@@ -43,6 +43,9 @@ pub(crate) trait Experiment: Debug {
     /// The model's shape.
     fn architecture(&self) -> &Architecture;
 
+    /// Whether every pass reads the model from its files.
+    fn is_streamed(&self) -> bool;
+
     /// Runs some cases, in passes that they share.
     fn part(
         &self,

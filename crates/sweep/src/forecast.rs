@@ -117,7 +117,7 @@ impl Forecast {
         let architecture = checkpoint.architecture();
         let units = match forwards.len() {
             1 => std::iter::once(0..1).collect(),
-            _ => units(forwards, &sweep, architecture, memory)?,
+            _ => units(forwards, &sweep, architecture, (memory, checkpoint.is_streamed()))?,
         };
         for unit in units {
             let looks: Vec<Request> = unit.clone().map(&look).collect();

@@ -193,6 +193,8 @@ impl<'a> Job<'a> {
         let memory = memory.unwrap_or(execution.memory);
         let executor = recorded("executor").and_then(|executor| executor.as_str()?.parse().ok());
         let cases = 0..self.experiment.names().len();
+        let streamed = recorded("streamed").and_then(|streamed| streamed.as_bool());
+        let streamed = streamed.unwrap_or(self.experiment.is_streamed());
         let shares = executor.unwrap_or(execution.executor) == Executor::Lockstep;
         // One case that has begun has nothing to share, and fits.
         if !shares || (cases.len() == 1 && begun.is_some()) {
@@ -200,7 +202,7 @@ impl<'a> Job<'a> {
         }
         let forwards: Vec<usize> = cases.map(|case| self.experiment.forwards(case)).collect();
         let rehearsal = |case| self.experiment.rehearsal(case);
-        units(&forwards, rehearsal, self.experiment.architecture(), memory)
+        units(&forwards, rehearsal, self.experiment.architecture(), (memory, streamed))
     }
 
     /// The part of some cases. One whose numbers overflow is a failed case, not a failed job: which one it is

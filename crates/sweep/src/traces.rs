@@ -74,6 +74,10 @@ impl Experiment for Traces<'_> {
         self.model.architecture()
     }
 
+    fn is_streamed(&self) -> bool {
+        self.model.decoder.is_streamed()
+    }
+
     fn part(
         &self,
         cases: Range<usize>,

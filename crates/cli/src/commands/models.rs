@@ -19,7 +19,9 @@ pub(crate) fn run(session: &Session, console: &Console) -> Result<ExitCode, Fail
         match &checkpoint {
             Ok(checkpoint) => {
                 let a = checkpoint.architecture();
+                let stored = checkpoint.stored_as();
                 let fits = match Fit::of(checkpoint, pass, memory) {
+                    _ if stored.is_err() => "–",
                     Fit::Held => "yes",
                     Fit::Streamed => "streams",
                     Fit::No => "no",
@@ -29,7 +31,7 @@ pub(crate) fn run(session: &Session, console: &Console) -> Result<ExitCode, Fail
                     a.family.clone(),
                     a.n_layers.to_string(),
                     a.d_model.to_string(),
-                    checkpoint.stored_as().unwrap_or_else(|_| "no weights".to_owned()),
+                    stored.unwrap_or_else(|_| "no weights".to_owned()),
                     ByteSize(checkpoint.footprint().held).display().iec().to_string(),
                     fits.to_owned(),
                     place.to_owned(),
@@ -51,6 +53,10 @@ pub(crate) fn run(session: &Session, console: &Console) -> Result<ExitCode, Fail
             "problem": checkpoint.as_ref().err().map(ToString::to_string),
         }));
     };
+    if let Some(given) = session.model() {
+        let checkpoint = session.checkpoint(None, false, console)?;
+        add(given, "as given", Ok(checkpoint));
+    }
     add(BUILT_IN, "built in", Checkpoint::built_in());
     for model in cached() {
         add(&model.id, &model.folder.display().to_string(), Checkpoint::open(&model.folder));

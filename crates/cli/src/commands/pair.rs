@@ -53,14 +53,17 @@ fn all_cached(
     }
     let (mut documents, mut problems, mut failed) = (Vec::new(), Vec::new(), false);
     let ran = models.len();
+    // A folder for each model in the one that is given, or in one that is named after the request.
+    let request = json!(file);
+    let out = out.map_or_else(|| default_folder("pair", "all cached", &request), Path::to_owned);
     for Cached { id, folder } in models {
         console.answer(&format!("{id}:"))?;
-        let out = out.map(|out| out.join(id.replace('/', "--")));
+        let out = out.join(id.replace('/', "--"));
         let patched = Checkpoint::open(&folder)
             .map_err(Failure::from)
             .and_then(|checkpoint| session.feeding(checkpoint.named(&id), console))
             .and_then(|checkpoint| {
-                patch(file.clone(), checkpoint, (out.as_deref(), clip), session, console)
+                patch(file.clone(), checkpoint, (Some(&out), clip), session, console)
             });
         match patched {
             Ok((mut document, some_failed)) => {
@@ -70,7 +73,10 @@ fn all_cached(
             }
             // Whoever reads the output has seen enough.
             Err(Failure::ClosedPipe) => return Err(Failure::ClosedPipe),
-            Err(problem) => problems.push((id, problem.to_string())),
+            Err(problem) => {
+                console.answer("can't be patched; the reason is below")?;
+                problems.push((id, problem.to_string()));
+            }
         }
         console.answer("")?;
     }

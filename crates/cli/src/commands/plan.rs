@@ -12,6 +12,10 @@ use crate::error::Failure;
 use crate::session::Session;
 
 pub(crate) fn run(plan: &Plan, session: &Session, console: &Console) -> Result<ExitCode, Failure> {
+    if matches!(plan, Plan::Pair(args) if args.all_cached) {
+        let problem = "a plan is of one model: leave --all-cached out, and name it with --model";
+        return Err(Failure::Usage(problem.to_owned()));
+    }
     let given = session.model().map(str::to_owned);
     let file = match plan {
         Plan::Trace(args) => SweepFile::Trace(Box::new(trace::file(args, given)?)),
@@ -22,7 +26,7 @@ pub(crate) fn run(plan: &Plan, session: &Session, console: &Console) -> Result<E
         SweepFile::Trace(file) => file.model.as_deref(),
         SweepFile::Pair(file) => file.model.as_deref(),
     };
-    let checkpoint = session.checkpoint(model, false, console)?;
+    let checkpoint = session.placed(session.checkpoint(model, false, console)?)?;
     let memory = session.execution()?.memory;
     let (what, forecast) = match file {
         SweepFile::Trace(file) => {

@@ -200,6 +200,10 @@ impl Experiment for Pairs<'_> {
         self.model.architecture()
     }
 
+    fn is_streamed(&self) -> bool {
+        self.model.decoder.is_streamed()
+    }
+
     fn part(
         &self,
         cases: Range<usize>,
