@@ -87,7 +87,7 @@ impl ResultsFolder {
         begun.then(|| RunFile::read(dir).ok().flatten()).flatten().map(|run| run.environment)
     }
 
-    /// Refuses parts that hold other cases than `passes` says.
+    /// Refuses parts, found when the folder was opened, whose cases aren't those that `cases` says of their pass.
     ///
     /// # Errors
     ///

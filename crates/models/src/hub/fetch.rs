@@ -18,23 +18,8 @@ pub(super) fn fetch(
 ) -> Result<(), HubError> {
     let commit = listing.commit.as_str();
     let (mut files, weights) = listing.wanted(client)?;
-    if !client.hub.weights {
-        // Config and tokenizer are enough.
-    } else if weights.name.ends_with(".json") {
-        // How many files there are stands in the index, so it comes first, and without progress.
-        if !folder.has(commit, &weights) {
-            Transfer { client, folder, commit, file: &weights, tell: &|_| {} }.run()?;
-        }
-        let path = folder.snapshot(commit).join(&weights.name);
-        let index = fs::read(&path).map_err(unwritable(&path))?;
-        let (id, file) = (client.id.to_owned(), weights.name);
-        let parts =
-            files::parts(&index).map_err(|problem| HubError::BadIndex { id, file, problem })?;
-        for name in &parts {
-            files.push(listing.file(client, name)?);
-        }
-    } else {
-        files.push(weights);
+    if client.hub.weights {
+        files.extend(parts(client, folder, listing, weights)?);
     }
     let missing: Vec<&RemoteFile> = files.iter().filter(|f| !folder.has(commit, f)).collect();
     for (index, file) in missing.iter().enumerate() {
@@ -44,4 +29,26 @@ pub(super) fn fetch(
         Transfer { client, folder, commit, file, tell: &tell }.run()?;
     }
     Ok(())
+}
+
+/// The files of weights: the one that there is, or those that its index names, which is fetched for that.
+fn parts(
+    client: &Client<'_>,
+    folder: &Folder,
+    listing: &Listing,
+    weights: RemoteFile,
+) -> Result<Vec<RemoteFile>, HubError> {
+    if !weights.name.ends_with(".json") {
+        return Ok(vec![weights]);
+    }
+    let commit = listing.commit.as_str();
+    // How many files there are stands in it, so it comes first, and without progress.
+    if !folder.has(commit, &weights) {
+        Transfer { client, folder, commit, file: &weights, tell: &|_| {} }.run()?;
+    }
+    let path = folder.snapshot(commit).join(&weights.name);
+    let index = fs::read(&path).map_err(unwritable(&path))?;
+    let (id, file) = (client.id.to_owned(), weights.name);
+    let names = files::parts(&index).map_err(|problem| HubError::BadIndex { id, file, problem })?;
+    names.iter().map(|name| listing.file(client, name)).collect()
 }
