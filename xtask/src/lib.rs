@@ -6,11 +6,13 @@
 use std::path::{Path, PathBuf};
 
 pub mod bench;
+pub mod clients;
 pub mod fixtures;
 pub mod footprint;
 pub mod golden;
 mod python;
 pub mod stream;
+pub mod sweep;
 mod synthetic;
 
 /// The root of the repository.

@@ -76,6 +76,17 @@ enum Chore {
     /// Measures models that are streamed from their files: about 4 GiB held, streamed, and in less memory than
     /// that; and three layers of a 70B model's width. Makes 10 GB of random weights in target/stream.
     Stream,
+    /// Measures what a sweep of many facts on the built-in model takes beside its passes, and its memory.
+    Sweep {
+        /// Facts of the last measurement: all of ROME's known facts.
+        #[arg(long, value_name = "N", default_value_t = 1209)]
+        facts: usize,
+    },
+    /// Runs four shards as a job array on a single-node SLURM, which it installs from Debian's packages, and
+    /// compares what they are joined to with a run without shards.
+    Slurm,
+    /// Reads results folders with ROME's averaging and with DuckDB in Python, and compares.
+    Clients,
     /// Runs everything that CI runs: format, tests, clippy, docs, the README's main command.
     Check,
 }
@@ -119,6 +130,19 @@ fn main() -> Result<ExitCode> {
             write!(io::stdout().lock(), "{}", xtask::stream::measure(&mut say)?)?;
             Ok(ExitCode::SUCCESS)
         }
+        Chore::Sweep { facts } => {
+            let mut say = |what: &str| drop(writeln!(io::stderr().lock(), "{what}"));
+            write!(io::stdout().lock(), "{}", xtask::sweep::measure(facts, &mut say)?)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Chore::Slurm => {
+            let script = concat!(env!("CARGO_MANIFEST_DIR"), "/slurm/check.sh");
+            exit(Command::new("bash").arg(script).env("TRACEWRIGHT", tracewright()))
+        }
+        Chore::Clients => {
+            xtask::clients::check(&tracewright())?;
+            Ok(ExitCode::SUCCESS)
+        }
         Chore::Memory => {
             // Progress that can't be shown is no reason to stop.
             let mut say = |what: &str| drop(writeln!(io::stderr().lock(), "{what}"));
@@ -131,6 +155,13 @@ fn main() -> Result<ExitCode> {
             exit(Command::new("bash").arg(script))
         }
     }
+}
+
+/// The program, which `cargo build --release` makes.
+fn tracewright() -> PathBuf {
+    let target = env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"), PathBuf::from);
+    target.join("release/tracewright")
 }
 
 fn cargo() -> Command {

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap::{ArgGroup, Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use tracewright_sweep::{Shard, SweepError};
 
 use crate::session::Session;
 
@@ -29,6 +30,12 @@ pub(crate) enum Command {
     /// Shows what a trace or a pair would compute and what that saves; needs no weights
     #[command(subcommand)]
     Plan(Plan),
+    /// Averages over the cases of a results folder, by any column, or against another folder's
+    Report(ReportArgs),
+    /// Writes a dataset of a task of the literature, made for a model's tokenizer, as JSON lines
+    Dataset(DatasetArgs),
+    /// Joins the folders of a sweep's shards (`--shard`) to what the sweep by itself would have made
+    Merge(MergeArgs),
     /// Shows the most likely next tokens of prompts, and the tokens as they were fed
     Predict(PredictArgs),
     /// Lists every site of a model, with all its names and shapes
@@ -71,8 +78,8 @@ pub(crate) struct TraceArgs {
     /// The answer that is measured [default: what the model says]
     #[arg(long, requires = "prompt")]
     pub(crate) answer: Option<String>,
-    /// Trace the facts of a file in the format of ROME's known_1000.json; beside --prompt, only
-    /// the noise level is taken from its subjects
+    /// Trace the facts of a file: ROME's known_1000.json or CounterFact, as JSON, JSONL, CSV, TSV or Parquet;
+    /// beside --prompt, only the noise level is taken from its subjects
     #[arg(long, value_name = "FILE")]
     pub(crate) facts: Option<PathBuf>,
     /// Only the facts with these ids
@@ -87,6 +94,9 @@ pub(crate) struct TraceArgs {
     /// Only the first N facts
     #[arg(long, value_name = "N", requires = "facts", conflicts_with_all = ["prompt", "ids"])]
     pub(crate) limit: Option<usize>,
+    /// Go on without facts that can't be used
+    #[arg(long, requires = "facts")]
+    pub(crate) skip_bad: bool,
     /// What is restored: hidden states, or a window of MLP or attention outputs
     #[arg(long, value_delimiter = ',', default_value = "hidden,mlp,attn")]
     pub(crate) kind: Vec<String>,
@@ -119,10 +129,28 @@ pub(crate) struct TraceArgs {
     /// Print the sweep file that asks for the same, and compute nothing
     #[arg(long)]
     pub(crate) print: bool,
-    /// The results folder; the same command goes on where it was [default: runs/trace-…, named
+    #[command(flatten)]
+    pub(crate) folder: FolderArgs,
+}
+
+/// Where results go.
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct FolderArgs {
+    /// The results folder; the same command goes on where it was [default: a folder in runs/, named
     /// after what is asked]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Compute one of several parts, such as 2/4, into a folder of its own; `tracewright merge` joins them
+    #[arg(long, value_name = "I/N")]
+    pub(crate) shard: Option<String>,
+}
+
+impl FolderArgs {
+    /// The part that is asked for, or everything.
+    pub(crate) fn shard(&self) -> Result<Shard, SweepError> {
+        self.shard.as_deref().map_or(Ok(Shard::WHOLE), str::parse)
+    }
 }
 
 #[derive(Debug, ClapArgs)]
@@ -146,18 +174,26 @@ pub(crate) struct PairArgs {
     /// Draw heatmaps from white to purple, clipped to 0…1
     #[arg(long, help_heading = "Output")]
     pub(crate) clip: bool,
-    /// The results folder; the same command goes on where it was [default: runs/pair-…, named
-    /// after what is asked]
-    #[arg(long, value_name = "DIR", help_heading = "Output")]
-    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) folder: FolderArgs,
 }
 
 #[derive(Debug, ClapArgs)]
-#[command(next_help_heading = "Prompts")]
+#[command(next_help_heading = "Prompts", group(ArgGroup::new("prompts").args(["clean", "pairs"])))]
 pub(crate) struct PairPrompts {
     /// The clean prompt, which the answer completes [default: two built-in pairs]
     #[arg(long, value_name = "PROMPT")]
     pub(crate) clean: Option<String>,
+    /// Patch the pairs of a file: records with clean, corrupted, and perhaps name, subject, answer, distractor and
+    /// group, as JSON, JSONL, CSV, TSV or Parquet
+    #[arg(long, value_name = "FILE", conflicts_with = "clean")]
+    pub(crate) pairs: Option<PathBuf>,
+    /// Only the first N pairs
+    #[arg(long, value_name = "N", requires = "pairs")]
+    pub(crate) limit: Option<usize>,
+    /// Go on without pairs that can't be used
+    #[arg(long, requires = "pairs")]
+    pub(crate) skip_bad: bool,
     /// The corrupted prompt: as many tokens, another answer. Given several times, the first that has as
     /// many tokens is taken
     #[arg(long, value_name = "PROMPT", requires = "clean")]
@@ -186,7 +222,7 @@ pub(crate) struct CorruptionArgs {
     #[arg(
         long,
         value_name = "RULE",
-        requires = "clean",
+        requires = "prompts",
         conflicts_with_all = ["corrupted", "corrupt"],
         allow_negative_numbers = true
     )]
@@ -194,7 +230,7 @@ pub(crate) struct CorruptionArgs {
     /// What else corrupts the clean prompt: prompt (the corrupted one), zero or mean (embeddings),
     /// resample (other prompts of a dataset), none (ablations and steering) [default: prompt, or none
     /// where there is no other prompt]
-    #[arg(long, value_name = "KIND", requires = "clean")]
+    #[arg(long, value_name = "KIND", requires = "prompts")]
     pub(crate) corrupt: Option<String>,
     /// Where embeddings are corrupted or tokens substituted: subject, all, 3-5, …
     /// [default: subject; for prompts all]
@@ -289,7 +325,7 @@ pub(crate) struct MeasureArgs {
     pub(crate) at_mean: bool,
     /// What to do with an answer of several tokens: the first stands for it, or their probabilities
     /// multiply
-    #[arg(long, value_name = "first|product", requires = "clean")]
+    #[arg(long, value_name = "first|product", requires = "prompts")]
     pub(crate) answer_tokens: Option<String>,
     /// Store the N likeliest tokens of every run; topk-acc counts these as the top [its default: 5]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
@@ -332,19 +368,81 @@ pub(crate) struct PathArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct SweepArgs {
-    /// The experiment: a TOML file, or a JSON file with a name that ends in .json
+    /// The experiment: a TOML file, a JSON file with a name that ends in .json, or the run.json of a results
+    /// folder, which is run again
     #[arg(required_unless_present = "schema")]
     pub(crate) file: Option<PathBuf>,
-    /// The results folder; the same command goes on where it was [default: runs/…, named after what
-    /// is asked]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
     /// Draw heatmaps of pairs from white to purple, clipped to 0…1
     #[arg(long)]
     pub(crate) clip: bool,
     /// Print the JSON schema of sweep files, and compute nothing
     #[arg(long)]
     pub(crate) schema: bool,
+    #[command(flatten)]
+    pub(crate) folder: FolderArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ReportArgs {
+    /// The results folder
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// Average cells that agree in these columns of cells.parquet or of the dataset: role,layer or
+    /// relation_id,kind, …
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    pub(crate) by: Vec<String>,
+    /// Compare with this folder, case by case and cell by cell [default columns: those of averages.parquet]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) against: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct DatasetArgs {
+    /// The task
+    #[arg(value_enum)]
+    pub(crate) task: Task,
+    /// How many records
+    #[arg(long, short, default_value_t = 100)]
+    pub(crate) n: usize,
+    /// The seed: the first records of a seed are the same however many there are
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Induction: the tokens of the random sequence
+    #[arg(long, value_name = "TOKENS", default_value_t = 16)]
+    pub(crate) length: usize,
+    /// Induction: how many of them are shown again
+    #[arg(long, value_name = "TOKENS", default_value_t = 8)]
+    pub(crate) shown: usize,
+    /// The file [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// The tasks that datasets are generated for.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Task {
+    /// Indirect object identification, ABBA and BABA; in the corrupted prompt the names are swapped
+    Ioi,
+    /// The same; in the corrupted prompt there are three other names
+    IoiAbc,
+    /// Prompts with three names alone, in the same template groups, for means
+    AbcPrompts,
+    /// Repeated random tokens, for induction heads; corrupted is the token that is the answer
+    Induction,
+    /// The same; corrupted is the whole random sequence
+    InductionRandom,
+    /// Which of three people has a profession in common with another
+    Similarity,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct MergeArgs {
+    /// The folders of all shards
+    #[arg(required = true, value_name = "SHARD")]
+    pub(crate) shards: Vec<PathBuf>,
+    /// The folder of the whole sweep
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -1,7 +1,6 @@
 //! Everything that is printed goes through here.
 
 use std::io::{self, IsTerminal, Write};
-use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
@@ -45,17 +44,15 @@ impl Console {
         let _ = writeln!(io::stderr(), "error: {}", tame(&error.to_string()));
     }
 
-    /// A bar on standard error for work of `total` steps; nothing where nobody watches.
-    pub(crate) fn progress(&self, total: usize) -> ProgressBar {
-        let target =
-            if self.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-        let bar = ProgressBar::with_draw_target(Some(total as u64), target);
-        let template = "{msg} {bar:32} {percent:>3} % of {len} forward passes, {eta} left";
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// How far something is, for a log file.
+    pub(crate) fn progress(&self, text: &str) {
+        if !self.quiet {
+            let _ = writeln!(io::stderr(), "{}", tame(text));
         }
-        bar.enable_steady_tick(Duration::from_millis(200));
-        bar
     }
 
     /// A bar on standard error for files that are downloaded; nothing where nobody watches.

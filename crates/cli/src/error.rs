@@ -1,6 +1,7 @@
 //! What ends the program, and with which exit code.
 
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use thiserror::Error;
@@ -11,6 +12,8 @@ use tracewright_report::ReportError;
 use tracewright_results::ResultsError;
 use tracewright_sweep::SweepError;
 
+use crate::interrupt::INTERRUPTED;
+
 #[derive(Debug, Error)]
 pub(crate) enum Failure {
     #[error("the output was closed")]
@@ -19,6 +22,12 @@ pub(crate) enum Failure {
     Output(io::Error),
     #[error("{0}")]
     Usage(String),
+    #[error(
+        "stopped: {done} of {} cases are done and in {}; give the same command again to go on",
+        done + left,
+        folder.display()
+    )]
+    Interrupted { folder: PathBuf, done: usize, left: usize },
     #[error(transparent)]
     Model(#[from] ModelError),
     #[error("there is no folder '{given}' here; as a model of the hub: {error}")]
@@ -34,8 +43,12 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// 2 where the request or its input was wrong, 1 where the machine failed while it ran.
+    /// 2 where the request or its input was wrong, 1 where the machine failed while it ran, and what shells
+    /// give where somebody has stopped it.
     pub(crate) fn code(&self) -> ExitCode {
+        if let Self::Interrupted { .. } = self {
+            return ExitCode::from(INTERRUPTED);
+        }
         let ran = match self {
             Self::Sweep(SweepError::Results(error)) | Self::Results(error) => {
                 matches!(error, ResultsError::DiskFull { .. } | ResultsError::Write { .. })

@@ -34,9 +34,16 @@ pub(crate) struct Session {
     /// Write each prompt as a message in the checkpoint's own chat format
     #[arg(long, global = true, help_heading = "Common options")]
     chat: bool,
-    /// Where to compute: cpu, ndarray, cuda[:i], vulkan[:i], wgpu[:i]
-    #[arg(long, global = true, help_heading = "Common options", default_value = "cpu")]
-    device: String,
+    /// Where to compute: cpu, ndarray, cuda[:i], vulkan[:i], wgpu[:i]; cases are spread over several, such
+    /// as cuda:0,cuda:1
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Common options",
+        value_delimiter = ',',
+        default_value = "cpu"
+    )]
+    device: Vec<String>,
     /// What weights are kept and multiplied in: f32 is exact, bf16 and f16 are for GPUs
     #[arg(
         long,
@@ -84,8 +91,14 @@ impl Session {
         pool.map_err(|error| Failure::Usage(format!("can't start {threads} threads: {error}")))
     }
 
+    /// The devices; on the first of them everything runs that isn't spread over cases.
+    fn devices(&self) -> Result<Vec<DeviceName>, Failure> {
+        Ok(self.device.iter().map(|device| device.parse()).collect::<Result<_, _>>()?)
+    }
+
     pub(crate) fn device(&self) -> Result<DeviceName, Failure> {
-        Ok(self.device.parse()?)
+        let none = || Failure::Usage("give --device at least one device, such as cpu".to_owned());
+        self.devices()?.first().copied().ok_or_else(none)
     }
 
     fn bos(&self) -> Result<Bos, Failure> {
@@ -117,6 +130,27 @@ impl Session {
         let begun = RunFile::read(folder).ok().flatten().filter(|_| self.memory.is_none());
         let memory = begun.and_then(|run| run.environment["memory"].as_u64());
         Ok(Execution { memory: memory.unwrap_or(execution.memory), ..execution })
+    }
+
+    /// The flags of a run on record, where none of these say otherwise.
+    pub(crate) fn recorded(&self, run: &RunFile) -> Self {
+        let (model, environment) = (&run.request["model"], &run.environment);
+        let word = |given: &str, default: &str, recorded: &Value| match recorded.as_str() {
+            Some(recorded) if given == default => recorded.to_owned(),
+            _ => given.to_owned(),
+        };
+        let memory = environment["memory"].as_u64().map(|bytes| format!("{bytes}B"));
+        Self {
+            model: self.model.clone(),
+            device: self.device.clone(),
+            threads: self.threads,
+            bos: word(&self.bos, "own", &model["bos"]),
+            chat: self.chat || model["chat"] == true,
+            dtype: word(&self.dtype, "f32", &model["dtype"]),
+            memory: self.memory.clone().or(memory),
+            stream: self.stream || environment["streamed"] == true,
+            executor: word(&self.executor, "lockstep", &environment["executor"]),
+        }
     }
 
     /// Refuses to print a sweep file that wouldn't ask for the same: how prompts are fed stands beside a file.
@@ -180,6 +214,25 @@ impl Session {
         Ok(checkpoint.load(self.device()?)?)
     }
 
+    /// The weights on each device.
+    pub(crate) fn load_all(
+        &self,
+        checkpoint: Checkpoint,
+        console: &Console,
+    ) -> Result<Models, Failure> {
+        let others = self.devices()?.split_off(1);
+        let others =
+            others.into_iter().map(|device| Ok(self.placed(checkpoint.clone())?.load(device)?));
+        let others = others.collect::<Result<Vec<Model>, Failure>>()?;
+        let pass = self.execution()?.memory;
+        let two_passes = Fit::of(&checkpoint, pass.saturating_mul(2), total_memory()) == Fit::Held;
+        let first = self.load(checkpoint, console)?;
+        let on_cpu = others.is_empty() && self.device()? == DeviceName::Cpu;
+        let held = !first.decoder.is_streamed();
+        let twice = on_cpu && held && two_passes && rayon::current_num_threads() > 1;
+        Ok(Models { first, others, twice })
+    }
+
     /// A checkpoint with its weights' type and place: streamed where that is asked for, or where they don't fit
     /// in the host's memory.
     pub(crate) fn placed(&self, checkpoint: Checkpoint) -> Result<Checkpoint, Failure> {
@@ -200,26 +253,46 @@ impl Session {
     ) -> Result<Value, Failure> {
         let Execution { executor, memory, .. } = execution;
         let product_error = model.decoder.product_error();
+        let devices: Vec<String> = self.devices()?.iter().map(DeviceName::to_string).collect();
         // Numbers that overflow say nothing about the device.
         if model.dtype == Dtype::F32 && product_error > EXACT && product_error.is_finite() {
             console.warn(&format!(
                 "{} rounds what it multiplies, though it is f32: products are off by up to \
                  {product_error:.0e} of their largest number, which run.json records; --device cpu \
                  is exact",
-                self.device
+                devices.join(",")
             ));
         }
         Ok(json!({
             "tracewright": env!("CARGO_PKG_VERSION"),
             "burn": BURN,
             "model": model.name,
-            "device": self.device()?.to_string(),
+            "device": devices.join(","),
             "threads": rayon::current_num_threads(),
             "product_error": product_error,
             "executor": executor,
             "memory": memory,
             "streamed": model.decoder.is_streamed(),
         }))
+    }
+}
+
+/// A model, once on each device.
+#[derive(Debug)]
+pub(crate) struct Models {
+    /// On the first one.
+    pub(crate) first: Model,
+    pub(crate) others: Vec<Model>,
+    /// Whether two passes at once share the first one.
+    twice: bool,
+}
+
+impl Models {
+    /// One for each pass that may run at a time. On a CPU these are two: what a pass does on one thread (planning,
+    /// copying rows) leaves the other cores to the other pass. docs/performance.md has what that is worth.
+    pub(crate) fn all(&self) -> Vec<&Model> {
+        let again = self.twice.then_some(&self.first);
+        std::iter::once(&self.first).chain(again).chain(&self.others).collect()
     }
 }
 

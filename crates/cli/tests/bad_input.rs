@@ -217,7 +217,7 @@ fn selections_that_no_fact_fits_are_refused() {
 
 #[test]
 fn a_facts_file_that_is_not_one_is_refused() {
-    assert_snapshot!(refused(&["--facts", "nowhere.json"]), @"error: can't read the facts file 'nowhere.json': No such file or directory (os error 2)");
+    assert_snapshot!(refused(&["--facts", "nowhere.json"]), @"error: can't read the dataset 'nowhere.json': No such file or directory (os error 2): give the path of a .json, .jsonl, .csv, .tsv or .parquet file, or of a text with a prompt on each line");
     let content = |content: &str| {
         let place = Place::new();
         place.write("facts.json", content).trace_message(&["--facts", "facts.json"])
@@ -228,16 +228,40 @@ fn a_facts_file_that_is_not_one_is_refused() {
         bad[field] = value;
         content(&json!([good(0), bad, good(2)]).to_string())
     };
-    assert_snapshot!(content("known_id,prompt\n1,Paris is in"), @"error: the facts file 'facts.json' isn't valid JSON: expected value at line 1 column 1");
-    assert_snapshot!(content(""), @"error: the facts file 'facts.json' isn't valid JSON: EOF while parsing a value at line 1 column 0");
-    assert_snapshot!(content("[]"), @"error: the facts file 'facts.json' holds no facts");
-    assert_snapshot!(content("{}"), @"error: the facts file 'facts.json' isn't a list of records: see ROME's known_1000.json");
-    assert_snapshot!(content(r#"[{"known_id": 0, "prompt": "Paris is in"}]"#), @"error: the facts file 'facts.json' has a bad record at index 0: 'subject' is missing");
-    assert_snapshot!(with("subject", json!("London")), @"error: the facts file 'facts.json' has a bad record at index 1: its subject 'London' isn't in its prompt 'Paris is in'");
-    assert_snapshot!(with("subject", json!("")), @"error: the facts file 'facts.json' has a bad record at index 1: 'subject' is empty");
-    assert_snapshot!(with("known_id", json!(-1)), @"error: the facts file 'facts.json' has a bad record at index 1: 'known_id' isn't a whole number");
-    assert_snapshot!(with("known_id", json!(0)), @"error: the facts file 'facts.json' has known_id 0 twice, at index 1 again");
-    assert_snapshot!(with("attribute", json!(null)), @"error: the facts file 'facts.json' has a bad record at index 1: 'attribute' isn't a text");
+    assert_snapshot!(content("known_id,prompt\n1,Paris is in"), @"error: the dataset 'facts.json' isn't valid JSON at line 1, column 1: expected value; correct it there, or name the file .jsonl if each line is a record of its own");
+    assert_snapshot!(content(""), @"error: the dataset 'facts.json' is empty: give a file with at least one record");
+    assert_snapshot!(content("[]"), @"error: the dataset 'facts.json' holds no records: give a file with at least one");
+    assert_snapshot!(content("{}"), @"error: the dataset 'facts.json' isn't a list (invalid type: map, expected a sequence): put the records between [ and ], or name the file .jsonl if each line is a record of its own");
+    assert_snapshot!(content(r#"[{"known_id": 0, "prompt": "Paris is in"}]"#), @r"
+    error: 1 of the 1 records of 'facts.json' can't be used:
+      line 1: 'subject' is missing; 'attribute' is missing
+    mend them: there are no others
+    ");
+    assert_snapshot!(with("subject", json!("London")), @r"
+    error: 1 of the 3 records of 'facts.json' can't be used:
+      line 1: its subject 'London' isn't in its prompt 'Paris is in'
+    mend them, or go on without them: --skip-bad
+    ");
+    assert_snapshot!(with("subject", json!("")), @r"
+    error: 1 of the 3 records of 'facts.json' can't be used:
+      line 1: 'subject' is empty
+    mend them, or go on without them: --skip-bad
+    ");
+    assert_snapshot!(with("known_id", json!(-1)), @r"
+    error: 1 of the 3 records of 'facts.json' can't be used:
+      line 1: 'known_id' is -1, not a whole number
+    mend them, or go on without them: --skip-bad
+    ");
+    assert_snapshot!(with("known_id", json!(0)), @r"
+    error: 1 of the 3 records of 'facts.json' can't be used:
+      line 1: its id 0 is that of line 1 already
+    mend them, or go on without them: --skip-bad
+    ");
+    assert_snapshot!(with("attribute", json!(null)), @r"
+    error: 1 of the 3 records of 'facts.json' can't be used:
+      line 1: 'attribute' is missing
+    mend them, or go on without them: --skip-bad
+    ");
 }
 
 #[test]
@@ -259,7 +283,7 @@ fn mistyped_commands_and_flags_are_answered_with_the_nearest() {
     assert_snapshot!(message(&["trase"]), @r"
     error: unrecognized subcommand 'trase'
 
-      tip: a similar subcommand exists: 'trace'
+      tip: some similar subcommands exist: 'dataset', 'trace'
 
     Usage: tracewright [OPTIONS] <COMMAND>
 

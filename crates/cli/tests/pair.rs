@@ -67,6 +67,7 @@ fn without_prompts_the_built_in_pairs_are_patched() {
             "figures/space-needle_kl_curve.png",
             "figures/space-needle_kl_curve.svg",
             "parts/pass-00000.parquet",
+            "peaks.parquet",
             "run.json",
         ]
     );

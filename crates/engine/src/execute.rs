@@ -93,8 +93,10 @@ pub fn execute_all(
     match execution.executor {
         Executor::Lockstep => lockstep::execute(decoder, requests, execution, progress),
         Executor::Reference => {
+            // What the others take isn't known yet: they are thought to be like this one.
             let one = |(before, request): (usize, &&Request)| {
-                let of_all = &mut |done, of| progress(before * of + done, requests.len() * of);
+                let of_all =
+                    &mut |done, of| progress(before as u64 * of + done, requests.len() as u64 * of);
                 reference::execute(decoder, request, execution, of_all)
             };
             requests.iter().enumerate().map(one).collect()

@@ -60,10 +60,11 @@ impl std::ops::AddAssign for Cost {
     }
 }
 
-/// Told now and then how many forward passes are done, of how many; may stop the execution.
-pub type Progress<'a> = &'a mut dyn FnMut(usize, usize) -> ControlFlow<()>;
+/// Told now and then how many floating point operations are done, of how many that are planned; may stop the
+/// execution.
+pub type Progress<'a> = &'a mut dyn FnMut(u64, u64) -> ControlFlow<()>;
 
 /// Watches nothing and never stops: for callers that don't show progress.
-pub fn silent(_: usize, _: usize) -> ControlFlow<()> {
+pub fn silent(_: u64, _: u64) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }

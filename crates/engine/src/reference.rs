@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use burn::tensor::{Tensor, Transaction};
+use tracewright_ir::plan::forward_flops;
 use tracewright_ir::{
     Array, Component, Intervention, Measure, Operation, Reading, Request, RunId, Site,
 };
@@ -41,10 +42,13 @@ pub fn execute(
     how.extensions.check(request)?;
     let schedule = Schedule::new(request, BATCH)?;
     let mut execution = Execution::new(decoder, request, &how.extensions);
+    let len = |run: &RunId| request.tokens(*run).map_or(0, <[u32]>::len);
+    let runs = schedule.first.iter().chain(&schedule.then).flatten();
+    let planned = runs.map(|run| forward_flops(decoder.architecture(), len(run))).sum();
     let mut waiting = Vec::new();
     for batch in &schedule.first {
         waiting.push(execution.forward(batch)?);
-        execution.report(&schedule, progress)?;
+        execution.report((&schedule, planned), progress)?;
     }
     for logits in &waiting {
         execution.measure(logits)?;
@@ -52,7 +56,7 @@ pub fn execute(
     for batch in &schedule.then {
         let logits = execution.forward(batch)?;
         execution.measure(&logits)?;
-        execution.report(&schedule, progress)?;
+        execution.report((&schedule, planned), progress)?;
     }
     execution.finish()
 }
@@ -122,8 +126,13 @@ impl<'a> Execution<'a> {
         }
     }
 
-    fn report(&self, schedule: &Schedule, progress: Progress<'_>) -> Result<(), EngineError> {
-        match progress(self.cost.forwards, schedule.len()) {
+    fn report(
+        &self,
+        (schedule, planned): (&Schedule, u64),
+        progress: Progress<'_>,
+    ) -> Result<(), EngineError> {
+        let (done, of) = (self.cost.forwards as u64, schedule.len().max(1) as u64);
+        match progress(planned / of * done, planned) {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(()) => Err(EngineError::Stopped),
         }

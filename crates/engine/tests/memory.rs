@@ -114,8 +114,10 @@ fn measure(decoder: &Decoder, request: &Request, budget: u64) -> Vec<Taken> {
     let mut taken: Vec<Taken> =
         plans.iter().map(|(_, planned)| Taken { planned: *planned, peak: 0 }).collect();
     let (start, steps) = (live(), decoder.architecture().n_layers + 1);
-    execute(decoder, request, budget, &mut |done, _| {
-        let (pass, step) = ((done - 1) / steps, (done - 1) % steps);
+    let mut told = 0;
+    execute(decoder, request, budget, &mut |_, _| {
+        let (pass, step) = (told / steps, told % steps);
+        told += 1;
         if step > 0 {
             let peak = MEMORY.peak_usage() as u64 - start - plans[pass].0;
             taken[pass].peak = taken[pass].peak.max(peak);

@@ -31,7 +31,7 @@ macro_rules! built_in_file {
 
 /// A checkpoint's config and tokenizer; its weights stay where they are until
 /// [`Checkpoint::load`].
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Checkpoint {
     name: String,
     weights: Location,
@@ -47,7 +47,7 @@ pub struct Checkpoint {
     bos_id: Option<u32>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Location {
     BuiltIn,
     Folder(PathBuf),

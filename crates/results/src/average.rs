@@ -20,6 +20,15 @@ pub struct Average {
     pub low: Option<f64>,
     /// Its upper end.
     pub high: Option<f64>,
+    /// The standard error that the noise samples alone leave in `value`; null where a cell has
+    /// fewer than two.
+    ///
+    /// √(Σ sᵢ²) / n over the n cases, sᵢ the mean of the case's cells' `stderr`. `std`, `stderr`,
+    /// `low` and `high` say how prompts differ, this says how much more samples would change. It
+    /// takes cases as independent, which is an approximation: the same seed draws the same
+    /// numbers for each. The cells of one case share their noise, so their errors are averaged as
+    /// if they were one, which is never too small.
+    pub noise_stderr: Option<f64>,
     /// The mean over cases of the metric of the clean run.
     pub clean: Option<f64>,
     /// The mean over cases of the metric of the corrupted runs.

@@ -42,11 +42,6 @@ impl Resamples {
         Self { cases, draws: (0..count).map(|_| below(&mut generator, cases)).collect() }
     }
 
-    /// The number of cases.
-    pub(crate) fn cases(&self) -> usize {
-        self.cases
-    }
-
     /// The interval of a statistic of means, where a case's numbers are drawn together.
     ///
     /// `None` for fewer than two cases, and where the statistic of a resample isn't finite.
@@ -71,6 +66,33 @@ impl Resamples {
     }
 }
 
+/// What `each` makes of the groups, in their order; `cases` is a group's number of cases.
+pub(crate) fn resampled<G, A>(
+    groups: &[G],
+    cases: impl Fn(&G) -> usize,
+    each: impl Fn(&G, &Resamples) -> Option<A>,
+) -> Vec<A> {
+    // By the number of cases, so that each number's draws are made once.
+    let mut order: Vec<usize> = (0..groups.len()).collect();
+    order.sort_by_key(|&index| cases(&groups[index]));
+    let mut resamples = Resamples::of(0);
+    let mut done = Vec::with_capacity(groups.len());
+    for index in order {
+        let group = &groups[index];
+        if resamples.cases != cases(group) {
+            resamples = Resamples::of(cases(group));
+        }
+        done.extend(each(group, &resamples).map(|made| (index, made)));
+    }
+    done.sort_by_key(|(index, _)| *index);
+    done.into_iter().map(|(_, made)| made).collect()
+}
+
+/// The ends of an interval as two columns.
+pub(crate) fn ends(interval: Option<Interval>) -> (Option<f64>, Option<f64>) {
+    (interval.map(|interval| interval.low), interval.map(|interval| interval.high))
+}
+
 /// The mean of each number over the cases.
 pub(crate) fn means<'a, const K: usize>(
     cases: impl ExactSizeIterator<Item = &'a [f64; K]>,
@@ -91,7 +113,7 @@ fn below(generator: &mut Mt64, end: usize) -> u32 {
 }
 
 /// Between the two nearest of the sorted numbers, as NumPy's `quantile` does by default.
-fn quantile(sorted: &[f64], share: f64) -> f64 {
+pub(crate) fn quantile(sorted: &[f64], share: f64) -> f64 {
     let place = share * (sorted.len() - 1) as f64;
     let (below, above) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
     below + (above - below) * place.fract()

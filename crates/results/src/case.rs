@@ -1,5 +1,6 @@
 //! What is known of a case apart from its cells.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
@@ -43,12 +44,19 @@ pub struct CaseRecord {
     /// The grids that become `.npz` files in ROME's format.
     #[serde(default)]
     pub grids: Vec<KindGrid>,
+    /// What the dataset says of the case besides (`relation_id`, `template`), by column: what
+    /// [`group_by`](crate::group_by) can group by.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub columns: BTreeMap<String, String>,
     /// What it took to compute the case, in numbers that don't depend on the clock.
     #[serde(default)]
     pub cost: Value,
     /// Why the case failed.
     #[serde(default)]
     pub failure: Option<String>,
+    /// How it was computed after it had failed as asked; its numbers are equal to those within rounding.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
     /// What else there is to say, such as a pair's corrupted prompt; written as it is to
     /// `cases/NAME.json` unless null.
     #[serde(default)]
@@ -60,6 +68,15 @@ impl CaseRecord {
     pub fn failed(name: impl Into<String>, reason: impl Into<String>) -> Self {
         Self { name: name.into(), failure: Some(reason.into()), ..Self::default() }
     }
+}
+
+/// A second attempt at a case.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retry {
+    /// The bytes that its passes might take.
+    pub memory: u64,
+    /// Why the first attempt failed.
+    pub reason: String,
 }
 
 /// A grid of cells that ROME's code writes as one file.
@@ -108,6 +125,16 @@ mod any_f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_case_of_before_the_datasets_columns_is_read() {
+        let json = serde_json::to_string(&CaseRecord::default()).unwrap();
+        assert!(!json.contains("columns"), "{json}");
+        let columns = BTreeMap::from([("relation_id".to_owned(), "P36".to_owned())]);
+        let case = CaseRecord { columns, ..CaseRecord::default() };
+        let json = serde_json::to_string(&case).unwrap();
+        assert_eq!(serde_json::from_str::<CaseRecord>(&json).unwrap(), case);
+    }
 
     #[test]
     fn scores_come_back_bit_for_bit() {

@@ -1,4 +1,4 @@
-//! The columns of the tables: one for each field of a row, in its order.
+//! What a column of a table is, and how it is told from another.
 
 use std::sync::Arc;
 
@@ -6,144 +6,110 @@ use parquet::basic::{LogicalType, Repetition, Type as Physical};
 use parquet::errors::ParquetError;
 use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor, Type};
 
-use crate::{Average, Row};
-
 /// A table's name inside its files, and its columns.
-pub(crate) struct Table<T: 'static> {
+pub(crate) struct Table<T> {
     pub(crate) name: &'static str,
-    pub(crate) columns: &'static [Column<T>],
+    pub(crate) columns: Vec<Column<T>>,
 }
 
 /// A column and how it reads and writes a row's field.
 pub(crate) struct Column<T> {
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     /// A column that is never null has no definition levels.
     pub(crate) required: bool,
     pub(crate) field: Field<T>,
 }
 
 /// Access to a field. A required field's getter gives no `None`.
-#[derive(Clone)]
 pub(crate) enum Field<T> {
-    Text(fn(&T) -> Option<&str>, fn(&mut T, String)),
-    Id(fn(&T) -> Option<u32>, fn(&mut T, u32)),
-    Float(fn(&T) -> Option<f64>, fn(&mut T, f64)),
+    Text(GetText<T>, Set<T, String>),
+    Id(Get<T, u32>, Set<T, u32>),
+    Float(Get<T, f64>, Set<T, f64>),
 }
 
-/// `kind name`, or `kind name, part` for the field `name` of the row's field `part`; a question
-/// mark at the kind is a column that may be null.
+type GetText<T> = Box<dyn Fn(&T) -> Option<&str>>;
+type Get<T, V> = Box<dyn Fn(&T) -> Option<V>>;
+type Set<T, V> = Box<dyn Fn(&mut T, V)>;
+
+/// `Row, type name`, or `Row, type name, part` for the field `name` of the row's field `part`; a
+/// question mark at the type is a column that may be null.
 macro_rules! column {
-    (text $name:ident) => {
-        column!($name, true, Field::Text(|row| Some(&row.$name), |row, to| row.$name = to))
-    };
-    (text? $name:ident $(, $part:ident)?) => {
+    ($row:ty, text $name:ident $(, $part:ident)?) => {
         column!(
-            $name,
-            false,
-            Field::Text(
-                |row| row$(.$part)?.$name.as_deref(),
-                |row, to| row$(.$part)?.$name = Some(to)
-            )
+            $row, Text, $name, true,
+            |row| Some(&row$(.$part)?.$name),
+            |row, to| row$(.$part)?.$name = to
         )
     };
-    (text $name:ident, $part:ident) => {
+    ($row:ty, text? $name:ident $(, $part:ident)?) => {
         column!(
-            $name,
-            true,
-            Field::Text(|row| Some(&row.$part.$name), |row, to| row.$part.$name = to)
+            $row, Text, $name, false,
+            |row| row$(.$part)?.$name.as_deref(),
+            |row, to| row$(.$part)?.$name = Some(to)
         )
     };
-    (id $name:ident) => {
-        column!($name, true, Field::Id(|row| Some(row.$name), |row, to| row.$name = to))
-    };
-    (id? $name:ident $(, $part:ident)?) => {
+    ($row:ty, id $name:ident $(, $part:ident)?) => {
         column!(
-            $name,
-            false,
-            Field::Id(|row| row$(.$part)?.$name, |row, to| row$(.$part)?.$name = Some(to))
+            $row, Id, $name, true,
+            |row| Some(row$(.$part)?.$name),
+            |row, to| row$(.$part)?.$name = to
         )
     };
-    (float $name:ident) => {
-        column!($name, true, Field::Float(|row| Some(row.$name), |row, to| row.$name = to))
+    ($row:ty, id? $name:ident $(, $part:ident)?) => {
+        column!(
+            $row, Id, $name, false,
+            |row| row$(.$part)?.$name,
+            |row, to| row$(.$part)?.$name = Some(to)
+        )
     };
-    (float? $name:ident) => {
-        column!($name, false, Field::Float(|row| row.$name, |row, to| row.$name = Some(to)))
+    ($row:ty, float $name:ident $(, $part:ident)?) => {
+        column!(
+            $row, Float, $name, true,
+            |row| Some(row$(.$part)?.$name),
+            |row, to| row$(.$part)?.$name = to
+        )
     };
-    ($name:ident, $required:literal, $field:expr) => {
-        Column { name: stringify!($name), required: $required, field: $field }
+    ($row:ty, float? $name:ident $(, $part:ident)?) => {
+        column!(
+            $row, Float, $name, false,
+            |row| row$(.$part)?.$name,
+            |row, to| row$(.$part)?.$name = Some(to)
+        )
+    };
+    ($row:ty, $field:ident, $name:ident, $required:literal, $get:expr, $set:expr) => {
+        $crate::columns::Column::<$row> {
+            name: stringify!($name).to_owned(),
+            required: $required,
+            field: $crate::columns::Field::$field(Box::new($get), Box::new($set)),
+        }
     };
 }
+pub(crate) use column;
 
-/// `cells.parquet`, and the parts.
-pub(crate) const CELLS: Table<Row> = Table {
-    name: "cells",
-    columns: &[
-        column!(text case),
-        column!(text? corruption),
-        column!(text? kind),
-        column!(text site),
-        column!(id? layer),
-        column!(id? position),
-        column!(id? src_position),
-        column!(text? token),
-        column!(text? role),
-        column!(id? head),
-        column!(id? kv_head),
-        column!(id? neuron),
-        column!(text? sender),
-        column!(text? receiver),
-        column!(text metric),
-        column!(id? metric_position),
-        column!(float? value),
-        column!(float? clean),
-        column!(float? corrupted),
-        column!(float? base),
-        column!(float? source),
-        column!(float? recovery),
-        column!(float? effect),
-        column!(float? std),
-        column!(float? stderr),
-        column!(float? low),
-        column!(float? high),
-        column!(id n),
-    ],
-};
-
-/// `averages.parquet`.
-pub(crate) const AVERAGES: Table<Average> = Table {
-    name: "averages",
-    columns: &[
-        column!(text? corruption, group),
-        column!(text? kind, group),
-        column!(text site, group),
-        column!(id? layer, group),
-        column!(id? position, group),
-        column!(id? src_position, group),
-        column!(text? role, group),
-        column!(text? src_role, group),
-        column!(id? head, group),
-        column!(id? kv_head, group),
-        column!(id? neuron, group),
-        column!(text? sender, group),
-        column!(text? receiver, group),
-        column!(text metric, group),
-        column!(id? metric_position, group),
-        column!(float value),
-        column!(float? std),
-        column!(float? stderr),
-        column!(float? low),
-        column!(float? high),
-        column!(float? clean),
-        column!(float? corrupted),
-        column!(float? recovery),
-        column!(float? recovery_low),
-        column!(float? recovery_high),
-        column!(text? reason),
-        column!(float? mean_of_ratios),
-        column!(id ratios),
-        column!(id n),
-    ],
-};
+impl<T: 'static> Column<T> {
+    /// The same column of a row that has these rows as a part.
+    pub(crate) fn within<R: 'static>(
+        self,
+        part: fn(&R) -> &T,
+        part_mut: fn(&mut R) -> &mut T,
+    ) -> Column<R> {
+        let field = match self.field {
+            Field::Text(get, set) => Field::Text(
+                Box::new(move |row| get(part(row))),
+                Box::new(move |row, to| set(part_mut(row), to)),
+            ),
+            Field::Id(get, set) => Field::Id(
+                Box::new(move |row| get(part(row))),
+                Box::new(move |row, to| set(part_mut(row), to)),
+            ),
+            Field::Float(get, set) => Field::Float(
+                Box::new(move |row| get(part(row))),
+                Box::new(move |row, to| set(part_mut(row), to)),
+            ),
+        };
+        Column { name: self.name, required: self.required, field }
+    }
+}
 
 impl<T> Column<T> {
     fn physical(&self) -> Physical {
@@ -164,7 +130,7 @@ impl<T> Column<T> {
 
     fn schema(&self) -> Result<Type, ParquetError> {
         let repetition = if self.required { Repetition::REQUIRED } else { Repetition::OPTIONAL };
-        Type::primitive_type_builder(self.name, self.physical())
+        Type::primitive_type_builder(&self.name, self.physical())
             .with_repetition(repetition)
             .with_logical_type(self.logical())
             .build()
@@ -198,7 +164,7 @@ impl<T> Table<T> {
         let found: Vec<String> = found.columns().iter().map(|c| describe_found(c)).collect();
         let mut next = 0;
         let mut places = Vec::with_capacity(self.columns.len());
-        for column in self.columns {
+        for column in &self.columns {
             let expected = column.describe();
             let here = found.get(next);
             let is_here = here == Some(&expected);
@@ -223,12 +189,13 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::{Row, tables};
 
     fn check<T: Serialize + Default>(table: &Table<T>) {
         let Value::Object(fields) = serde_json::to_value(T::default()).unwrap() else {
             panic!("a row is an object")
         };
-        let names: Vec<_> = table.columns.iter().map(|column| column.name).collect();
+        let names: Vec<_> = table.columns.iter().map(|column| &column.name).collect();
         assert_eq!(names, fields.keys().collect::<Vec<_>>());
         let found = SchemaDescriptor::new(table.schema().unwrap());
         assert_eq!(table.places(&found).unwrap(), (0..names.len()).map(Some).collect::<Vec<_>>());
@@ -236,11 +203,13 @@ mod tests {
 
     #[test]
     fn the_columns_are_the_fields_of_a_row_in_their_order() {
-        check(&CELLS);
-        check(&AVERAGES);
+        check(&tables::cells());
+        check(&tables::averages());
+        check(&tables::rome_averages());
+        check(&tables::peaks());
     }
 
-    fn problem(found: &'static [Column<Row>], expected: &'static [Column<Row>]) -> String {
+    fn problem(found: Vec<Column<Row>>, expected: Vec<Column<Row>>) -> String {
         let found = Table { name: "found", columns: found };
         let found = SchemaDescriptor::new(found.schema().unwrap());
         Table { name: "expected", columns: expected }.places(&found).unwrap_err()
@@ -248,14 +217,17 @@ mod tests {
 
     #[test]
     fn what_another_table_has_instead_is_named() {
-        const OURS: &[Column<Row>] = &[column!(text case), column!(float? value), column!(id n)];
-        let short = problem(&[column!(text case), column!(float? value)], OURS);
+        let case = || column!(Row, text case);
+        let value = || column!(Row, float? value);
+        let n = || column!(Row, id n);
+        let ours = || vec![case(), value(), n()];
+        let short = problem(vec![case(), value()], ours());
         insta::assert_snapshot!(short, @"it ends where the column n (INT32) is expected");
-        let other = problem(&[column!(text case), column!(text? token), column!(id n)], OURS);
+        let other = problem(vec![case(), column!(Row, text? token), n()], ours());
         insta::assert_snapshot!(other, @"it has a column token (BYTE_ARRAY, may be null) where the column n (INT32) is expected");
-        let order = problem(&[column!(text case), column!(id n), column!(float? value)], OURS);
+        let order = problem(vec![case(), n(), value()], ours());
         insta::assert_snapshot!(order, @"it has a column n (INT32) where the column value (DOUBLE, may be null) is expected");
-        let more = problem(OURS, &[column!(text case), column!(float? value)]);
+        let more = problem(ours(), vec![case(), value()]);
         insta::assert_snapshot!(more, @"it has a column n (INT32), which isn't expected");
     }
 }

@@ -1,7 +1,6 @@
 //! The names in a results folder, and the lock on it.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,22 +16,29 @@ pub(crate) const FIGURES: &str = "figures";
 
 /// The part of a pass.
 pub(crate) fn part_path(folder: &Path, pass: usize) -> PathBuf {
-    folder.join(PARTS).join(format!("pass-{pass:05}.parquet"))
+    folder.join(PARTS).join(part_name(pass))
 }
 
 /// The parts in a folder by pass, sound or not. Other files are left alone.
 pub(crate) fn list_parts(folder: &Path) -> Result<BTreeMap<usize, PathBuf>, ResultsError> {
     let mut parts = BTreeMap::new();
     for name in names(&folder.join(PARTS))? {
-        let number = name.strip_prefix("pass-").and_then(|name| name.strip_suffix(".parquet"));
-        let Some(pass) = number.and_then(|number| number.parse().ok()) else { continue };
-        let path = part_path(folder, pass);
-        // `pass-1.parquet` isn't a name that we write.
-        if path.file_name() == Some(OsStr::new(&name)) {
-            parts.insert(pass, path);
+        if let Some(pass) = pass_of(&name) {
+            parts.insert(pass, part_path(folder, pass));
         }
     }
     Ok(parts)
+}
+
+/// The pass whose part has this name.
+pub(crate) fn pass_of(name: &str) -> Option<usize> {
+    let pass = name.strip_prefix("pass-")?.strip_suffix(".parquet")?.parse().ok()?;
+    // `pass-1.parquet` isn't a name that we write.
+    (part_name(pass) == name).then_some(pass)
+}
+
+fn part_name(pass: usize) -> String {
+    format!("pass-{pass:05}.parquet")
 }
 
 /// Takes the folder for this process, for as long as the file lives.
@@ -75,13 +81,13 @@ pub(crate) fn refuse_foreign_folder(folder: &Path) -> Result<(), ResultsError> {
 }
 
 /// The lock, figures, and what a start that was killed early leaves.
-fn is_trace_of_ours(name: &str) -> bool {
+pub(crate) fn is_trace_of_ours(name: &str) -> bool {
     let figure = [".png", ".svg", ".html"].iter().any(|ending| name.ends_with(ending));
     matches!(name, LOCK | PARTS | FIGURES) || figure || is_unfinished(name)
 }
 
 /// The names in a folder, sorted; none if it doesn't exist.
-fn names(folder: &Path) -> Result<Vec<String>, ResultsError> {
+pub(crate) fn names(folder: &Path) -> Result<Vec<String>, ResultsError> {
     let reading = |source| ResultsError::reading(folder, source);
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::StoreError;
+
 /// An error of reading or writing results. Every message names the path.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -176,6 +178,31 @@ pub enum ResultsError {
         /// The folder.
         path: PathBuf,
     },
+    /// Nothing to merge.
+    #[error("there is nothing to merge: give the folders of all shards of a sweep")]
+    NoShards,
+    /// Folders that aren't parts of one sweep.
+    #[error(
+        "{} and {} aren't shards of one sweep: {problem}", .first.display(), .second.display()
+    )]
+    NotOneSweep {
+        /// A folder.
+        first: PathBuf,
+        /// One that doesn't belong to it.
+        second: PathBuf,
+        /// What doesn't fit.
+        problem: String,
+    },
+    /// Shards that together aren't the sweep.
+    #[error("{found} of the sweep's {of} passes are there: {what}")]
+    MissingShards {
+        /// The passes that are there.
+        found: usize,
+        /// All of them.
+        of: usize,
+        /// What to do.
+        what: String,
+    },
     /// A pass that the sweep doesn't have.
     #[error("pass {pass} doesn't exist: {} has {passes} passes, counted from 0", .path.display())]
     NoSuchPass {
@@ -186,6 +213,31 @@ pub enum ResultsError {
         /// The number of passes.
         passes: usize,
     },
+    /// A column to group by that neither the cells nor the dataset have.
+    #[error(
+        "there is no column '{given}' to group by; the nearest are {}; known: {}",
+        nearest.join(", "), known.join(", ")
+    )]
+    NoColumn {
+        /// The name given.
+        given: String,
+        /// The known names that are most like it, the nearest first.
+        nearest: Vec<String>,
+        /// All names of columns.
+        known: Vec<String>,
+    },
+    /// Two runs without a cell that both have.
+    #[error(
+        "the two runs have no cell in common, so there is nothing to compare: {differences}; give \
+         two runs of the same cases on the same grid"
+    )]
+    NothingInCommon {
+        /// What each of the two has.
+        differences: String,
+    },
+    /// The object store that mirrors the folder.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// Two cases share a name.
     #[error(
         "{}: two cases are called {name}, with different prompts; give every case of the dataset \

@@ -14,7 +14,7 @@ use crate::entries::{
 use crate::outputs::{Cases, Written, readings_path, write_outputs, write_readings};
 use crate::part::{Part, read_cases};
 use crate::run_file::{FORMAT, FailedCase, Progress, RUN_FILE, RunFile, as_read_back};
-use crate::whole_file::remove_leftovers;
+use crate::whole_file::{remove_leftovers, write_whole};
 use crate::{ResultsError, rome};
 
 /// A results folder that this process works in; no other process can until it is dropped.
@@ -141,18 +141,40 @@ impl ResultsFolder {
         Ok(())
     }
 
-    /// Makes `cells.parquet`, for two cases or more `averages.parquet`, the files of the cases and
-    /// `run.json` from the finished passes, in their order. Also for a sweep that was stopped: the next one makes them anew.
+    /// Takes a finished pass, and what was read in it, from another folder.
+    pub(crate) fn adopt(&mut self, pass: usize, from: &Path) -> Result<(), ResultsError> {
+        let part = part_path(from, pass);
+        for case in read_cases(&part, pass)? {
+            let readings = readings_path(from, &case.name);
+            if readings.exists() {
+                copy(&readings, &readings_path(&self.path, &case.name))?;
+            }
+        }
+        copy(&part, &part_path(&self.path, pass))?;
+        self.finished.insert(pass);
+        Ok(())
+    }
+
+    /// Makes `cells.parquet`, the files of the cases and `run.json` from the finished passes, in
+    /// their order; for two cases or more `averages.parquet` and `peaks.parquet`, and of a trace
+    /// `rome_averages.parquet`. Also for a sweep that was stopped: the next one makes them anew.
+    /// `unfinished` are cases whose pass has no part because something failed that may work the next time.
     ///
     /// # Errors
     ///
     /// [`ResultsError::Damaged`] for a part that was changed in the meantime,
     /// [`ResultsError::SameName`] for two cases of one name, and the errors of writing.
-    pub fn finish(&mut self, cost: &Value) -> Result<Written, ResultsError> {
+    pub fn finish(
+        &mut self,
+        cost: &Value,
+        unfinished: &[FailedCase],
+    ) -> Result<Written, ResultsError> {
         let parts = self.parts();
         let cases = Cases::of_parts(&self.path, &parts)?;
         let mut written = write_outputs(&self.path, &parts, &cases)?;
-        self.run_file(&cases, Some(cost.clone())).write(&self.path)?;
+        let mut run = self.run_file(&cases, Some(cost.clone()));
+        run.failed.extend_from_slice(unfinished);
+        run.write(&self.path)?;
         written.files.push(self.path.join(RUN_FILE));
         Ok(written)
     }
@@ -265,4 +287,9 @@ impl ResultsFolder {
             failed: failed.collect(),
         }
     }
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), ResultsError> {
+    let bytes = fs::read(from).map_err(|error| ResultsError::reading(from, error))?;
+    write_whole(to, &bytes)
 }

@@ -1,4 +1,4 @@
-//! What a sweep writes: the table of cells, averages over cases, ROME's `.npz` files, `run.json`.
+//! What a sweep writes: the table of cells, statistics over cases, ROME's `.npz` files, `run.json`.
 //!
 //! Invariants:
 //!
@@ -6,6 +6,7 @@
 //! - *A file appears whole or not at all*, and a pass is finished exactly when its part is there.
 //! - *Everything but the parts and the request can be made again* from them, byte for byte:
 //!   [`ResultsFolder::finish`] does it, as often as one likes.
+//! - *A part in an object store is complete*: its request and readings were there before it.
 //! - *Nothing depends on the clock* but the `cost` that the caller gives.
 //! - *Damage is found before it is decoded*: tables carry a checksum of the whole file.
 //!
@@ -46,7 +47,7 @@
 //! };
 //! let (cases, rows) = (vec![case.clone()], vec![cell.clone()]);
 //! folder.commit(0, &Part { cases, rows, ..Part::default() })?;
-//! folder.finish(&json!({"seconds": 1.5}))?;
+//! folder.finish(&json!({"seconds": 1.5}), &[])?;
 //!
 //! assert!(dir.path().join("cases/knowledge_0.npz").exists());
 //! let results = load(dir.path())?;
@@ -61,34 +62,66 @@ mod averages;
 mod bootstrap;
 mod case;
 mod columns;
+mod compare;
 mod differences;
 mod entries;
 mod error;
 mod folder;
+mod group_by;
+mod grouped;
+mod grouping;
+mod key;
 mod load;
+mod merge;
+mod mirror;
 mod npy;
 mod npz;
 mod outputs;
+mod over_cases;
 mod pair;
 mod part;
+mod peak_spread;
+mod peaks;
+mod place;
 mod rome;
+mod rome_average;
+mod rome_averages;
 mod row;
 mod run_file;
 mod sealed;
 mod statistics;
+#[cfg(feature = "object-store")]
+mod store;
+#[cfg(not(feature = "object-store"))]
+#[path = "no_store.rs"]
+mod store;
+mod store_error;
+#[cfg(feature = "object-store")]
+mod store_failure;
+#[cfg(feature = "object-store")]
+mod store_url;
+mod sums;
 mod table;
 mod table_read;
+mod tables;
 mod whole_file;
 
 pub use array::{Array, Data};
 pub use average::{Average, Group};
 pub use averages::averages;
 pub use bootstrap::{Interval, LEVEL, RESAMPLES, Resamples};
-pub use case::{CaseRecord, KindGrid};
+pub use case::{CaseRecord, KindGrid, Retry};
+pub use compare::{PairedDifference, compare};
 pub use differences::differences;
 pub use error::ResultsError;
 pub use folder::ResultsFolder;
-pub use load::{Results, load};
+pub use group_by::{GroupMean, group_by};
+pub use grouped::{CellGroup, Grouped};
+pub use grouping::grid_columns;
+pub use key::Key;
+pub use load::{Outline, Results, load, visit_cases};
+pub use merge::{Merged, merge};
+pub use mirror::Mirror;
 pub use npz::{read_npz, write_npz};
 pub use outputs::Written;
 pub use pair::{
@@ -96,10 +129,15 @@ pub use pair::{
     TopTokens,
 };
 pub use part::Part;
+pub use peak_spread::{PeakSpread, peak_spreads};
+pub use peaks::{Peak, peaks};
 pub use rome::{NamedArrays, Scores, file_name, npz_arrays, npz_path};
+pub use rome_average::{BestLayer, RomeAverage, RomeSummary};
+pub use rome_averages::rome_averages;
 pub use row::Row;
-pub use run_file::{FORMAT, FailedCase, Progress, RunFile};
+pub use run_file::{FORMAT, FailedCase, Progress, RunFile, SHARD};
 pub use statistics::{Fraction, MeanOfRatios, RatioOfMeans, Summary, Undefined};
+pub use store_error::{StoreError, StoreFailure};
 pub use table::write_table;
-pub use table_read::{read_averages, read_table};
+pub use table_read::{read_averages, read_peaks, read_rome_averages, read_table};
 pub use whole_file::write_whole;

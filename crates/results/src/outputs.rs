@@ -2,24 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::averages::Groups;
 use crate::case::CaseRecord;
-use crate::columns;
+use crate::entries::names;
 use crate::npz::npz_bytes;
+use crate::over_cases::OverCases;
 use crate::part::{Part, read_cases};
 use crate::rome::{CASES, Scores, file_name, npz_arrays, npz_path};
 use crate::table::write_table_in_pieces;
-use crate::{Array, ResultsError, Row, whole_file};
+use crate::{Array, ResultsError, Row, tables, whole_file};
 
 /// The table's name in a results folder.
 pub(crate) const CELLS: &str = "cells.parquet";
-/// The name of the table of averages over cases.
-pub(crate) const AVERAGES: &str = "averages.parquet";
+
+/// What the name of a case's readings ends with.
+pub(crate) const READINGS: &str = "_readings.npz";
 
 /// What [`ResultsFolder::finish`](crate::ResultsFolder::finish) has written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,14 +71,16 @@ impl Cases {
         Ok(())
     }
 
-    /// Reads the cases of the given parts.
+    /// Reads the cases of the given parts, but for what else there is to say of them: that takes the most memory.
     pub(crate) fn of_parts(
         folder: &Path,
         parts: &[(usize, PathBuf)],
     ) -> Result<Self, ResultsError> {
         let mut cases = Self::default();
         for (pass, path) in parts {
-            cases.add(folder, read_cases(path, *pass)?)?;
+            let mut read = read_cases(path, *pass)?;
+            read.iter_mut().for_each(|case| case.extra = Value::Null);
+            cases.add(folder, read)?;
         }
         Ok(cases)
     }
@@ -88,7 +90,7 @@ impl Cases {
     }
 }
 
-/// Makes `cells.parquet`, `averages.parquet` and the files of the cases. One part's rows are in
+/// Makes `cells.parquet`, the tables over cases and the files of the cases. One part's rows are in
 /// memory at a time.
 pub(crate) fn write_outputs(
     folder: &Path,
@@ -96,49 +98,30 @@ pub(crate) fn write_outputs(
     cases: &Cases,
 ) -> Result<Written, ResultsError> {
     let mut written = Written { cases: cases.records.len(), ..Written::default() };
-    let mut scores: Vec<Vec<Scores>> = cases
-        .records
-        .iter()
-        .map(|case| case.grids.iter().map(|grid| Scores::new(case, grid)).collect())
-        .collect();
-    let mut groups = Groups::new(&cases.records);
+    let mut scores = Scores::of_cases(&cases.records);
+    let mut over_cases = OverCases::new(&cases.records);
+    let mut extras = Vec::new();
     let cells = folder.join(CELLS);
-    write_table_in_pieces(&cells, &columns::CELLS, "{}", |push| {
+    write_table_in_pieces(&cells, &tables::cells(), "{}", |push| {
         for (pass, path) in parts {
             let part = Part::read(path, *pass)?;
             push(&part.rows)?;
+            extras.extend(write_extras(folder, &part.cases)?);
             written.rows += part.rows.len();
             for row in &part.rows {
                 take(row, cases, &mut scores);
-                groups.iter_mut().for_each(|groups| groups.take(row));
+                over_cases.iter_mut().for_each(|over_cases| over_cases.take(row));
             }
         }
         Ok(())
     })?;
     written.files.push(cells);
-    written.files.extend(write_averages(folder, groups.as_ref())?);
+    let tables = over_cases.map(|over_cases| over_cases.tables(&scores)).unwrap_or_default();
+    tables.write(folder, &mut written.files)?;
     write_cases(folder, cases, &scores, &mut written)?;
+    written.files.extend(extras);
+    sync_cases(&written)?;
     Ok(written)
-}
-
-/// Writes the averages; where there are none, none of an earlier finish stay (of two cases one may
-/// have been lost with a damaged part).
-fn write_averages(
-    folder: &Path,
-    groups: Option<&Groups<'_>>,
-) -> Result<Option<PathBuf>, ResultsError> {
-    let path = folder.join(AVERAGES);
-    let Some(groups) = groups else {
-        return match fs::remove_file(&path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                Err(ResultsError::writing(&path, source))
-            }
-            _ => Ok(None),
-        };
-    };
-    let averages = groups.averages();
-    write_table_in_pieces(&path, &columns::AVERAGES, "{}", |push| push(&averages))?;
-    Ok(Some(path))
 }
 
 fn take(row: &Row, cases: &Cases, scores: &mut [Vec<Scores>]) {
@@ -154,8 +137,7 @@ fn write_cases(
     written: &mut Written,
 ) -> Result<(), ResultsError> {
     let below = folder.join(CASES);
-    let anything = |case: &CaseRecord| !case.grids.is_empty() || !case.extra.is_null();
-    if cases.records.iter().any(anything) {
+    if cases.records.iter().any(|case| !case.grids.is_empty()) {
         fs::create_dir_all(&below).map_err(|source| ResultsError::writing(&below, source))?;
     }
     for (case, scores) in cases.records.iter().zip(scores) {
@@ -172,13 +154,25 @@ fn write_cases(
         if readings.exists() {
             written.files.push(readings);
         }
-        if !case.extra.is_null() {
-            let path = below.join(format!("{}.json", file_name(&case.name)));
-            whole_file::replace_with_bytes(&path, &json_bytes(&path, &case.extra)?)?;
-            written.files.push(path);
-        }
     }
-    // Once for all files: thousands of syncs of the same folder take minutes on a slow disk.
+    Ok(())
+}
+
+/// Writes what else there is to say of some cases.
+fn write_extras(folder: &Path, cases: &[CaseRecord]) -> Result<Vec<PathBuf>, ResultsError> {
+    let below = folder.join(CASES);
+    let mut written = Vec::new();
+    for case in cases.iter().filter(|case| !case.extra.is_null()) {
+        fs::create_dir_all(&below).map_err(|source| ResultsError::writing(&below, source))?;
+        let path = below.join(format!("{}.json", file_name(&case.name)));
+        whole_file::replace_with_bytes(&path, &json_bytes(&path, &case.extra)?)?;
+        written.push(path);
+    }
+    Ok(written)
+}
+
+/// Once for all files: thousands of syncs of the same folder take minutes on a slow disk.
+fn sync_cases(written: &Written) -> Result<(), ResultsError> {
     match written.files.last() {
         Some(last) => whole_file::sync_folder_of(last),
         None => Ok(()),
@@ -194,7 +188,14 @@ fn json_bytes(path: &Path, value: &Value) -> Result<Vec<u8>, ResultsError> {
 
 /// The arrays that were read of a case's runs.
 pub(crate) fn readings_path(folder: &Path, case: &str) -> PathBuf {
-    folder.join(CASES).join(format!("{}_readings.npz", file_name(case)))
+    folder.join(CASES).join(format!("{}{READINGS}", file_name(case)))
+}
+
+/// The files of such arrays in a folder.
+pub(crate) fn list_readings(folder: &Path) -> Result<Vec<PathBuf>, ResultsError> {
+    let below = folder.join(CASES);
+    let names = names(&below)?.into_iter().filter(|name| name.ends_with(READINGS));
+    Ok(names.map(|name| below.join(name)).collect())
 }
 
 /// Writes the arrays that were read of a case's runs.

@@ -30,6 +30,13 @@ impl Scores {
         Self { grid: grid.clone(), tokens, cells }
     }
 
+    /// Empty grids for each case, in their order.
+    pub(crate) fn of_cases(cases: &[CaseRecord]) -> Vec<Vec<Self>> {
+        let grids =
+            |case: &CaseRecord| case.grids.iter().map(|grid| Self::new(case, grid)).collect();
+        cases.iter().map(grids).collect()
+    }
+
     /// Takes the row's value if it is a cell of this grid; a null is NaN. Whether the row is of
     /// this case is the caller's to know.
     pub fn take(&mut self, row: &Row) {
@@ -47,6 +54,11 @@ impl Scores {
             // ROME's scores are f32, ours are computed in f64.
             self.cells[token * layers + layer] = Some(row.value.map_or(f32::NAN, |v| v as f32));
         }
+    }
+
+    /// The cells in the array's order; `None` while one is missing.
+    pub(crate) fn numbers(&self) -> Option<Vec<f64>> {
+        self.cells.iter().map(|cell| cell.map(f64::from)).collect()
     }
 
     /// The grid as an array; `None` while a cell is missing, as in a sweep that was stopped.

@@ -11,6 +11,8 @@ use crate::{ResultsError, whole_file};
 
 /// The format that this crate writes, and the newest that it reads.
 pub const FORMAT: u32 = 1;
+/// The request's key for which part of a sweep a folder holds, as `2/4`; a whole sweep hasn't got it.
+pub const SHARD: &str = "shard";
 /// The file's name in a results folder.
 pub(crate) const RUN_FILE: &str = "run.json";
 
@@ -67,20 +69,29 @@ impl RunFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             bytes => bytes.map_err(|source| ResultsError::reading(&path, source))?,
         };
+        Self::from_bytes(&path, &bytes).map(Some)
+    }
+
+    /// Reads the content of a file; `path` is for messages.
+    pub(crate) fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self, ResultsError> {
         let damaged = |error: serde_json::Error| ResultsError::Damaged {
-            path: path.clone(),
+            path: path.to_path_buf(),
             problem: format!("it isn't the JSON document of a sweep ({error})"),
             advice: "Put it back from a copy, or choose another folder: without it nobody knows \
                      which request the finished passes belong to",
         };
-        let value: Value = serde_json::from_slice(&bytes).map_err(damaged)?;
+        let value: Value = serde_json::from_slice(bytes).map_err(damaged)?;
         // A newer format may have other fields, so its number is looked at first.
         let format = value.get("format").and_then(Value::as_u64).unwrap_or(0);
         if format > u64::from(FORMAT) {
             let found = u32::try_from(format).unwrap_or(u32::MAX);
-            return Err(ResultsError::NewerFormat { path, found, known: FORMAT });
+            return Err(ResultsError::NewerFormat {
+                path: path.to_path_buf(),
+                found,
+                known: FORMAT,
+            });
         }
-        serde_json::from_value(value).map(Some).map_err(damaged)
+        serde_json::from_value(value).map_err(damaged)
     }
 
     /// Writes the file, whole or not at all.

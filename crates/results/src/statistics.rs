@@ -40,6 +40,12 @@ impl Summary {
         Some(Self { n, mean, std, stderr, interval: None })
     }
 
+    /// The mean alone; `None` where there is no number, or one isn't finite.
+    pub(crate) fn finite_mean(values: &[f64]) -> Option<f64> {
+        let mean = Self::without_interval(values)?.mean;
+        mean.is_finite().then_some(mean)
+    }
+
     /// With draws that others have used, which are the same for as many values.
     pub fn with(values: &[f64], resamples: &Resamples) -> Option<Self> {
         let cases: Vec<[f64; 1]> = values.iter().map(|&value| [value]).collect();

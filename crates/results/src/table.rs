@@ -15,9 +15,9 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 
-use crate::columns::{CELLS, Column, Field, Table};
+use crate::columns::{Column, Field, Table};
 use crate::sealed::{self, Sealing};
-use crate::{ResultsError, Row, whole_file};
+use crate::{ResultsError, Row, tables, whole_file};
 
 /// The key of the metadata string in the file's footer.
 pub(crate) const METADATA_KEY: &str = "tracewright";
@@ -30,7 +30,7 @@ const GROUP: usize = 32_768;
 ///
 /// As [`write_whole`](crate::write_whole).
 pub fn write_table(path: &Path, rows: &[Row], metadata: &str) -> Result<(), ResultsError> {
-    write_table_in_pieces(path, &CELLS, metadata, |push| push(rows))?;
+    write_table_in_pieces(path, &tables::cells(), metadata, |push| push(rows))?;
     whole_file::sync_folder_of(path)
 }
 
@@ -55,14 +55,14 @@ pub(crate) fn write_table_in_pieces<T: Clone>(
     })
 }
 
-struct TableWriter<'a, 'f, T: 'static> {
+struct TableWriter<'a, 'f, T> {
     writer: SerializedFileWriter<&'a mut Sealing<'f>>,
-    columns: &'static [Column<T>],
+    columns: &'a [Column<T>],
     pending: Vec<T>,
 }
 
 impl<'a, 'f, T: Clone> TableWriter<'a, 'f, T> {
-    fn new(sealing: &'a mut Sealing<'f>, table: &Table<T>) -> Result<Self, ParquetError> {
+    fn new(sealing: &'a mut Sealing<'f>, table: &'a Table<T>) -> Result<Self, ParquetError> {
         let properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
             // Not the library's version, so that an update of it can't show by itself.
@@ -70,7 +70,7 @@ impl<'a, 'f, T: Clone> TableWriter<'a, 'f, T> {
             .build();
         let mut writer = SerializedFileWriter::new(sealing, table.schema()?, Arc::new(properties))?;
         writer.write_all(&sealed::PLACEHOLDER)?;
-        Ok(Self { writer, columns: table.columns, pending: Vec::new() })
+        Ok(Self { writer, columns: &table.columns, pending: Vec::new() })
     }
 
     fn push(&mut self, rows: &[T]) -> Result<(), ParquetError> {
@@ -111,7 +111,7 @@ fn write_column<T>(
     column: &Column<T>,
     rows: &[T],
 ) -> Result<(), ParquetError> {
-    match column.field {
+    match &column.field {
         Field::Text(get, _) => {
             let get = |row: &T| get(row).map(ByteArray::from);
             write_values::<ByteArrayType, T>(writer, column, rows, get)

@@ -8,9 +8,9 @@ use parquet::data_type::{ByteArrayType, DataType, DoubleType, Int32Type};
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
-use crate::columns::{AVERAGES, CELLS, Column, Field, Table};
+use crate::columns::{Column, Field, Table};
 use crate::table::METADATA_KEY;
-use crate::{Average, ResultsError, Row, sealed};
+use crate::{Average, Peak, ResultsError, RomeAverage, Row, sealed, tables};
 
 /// Reads what [`write_table`](crate::write_table) wrote: the rows and the metadata string. A
 /// column that the file's writer didn't know yet is null.
@@ -20,7 +20,7 @@ use crate::{Average, ResultsError, Row, sealed};
 /// [`ResultsError::Read`] if there is no such file; [`ResultsError::Damaged`] if it isn't byte
 /// for byte what was written; [`ResultsError::Unsupported`] if its columns aren't [`Row`]'s.
 pub fn read_table(path: &Path) -> Result<(Vec<Row>, String), ResultsError> {
-    TableReader::open(path, &CELLS)?.read()
+    TableReader::open(path, tables::cells())?.read()
 }
 
 /// Reads `averages.parquet`, which [`ResultsFolder::finish`](crate::ResultsFolder::finish) wrote.
@@ -29,25 +29,44 @@ pub fn read_table(path: &Path) -> Result<(Vec<Row>, String), ResultsError> {
 ///
 /// As [`read_table`].
 pub fn read_averages(path: &Path) -> Result<Vec<Average>, ResultsError> {
-    Ok(TableReader::open(path, &AVERAGES)?.read()?.0)
+    Ok(TableReader::open(path, tables::averages())?.read()?.0)
+}
+
+/// Reads `rome_averages.parquet`, which [`ResultsFolder::finish`](crate::ResultsFolder::finish)
+/// wrote.
+///
+/// # Errors
+///
+/// As [`read_table`].
+pub fn read_rome_averages(path: &Path) -> Result<Vec<RomeAverage>, ResultsError> {
+    Ok(TableReader::open(path, tables::rome_averages())?.read()?.0)
+}
+
+/// Reads `peaks.parquet`, which [`ResultsFolder::finish`](crate::ResultsFolder::finish) wrote.
+///
+/// # Errors
+///
+/// As [`read_table`].
+pub fn read_peaks(path: &Path) -> Result<Vec<Peak>, ResultsError> {
+    Ok(TableReader::open(path, tables::peaks())?.read()?.0)
 }
 
 /// The metadata string of a table of cells alone, after the same checks of the whole file.
 pub(crate) fn read_metadata(path: &Path) -> Result<String, ResultsError> {
-    Ok(TableReader::open(path, &CELLS)?.metadata)
+    Ok(TableReader::open(path, tables::cells())?.metadata)
 }
 
 /// A file that is what was written, and has the table's columns.
-struct TableReader<'a, T: 'static> {
+struct TableReader<'a, T> {
     path: &'a Path,
     file: SerializedFileReader<File>,
     /// Each column with its place in the file.
-    columns: Vec<(usize, &'static Column<T>)>,
+    columns: Vec<(usize, Column<T>)>,
     metadata: String,
 }
 
 impl<'a, T: Clone + Default> TableReader<'a, T> {
-    fn open(path: &'a Path, table: &Table<T>) -> Result<Self, ResultsError> {
+    fn open(path: &'a Path, table: Table<T>) -> Result<Self, ResultsError> {
         let reading = |source| ResultsError::reading(path, source);
         let mut file = File::open(path).map_err(reading)?;
         if !sealed::is_intact(&mut file).map_err(reading)? {
@@ -98,7 +117,7 @@ fn read_column<T>(
     column: &Column<T>,
     rows: &mut [T],
 ) -> Result<(), ParquetError> {
-    match column.field {
+    match &column.field {
         Field::Text(_, set) => {
             read_values::<ByteArrayType, T>(reader, column, rows, |row, value| {
                 set(row, value.as_utf8()?.to_owned());
@@ -205,19 +224,12 @@ mod tests {
         check(&rows, "");
     }
 
-    /// [`CELLS`] before `stderr` was a column.
+    /// The table before `stderr` was a column.
     fn earlier() -> Table<Row> {
-        let columns = CELLS
-            .columns
-            .iter()
-            .filter(|column| !["corruption", "stderr", "low", "high"].contains(&column.name));
-        let copy = |column: &Column<Row>| Column {
-            name: column.name,
-            required: column.required,
-            field: column.field.clone(),
-        };
-        let columns: Vec<_> = columns.map(copy).collect();
-        Table { name: CELLS.name, columns: columns.leak() }
+        let mut table = tables::cells();
+        let later = ["corruption", "stderr", "low", "high"];
+        table.columns.retain(|column| !later.contains(&column.name.as_str()));
+        table
     }
 
     #[test]
@@ -234,7 +246,7 @@ mod tests {
     fn averages_are_not_read_as_cells() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("averages.parquet");
-        write_table_in_pieces(&path, &AVERAGES, "", |push| push(&[])).unwrap();
+        write_table_in_pieces(&path, &tables::averages(), "", |push| push(&[])).unwrap();
         assert!(matches!(read_table(&path), Err(ResultsError::Unsupported { .. })));
         assert_eq!(read_averages(&path).unwrap(), []);
     }

@@ -47,20 +47,42 @@ pub(crate) fn replace(
     path: &Path,
     write: impl FnOnce(&mut File) -> Result<(), ResultsError>,
 ) -> Result<(), ResultsError> {
-    let unfinished = unfinished_path(path)?;
-    let writing = |source| ResultsError::writing(path, source);
-    let result = File::create(&unfinished).map_err(writing).and_then(|mut file| {
-        write(&mut file)?;
-        file.sync_all().map_err(writing)?;
-        drop(file);
-        fs::rename(&unfinished, path).map_err(writing)
-    });
-    if result.is_err() {
-        // The error that led here says more than a failure to tidy up after it would; the next
-        // start removes what is left.
-        let _ = fs::remove_file(&unfinished);
+    let mut unfinished = Unfinished::create(path)?;
+    write(unfinished.file())?;
+    unfinished.finish()
+}
+
+/// A file that is being written beside its final place; dropped, it leaves nothing.
+pub(crate) struct Unfinished<'a> {
+    path: &'a Path,
+    beside: PathBuf,
+    file: File,
+}
+
+impl<'a> Unfinished<'a> {
+    pub(crate) fn create(path: &'a Path) -> Result<Self, ResultsError> {
+        let beside = unfinished_path(path)?;
+        let file = File::create(&beside).map_err(|source| ResultsError::writing(path, source))?;
+        Ok(Self { path, beside, file })
     }
-    result
+
+    pub(crate) fn file(&mut self) -> &mut File {
+        &mut self.file
+    }
+
+    /// Puts it in its place, durably but for the folder's entry.
+    pub(crate) fn finish(self) -> Result<(), ResultsError> {
+        let done = self.file.sync_all().and_then(|()| fs::rename(&self.beside, self.path));
+        done.map_err(|source| ResultsError::writing(self.path, source))
+    }
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        // After `finish` there is nothing of that name. Otherwise the error that led here says
+        // more than a failure to tidy up after it would; the next start removes what is left.
+        let _ = fs::remove_file(&self.beside);
+    }
 }
 
 /// Makes the entries of the folder that holds `path` durable.

@@ -1,5 +1,6 @@
 //! Cases: a prompt with its subject and answer.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use schemars::JsonSchema;
@@ -8,6 +9,7 @@ use tracewright_corruption::{CorruptionError, subject_range};
 use tracewright_ir::Tokens;
 use tracewright_models::Tokenizer;
 
+use crate::dataset::Place;
 use crate::error::SweepError;
 use crate::warning::Warning;
 
@@ -27,6 +29,12 @@ pub struct Case {
     /// What is measured, if not what the model says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
+    /// What else its dataset says of it, such as its `relation_id`: results can be averaged by it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub columns: BTreeMap<String, String>,
+    /// Where it stands in its dataset.
+    #[serde(skip)]
+    pub place: Option<Place>,
 }
 
 /// A case as one model's tokenizer sees it.

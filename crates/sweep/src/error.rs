@@ -11,6 +11,11 @@ use tracewright_ir::plan::PlanError;
 use tracewright_models::ModelError;
 use tracewright_results::ResultsError;
 
+use crate::dataset::DatasetError;
+use crate::generate::GenerateError;
+use crate::shard::Shard;
+use crate::skip::{Skipped, listed};
+
 /// Why a sweep can't start or go on.
 #[derive(Debug, Error)]
 #[expect(missing_docs, reason = "the fields are what the message shows")]
@@ -18,12 +23,30 @@ pub enum SweepError {
     /// There is no plan for it.
     #[error("{}", problem(.0))]
     Plan(#[from] PlanError),
-    /// The facts file can't be read.
-    #[error("can't read the facts file '{}': {error}", path.display())]
-    UnreadableFacts { path: PathBuf, error: io::Error },
-    /// The facts file isn't what it should be.
-    #[error("the facts file '{origin}' {problem}")]
-    BadFacts { origin: String, problem: String },
+    /// A dataset that can't be read at all.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    /// Records that can't be used.
+    #[error(
+        "{} of the {} records of '{origin}' can't be used:\n{}\n{}",
+        bad.len(),
+        bad.len() + good,
+        listed(bad),
+        advice(*good)
+    )]
+    BadRecords { origin: String, bad: Vec<Skipped>, good: usize },
+    /// Cases that can't be run.
+    #[error(
+        "{} of the {} cases can't be run:\n{}\n{}",
+        bad.len(),
+        bad.len() + good,
+        listed(bad),
+        advice(*good)
+    )]
+    BadCases { bad: Vec<Skipped>, good: usize },
+    /// A task that can't be generated.
+    #[error(transparent)]
+    Generate(#[from] GenerateError),
     /// An id that no fact has.
     #[error("there is no fact with id {id} in '{origin}': its ids go from {first} to {last}")]
     NoSuchFact { id: u64, origin: String, first: u64, last: u64 },
@@ -294,6 +317,17 @@ pub enum SweepError {
         "two cases are called '{name}', whose results would overwrite one another: give cases, or corruptions, names of their own"
     )]
     SameName { name: String },
+    /// A shard that there can't be.
+    #[error("there is no shard '{given}': give which one of how many, such as 2/4")]
+    UnknownShard { given: String },
+    /// A shard without work.
+    #[error(
+        "the shard {shard} has nothing to do: this sweep is {units} units of work, cases that share passes; give fewer shards, or a smaller --memory to all of them"
+    )]
+    EmptyShard { shard: Shard, units: usize },
+    /// A thread that panicked.
+    #[error("the device failed, or it is our bug: {reason}")]
+    WorkerDied { reason: String },
     #[error(transparent)]
     Corruption(#[from] CorruptionError),
     #[error(transparent)]
@@ -312,12 +346,25 @@ impl SweepError {
         Self::SamePlace { first: first.to_string(), second: second.to_string() }
     }
 
+    /// True for what a device has failed at: with less in its memory, or at another time, it may not.
+    pub(crate) fn may_not_come_again(&self) -> bool {
+        matches!(self, Self::WorkerDied { .. } | Self::Engine(EngineError::Device { .. }))
+    }
+
     /// Tells the case where there are several; the only one needs no name to be found.
     pub(crate) fn in_one_of(self, several: bool, case: &str) -> Self {
         match several {
             true => Self::InCase { case: case.to_owned(), error: Box::new(self) },
             false => self,
         }
+    }
+}
+
+/// What to do about bad records.
+fn advice(good: usize) -> &'static str {
+    match good {
+        0 => "mend them: there are no others",
+        _ => "mend them, or go on without them: --skip-bad",
     }
 }
 

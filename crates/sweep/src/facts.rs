@@ -1,13 +1,11 @@
 //! ROME's known facts: `known_1000.json` and files like it.
 
-use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
 
-use serde_json::{Map, Value};
-
 use crate::case::Case;
+use crate::dataset::{Bad, Checked, Fact, Format, Records};
 use crate::error::SweepError;
+use crate::skip::{BadRecords, refuse};
 
 /// The 1,209 facts of ROME's `known_1000.json`, embedded in the program.
 const BUILT_IN: &str =
@@ -18,19 +16,7 @@ const BUILT_IN: &str =
 pub struct Facts {
     origin: String,
     facts: Vec<Fact>,
-}
-
-/// One fact; the other fields of a record aren't read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fact {
-    /// Its id (`known_id`).
-    pub id: u64,
-    /// The prompt, which the answer completes.
-    pub prompt: String,
-    /// What the prompt is about; a part of it.
-    pub subject: String,
-    /// The expected answer (`attribute`), without its leading space.
-    pub attribute: String,
+    bad: Vec<Bad>,
 }
 
 impl Facts {
@@ -40,41 +26,30 @@ impl Facts {
     ///
     /// None in a program whose tests have passed.
     pub fn built_in() -> Result<Self, SweepError> {
-        Self::parse("known_1000.json (built in)", BUILT_IN)
+        let origin = "known_1000.json (built in)";
+        Self::of(&Records::of(origin, Format::Json, BUILT_IN.as_bytes())?, BadRecords::Refuse)
     }
 
-    /// Reads a file in the format of ROME's `known_1000.json`.
+    /// Reads a file of ROME's known facts or of CounterFact, in any format of [`Records`].
     ///
     /// # Errors
     ///
-    /// A file that can't be read, isn't JSON, or has a bad record, named by its index.
-    pub fn read(path: &Path) -> Result<Self, SweepError> {
-        let unreadable = |error| SweepError::UnreadableFacts { path: path.to_owned(), error };
-        let text = fs::read_to_string(path).map_err(unreadable)?;
-        Self::parse(&path.display().to_string(), &text)
+    /// A file that can't be read, or holds no facts; [`SweepError::BadRecords`] with every bad record unless these
+    /// are skipped.
+    pub fn read(path: &Path, bad: BadRecords) -> Result<Self, SweepError> {
+        Self::of(&Records::read(path)?, bad)
     }
 
-    fn parse(origin: &str, text: &str) -> Result<Self, SweepError> {
-        let bad = |problem: String| SweepError::BadFacts { origin: origin.to_owned(), problem };
-        let value: Value = serde_json::from_str(text)
-            .map_err(|error| bad(format!("isn't valid JSON: {error}")))?;
-        let Value::Array(records) = value else {
-            return Err(bad("isn't a list of records: see ROME's known_1000.json".to_owned()));
-        };
-        let mut ids = BTreeSet::new();
-        let mut facts = Vec::with_capacity(records.len());
-        for (index, record) in records.iter().enumerate() {
-            let fact = fact(record)
-                .map_err(|problem| bad(format!("has a bad record at index {index}: {problem}")))?;
-            if !ids.insert(fact.id) {
-                return Err(bad(format!("has known_id {} twice, at index {index} again", fact.id)));
-            }
-            facts.push(fact);
-        }
-        if facts.is_empty() {
-            return Err(bad("holds no facts".to_owned()));
-        }
-        Ok(Self { origin: origin.to_owned(), facts })
+    fn of(records: &Records, how: BadRecords) -> Result<Self, SweepError> {
+        let Checked { good: facts, bad } = Checked::<Fact>::facts(records);
+        let origin = records.origin.clone();
+        refuse(&origin, &bad, facts.len(), how)?;
+        Ok(Self { origin, facts, bad })
+    }
+
+    /// The records that were skipped.
+    pub fn bad(&self) -> &[Bad] {
+        &self.bad
     }
 
     /// All facts.
@@ -116,36 +91,6 @@ impl Facts {
     }
 }
 
-fn fact(record: &Value) -> Result<Fact, String> {
-    let fields = record.as_object().ok_or_else(|| format!("{record} isn't an object"))?;
-    let fact = Fact {
-        id: match field(fields, "known_id")? {
-            Value::Number(number) => number.as_u64(),
-            _ => None,
-        }
-        .ok_or("'known_id' isn't a whole number")?,
-        prompt: text(fields, "prompt")?,
-        subject: text(fields, "subject")?,
-        attribute: text(fields, "attribute")?,
-    };
-    if !fact.prompt.contains(&fact.subject) {
-        return Err(format!(
-            "its subject '{}' isn't in its prompt '{}'",
-            fact.subject, fact.prompt
-        ));
-    }
-    Ok(fact)
-}
-
-fn field<'a>(fields: &'a Map<String, Value>, name: &str) -> Result<&'a Value, String> {
-    fields.get(name).ok_or_else(|| format!("'{name}' is missing"))
-}
-
-fn text(fields: &Map<String, Value>, name: &str) -> Result<String, String> {
-    let text = field(fields, name)?.as_str().ok_or_else(|| format!("'{name}' isn't a text"))?;
-    if text.is_empty() { Err(format!("'{name}' is empty")) } else { Ok(text.to_owned()) }
-}
-
 impl From<&Fact> for Case {
     fn from(fact: &Fact) -> Self {
         Self {
@@ -154,6 +99,8 @@ impl From<&Fact> for Case {
             subject: fact.subject.clone(),
             expected: Some(fact.attribute.clone()),
             answer: None,
+            columns: fact.columns.clone(),
+            place: Some(fact.place),
         }
     }
 }
@@ -163,7 +110,11 @@ mod tests {
     use super::*;
 
     fn message(text: &str) -> String {
-        Facts::parse("facts.json", text).map_err(|e| e.to_string()).err().unwrap_or_default()
+        let records = Records::of("facts.json", Format::Json, text.as_bytes());
+        let facts = records
+            .map_err(SweepError::from)
+            .and_then(|records| Facts::of(&records, BadRecords::Refuse));
+        facts.map_err(|e| e.to_string()).err().unwrap_or_default()
     }
 
     #[test]
@@ -173,30 +124,39 @@ mod tests {
         assert_eq!(facts.all()[0].subject, "Vinson Massif");
         let cases = facts.select(&[29, 0], None)?;
         assert_eq!(cases[0].expected.as_deref(), Some("Spanish"));
+        assert_eq!(cases[0].columns["relation_id"], "P407");
         assert_eq!(facts.select(&[], Some(3))?.len(), 3);
         Ok(())
     }
 
     #[test]
     fn bad_files_are_told_apart() {
-        insta::assert_snapshot!(message("not json"), @"the facts file 'facts.json' isn't valid JSON: expected ident at line 1 column 2");
-        insta::assert_snapshot!(message("{}"), @"the facts file 'facts.json' isn't a list of records: see ROME's known_1000.json");
-        insta::assert_snapshot!(message("[]"), @"the facts file 'facts.json' holds no facts");
-        insta::assert_snapshot!(message(r#"[{"known_id": 1}]"#), @"the facts file 'facts.json' has a bad record at index 0: 'prompt' is missing");
-        let good = r#"{"known_id": 1, "prompt": "A is", "subject": "A", "attribute": "b"}"#;
-        insta::assert_snapshot!(message(&format!("[{good}, 7]")), @"the facts file 'facts.json' has a bad record at index 1: 7 isn't an object");
-        insta::assert_snapshot!(message(&format!("[{good}, {good}]")), @"the facts file 'facts.json' has known_id 1 twice, at index 1 again");
-        insta::assert_snapshot!(message(&format!("[{good}, {}]", good.replace("A is", "B is"))), @"the facts file 'facts.json' has a bad record at index 1: its subject 'A' isn't in its prompt 'B is'");
+        insta::assert_snapshot!(message("not json"), @"the dataset 'facts.json' isn't valid JSON at line 1, column 2: expected ident; correct it there, or name the file .jsonl if each line is a record of its own");
+        insta::assert_snapshot!(message("{}"), @"the dataset 'facts.json' isn't a list (invalid type: map, expected a sequence): put the records between [ and ], or name the file .jsonl if each line is a record of its own");
+        insta::assert_snapshot!(message("[]"), @"the dataset 'facts.json' holds no records: give a file with at least one");
+        insta::assert_snapshot!(message("[3]"), @r"
+        1 of the 1 records of 'facts.json' can't be used:
+          line 1: 3 is neither a record, {…}, nor a prompt in quotes
+        mend them: there are no others
+        ");
+        let record = r#"{"known_id": 1, "prompt": "A B", "subject": "B", "attribute": "C"}"#;
+        let twice = format!("[{record},\n {record},\n {{\"prompt\": \"A\"}}]");
+        insta::assert_snapshot!(message(&twice), @r"
+        2 of the 3 records of 'facts.json' can't be used:
+          line 2: its id 1 is that of line 1 already
+          line 3: 'known_id' is missing; 'subject' is missing; 'attribute' is missing
+        mend them, or go on without them: --skip-bad
+        ");
+        assert_eq!(message(&format!("[{record}]")), "");
     }
 
     #[test]
-    fn ids_that_are_not_there_are_refused() -> Result<(), SweepError> {
-        let facts = Facts::built_in()?;
-        let refused = |ids: &[u64], limit| {
-            facts.select(ids, limit).map_err(|e| e.to_string()).err().unwrap_or_default()
-        };
-        insta::assert_snapshot!(refused(&[3, 5000], None), @"there is no fact with id 5000 in 'known_1000.json (built in)': its ids go from 0 to 1208");
-        insta::assert_snapshot!(refused(&[], Some(0)), @"no facts are selected: give a --limit of at least 1, or --ids that are in the file");
+    fn bad_records_are_skipped_where_that_is_asked_for() -> Result<(), SweepError> {
+        let text = "known_id,prompt,subject,attribute\n1,A B,B,C\n2,A B,D,C\n";
+        let records = Records::of("facts.csv", Format::Csv, text.as_bytes())?;
+        let facts = Facts::of(&records, BadRecords::Skip)?;
+        assert_eq!((facts.all().len(), facts.bad().len()), (1, 1));
+        assert_eq!(facts.bad()[0].place.to_string(), "line 3");
         Ok(())
     }
 }

@@ -6,11 +6,15 @@ use std::path::{Path, PathBuf};
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tracewright_results::RunFile;
 
 use crate::case::Case;
+use crate::dataset::{Bad, Checked, Records};
 use crate::error::SweepError;
-use crate::pair::{Pair, PairSettings};
+use crate::pair::{By, Corruption, Pair, PairSettings};
 use crate::settings::Settings;
+use crate::skip::{BadRecords, refuse};
 
 /// An experiment: what `tracewright trace` or `tracewright pair` would be asked with flags, and more cases and
 /// runs than flags can say.
@@ -36,6 +40,12 @@ pub struct PairFile {
     /// What is patched and measured.
     #[serde(default)]
     pub settings: PairSettings,
+    /// A file of pairs (JSON, JSONL, CSV, TSV or Parquet), beside `cases`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pairs: Option<PathBuf>,
+    /// Go on without records and pairs that can't be used.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub skip_bad: bool,
     /// The pairs; the built-in ones where there are none.
     #[serde(default)]
     pub cases: Vec<Pair>,
@@ -59,6 +69,9 @@ pub struct TraceFile {
     /// What is traced.
     #[serde(default)]
     pub settings: Settings,
+    /// Go on without records and prompts that can't be used.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub skip_bad: bool,
     /// The prompts.
     #[serde(default)]
     pub cases: Vec<Case>,
@@ -80,6 +93,59 @@ pub enum TraceCommand {
     /// `trace`
     #[default]
     Trace,
+}
+
+impl PairFile {
+    /// The pairs of the file, of the file of pairs that it names, or the built-in ones; and the records that were
+    /// skipped.
+    ///
+    /// # Errors
+    ///
+    /// A file of pairs that can't be read, or has bad records unless they are skipped.
+    pub fn all_cases(&self) -> Result<(Vec<Pair>, Vec<Bad>), SweepError> {
+        let mut cases = self.cases.clone();
+        let mut skipped = Vec::new();
+        if let Some(path) = &self.pairs {
+            let records = Records::read(path)?;
+            let by_prompt = |corruption: &Corruption| corruption.by == By::Prompt;
+            let required: &[&str] = match self.settings.corruptions.iter().any(by_prompt) {
+                true => &["corrupted"],
+                false => &[],
+            };
+            let Checked { good, bad } = Checked::<Pair>::pairs(&records, required);
+            refuse(&records.origin, &bad, good.len(), self.bad())?;
+            cases.extend(good);
+            skipped = bad;
+        }
+        Ok((if cases.is_empty() { Pair::built_in() } else { cases }, skipped))
+    }
+
+    /// What becomes of bad records and pairs.
+    pub fn bad(&self) -> BadRecords {
+        if self.skip_bad { BadRecords::Skip } else { BadRecords::Refuse }
+    }
+
+    /// The paths of the file, which say where things are that a request knows by their content; `model` is
+    /// given in place of the file's.
+    pub fn given(&self, model: Option<&str>) -> Value {
+        json!({ "model": model.or(self.model.as_deref()) })
+    }
+}
+
+impl TraceFile {
+    /// What becomes of bad records and prompts.
+    pub fn bad(&self) -> BadRecords {
+        if self.skip_bad { BadRecords::Skip } else { BadRecords::Refuse }
+    }
+
+    /// As [`PairFile::given`].
+    pub fn given(&self, model: Option<&str>) -> Value {
+        json!({
+            "model": model.or(self.model.as_deref()),
+            "facts": self.facts,
+            "noise_text": self.noise_text,
+        })
+    }
 }
 
 /// What a file has to say before the rest of it means anything.
@@ -120,6 +186,29 @@ impl SweepFile {
         }
     }
 
+    /// The experiment of a results folder's `run.json`, with the paths that it was given.
+    ///
+    /// # Errors
+    ///
+    /// A request that isn't one of ours.
+    pub fn of_run(run: &RunFile) -> Result<Self, SweepError> {
+        let mut file = run.request.clone();
+        let given = run.environment.get("given").and_then(Value::as_object);
+        if let Some(fields) = file.as_object_mut() {
+            // What the request knows by its content; a path says where it is.
+            fields.retain(|name, _| matches!(name.as_str(), "command" | "settings" | "cases"));
+            fields.extend(given.cloned().unwrap_or_default());
+        }
+        let bad = |error: serde_json::Error| SweepError::BadSweepFile {
+            path: "run.json".into(),
+            problem: error.to_string(),
+        };
+        match file["command"].as_str() {
+            Some("trace") => Ok(Self::Trace(serde_json::from_value(file).map_err(bad)?)),
+            _ => Ok(Self::Pair(serde_json::from_value(file).map_err(bad)?)),
+        }
+    }
+
     /// The file as TOML.
     ///
     /// # Errors
@@ -135,6 +224,10 @@ impl SweepFile {
     pub fn schema() -> Schema {
         schema_for!(Self)
     }
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 fn parsed<T: DeserializeOwned>(text: &str, json: bool) -> Result<T, String> {
@@ -205,6 +298,6 @@ mod tests {
         insta::assert_snapshot!(wrong("command = \"pear\""), @"there is no command 'pear': give pair or trace");
         insta::assert_snapshot!(wrong("[settings]"), @r#"it says no command: begin it with command = "pair" or "trace""#);
         let json = SweepFile::parse("{\"command\": \"pair\",\n \"case\": []}", true);
-        insta::assert_snapshot!(json.expect_err("wrong"), @"unknown field `case`, expected one of `command`, `model`, `settings`, `cases` at line 2 column 7");
+        insta::assert_snapshot!(json.expect_err("wrong"), @"unknown field `case`, expected one of `command`, `model`, `settings`, `pairs`, `skip_bad`, `cases` at line 2 column 7");
     }
 }

@@ -12,6 +12,7 @@ use crate::case::Case;
 use crate::error::SweepError;
 use crate::pair::{Numbers, Pair, PairSettings, ready_pairs};
 use crate::settings::Settings;
+use crate::skip::BadRecords;
 use crate::units::units;
 use crate::{trace, traces};
 
@@ -66,11 +67,11 @@ impl Forecast {
     pub fn of_traces(
         checkpoint: &Checkpoint,
         settings: &Settings,
-        cases: Vec<Case>,
+        cases: (Vec<Case>, BadRecords),
         memory: u64,
     ) -> Result<Self, SweepError> {
         let architecture = checkpoint.architecture();
-        let cases = traces::feed(checkpoint.tokenizer(), architecture, settings, cases)?;
+        let (cases, _) = traces::feed(checkpoint.tokenizer(), architecture, settings, cases)?;
         let noise = Noise::Gaussian { std: 1.0 };
         let sweep = |case: usize| trace::sweep(&cases[case], 0, architecture, settings, &noise);
         let forwards = |fed: &_| traces::forwards(settings, fed, architecture);
@@ -87,14 +88,14 @@ impl Forecast {
     pub fn of_pairs(
         checkpoint: &Checkpoint,
         settings: &PairSettings,
-        pairs: Vec<Pair>,
+        pairs: (Vec<Pair>, BadRecords),
         memory: u64,
     ) -> Result<Self, SweepError> {
         let architecture = checkpoint.architecture();
         let settings = settings.clone().resolved(architecture)?;
         let numbers = Numbers::stand_ins(&settings, architecture)?;
         let tokenizer = checkpoint.tokenizer();
-        let ready = ready_pairs(tokenizer, architecture, &settings, &numbers, pairs)?;
+        let (ready, _) = ready_pairs(tokenizer, architecture, &settings, &numbers, pairs)?;
         let sweep = |case: usize| ready[case].rehearsal(architecture, &settings, &numbers);
         let forwards: Vec<usize> = ready.iter().map(|ready| ready.forwards).collect();
         let look = |case: usize| ready[case].fed.first_look();

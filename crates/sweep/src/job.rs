@@ -8,44 +8,46 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tracewright_corruption::Noise;
-use tracewright_engine::{Cost, EngineError, Execution, Executor, Progress};
+use tracewright_engine::{Cost, Execution, Executor};
 use tracewright_models::Model;
-use tracewright_results::{CaseRecord, Part, ResultsFolder, RunFile};
+use tracewright_results::{CaseRecord, FailedCase, Mirror, ResultsFolder, RunFile, SHARD};
 
 use crate::case::Case;
 use crate::error::SweepError;
 use crate::experiment::Experiment;
 use crate::pair::{Pair, PairSettings, Pairs};
 use crate::settings::Settings;
+use crate::shard::Shard;
+use crate::skip::{BadRecords, Skipped};
+use crate::standing::{Count, Standing};
 use crate::traces::Traces;
 use crate::units::units;
 use crate::warning::Warning;
+use crate::work::Work;
+use crate::workers::{Told, Workers};
 
 /// A request to run an experiment's cases, checked and ready.
 ///
 /// The cases are checked all before any is run, so that a mistake in the last one costs nothing.
 #[derive(Debug)]
 pub struct Job<'a> {
-    experiment: Box<dyn Experiment + 'a>,
+    pub(crate) experiment: Box<dyn Experiment + 'a>,
+    pub(crate) shard: Shard,
 }
 
-/// Told what a job does.
+/// What a job runs on.
 #[derive(Clone, Copy, Debug)]
-pub enum Event<'a> {
-    /// A case begins or was finished by an earlier start.
-    Case {
-        /// Its name.
-        name: &'a str,
-        /// Its index.
-        index: usize,
-        /// True where its part is there already.
-        finished: bool,
-    },
-    /// Work was done.
-    Forwards {
-        /// Forward passes over all cases (see [`Job::forwards`]), those of finished ones included.
-        done: usize,
-    },
+pub struct Resources<'a> {
+    /// The model, once on each device; units of work are spread over them.
+    pub models: &'a [&'a Model],
+    /// By which executor, in how much memory on each device.
+    pub execution: &'a Execution,
+    /// What numbers depend on beside the request, for the record.
+    pub environment: &'a Value,
+    /// How long it took to load the model, for the record.
+    pub loaded: Duration,
+    /// The object store that is kept equal to the folder.
+    pub mirror: Option<&'a Mirror>,
 }
 
 /// What became of a job.
@@ -55,14 +57,28 @@ pub struct Done {
     pub damaged: Vec<PathBuf>,
     /// Cases that an earlier start had finished.
     pub resumed: usize,
+    /// Cases that are done now.
+    pub cases: usize,
+    /// Cases that aren't: somebody asked to stop, or a device failed.
+    pub left: usize,
     /// The environment on record: that of the start which computed the first case.
     pub environment: Value,
     /// The files that were written.
     pub files: Vec<PathBuf>,
+    /// Why the object store hasn't got all parts; what it lacks is brought at the end.
+    pub not_stored: Option<String>,
+}
+
+/// What became of the units of a queue.
+#[derive(Default)]
+struct Computed {
+    /// The cases of units on which devices failed.
+    unfinished: Vec<FailedCase>,
+    not_stored: Option<String>,
 }
 
 impl<'a> Job<'a> {
-    /// Causal traces: checks settings and cases against the model.
+    /// Causal traces: checks settings and cases against the model; of those that don't fit it says what becomes.
     ///
     /// # Errors
     ///
@@ -72,10 +88,10 @@ impl<'a> Job<'a> {
         model: &'a Model,
         settings: Settings,
         noise: Noise,
-        cases: Vec<Case>,
+        cases: (Vec<Case>, BadRecords),
     ) -> Result<Self, SweepError> {
         let experiment = Box::new(Traces::new(model, settings, noise, cases)?);
-        Ok(Self { experiment })
+        Ok(Self { experiment, shard: Shard::WHOLE })
     }
 
     /// Patches between the prompts of pairs: checks settings and pairs against the model.
@@ -87,21 +103,30 @@ impl<'a> Job<'a> {
     pub fn pairs(
         model: &'a Model,
         settings: PairSettings,
-        pairs: Vec<Pair>,
+        pairs: (Vec<Pair>, BadRecords),
     ) -> Result<Self, SweepError> {
-        let experiment = Box::new(Pairs::new(model, settings, pairs)?);
-        Ok(Self { experiment })
+        let experiment = Box::new(Pairs::of(model, settings, pairs)?);
+        Ok(Self { experiment, shard: Shard::WHOLE })
     }
 
-    /// Full forward passes that all cases take.
-    pub fn forwards(&self) -> usize {
-        (0..self.experiment.names().len()).map(|case| self.experiment.forwards(case)).sum()
+    /// A part of this job, into a folder of its own; [`merge`](tracewright_results::merge) joins the parts.
+    pub fn shard(self, shard: Shard) -> Self {
+        Self { shard, ..self }
     }
 
     /// What is asked for, as it stands in `run.json`; two folders with the same one hold the same
     /// numbers.
     pub fn request(&self) -> Value {
-        self.experiment.request()
+        let mut request = self.experiment.request();
+        if self.shard != Shard::WHOLE {
+            request[SHARD] = self.shard.to_string().into();
+        }
+        request
+    }
+
+    /// Cases that don't fit the model and were skipped.
+    pub fn skipped(&self) -> &[Skipped] {
+        self.experiment.skipped()
     }
 
     /// What is odd about the request and can be done all the same.
@@ -109,79 +134,139 @@ impl<'a> Job<'a> {
         self.experiment.warnings()
     }
 
-    /// Runs every case that the folder hasn't got yet and makes the folder's tables from the
-    /// parts; `loaded` is how long it took to load the model, for the record. A case that fails is recorded with its reason, and the others go on.
+    /// Runs every case that the folder hasn't got yet, the costliest first, and makes the folder's tables from the
+    /// parts. `hear` is told how far it is now and then, and says whether to go on: if not, what is under way is
+    /// finished and nothing else begun.
+    ///
+    /// A case that fails is recorded with its reason, and the others go on.
     ///
     /// # Errors
     ///
-    /// A budget that is too small, a folder that can't be used (see [`ResultsFolder::open`]) or
-    /// written, and [`EngineError::Stopped`].
+    /// A budget that is too small, and a folder that can't be used (see [`ResultsFolder::open`]) or
+    /// written.
     pub fn run(
         &self,
         folder: &Path,
-        environment: &Value,
-        (execution, loaded): (&Execution, Duration),
-        events: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+        resources: Resources<'_>,
+        hear: &mut dyn FnMut(Standing<'_>) -> ControlFlow<()>,
     ) -> Result<Done, SweepError> {
         let started = Instant::now();
         let names = self.experiment.names();
-        let units = self.units(folder, execution)?;
+        let units = self.units(folder, resources.execution)?;
+        let environment = resources.environment;
         let mut folder = ResultsFolder::open(folder, &self.request(), environment, units.len())?;
         folder.check_cases(|pass| {
             let unit = units.get(pass).cloned().unwrap_or_default();
             names[unit].iter().map(|name| (*name).to_owned()).collect()
         })?;
-        // A part hasn't got its readings: without their files its cases are computed again.
-        let failed = |case: &CaseRecord| case.failure.is_some().then(|| case.name.clone());
-        let failed: BTreeSet<String> = match self.experiment.reads() {
-            true => folder.cases()?.iter().filter_map(failed).collect(),
-            false => BTreeSet::new(),
-        };
-        let earlier = RunFile::read(folder.path())?.and_then(|run| run.cost);
-        let (mut before, mut resumed) = (0, 0);
-        for (index, unit) in units.iter().enumerate() {
-            let cases = &names[unit.clone()];
-            let read =
-                || cases.iter().all(|name| failed.contains(*name) || folder.has_readings(name));
-            let finished =
-                folder.finished().contains(&index) && (!self.experiment.reads() || read());
-            resumed += if finished { cases.len() } else { 0 };
-            for (name, index) in cases.iter().zip(unit.clone()) {
-                let _ = events(Event::Case { name, index, finished });
-            }
-            let forwards = unit.clone().map(|case| self.experiment.forwards(case)).sum::<usize>();
-            if !finished {
-                let progress = &mut |done: usize, of: usize| {
-                    events(Event::Forwards { done: before + forwards * done / of.max(1) })
-                };
-                folder.commit(index, &self.part(unit.clone(), cases, execution, progress)?)?;
-            }
-            before += forwards;
-            let _ = events(Event::Forwards { done: before });
+        let work = Work::of(&*self.experiment, units)?;
+        let mine = self.shard.share(&work.order());
+        if mine.is_empty() {
+            let units = work.units.len();
+            return Err(SweepError::EmptyShard { shard: self.shard, units });
         }
+        let finished = self.finished(&folder, &work.units)?;
+        let cases = |units: &[usize]| -> usize { units.iter().map(|&u| work.units[u].len()).sum() };
+        let (before, queue): (Vec<usize>, Vec<usize>) =
+            mine.iter().partition(|unit| finished.contains(unit));
+        let earlier = RunFile::read(folder.path())?.and_then(|run| run.cost);
+        if let Some(mirror) = resources.mirror {
+            mirror.begin(folder.path())?;
+        }
+        let Computed { unfinished, not_stored } =
+            self.compute((&work, &before, &queue), &mut folder, resources, hear)?;
+        let computed = folder.finished().iter().filter(|unit| queue.contains(unit)).count();
         let cost = match earlier {
             // Nothing was computed, so nothing changes.
-            Some(earlier) if resumed == names.len() => earlier,
-            _ => {
-                let Cost { forwards, rows, flops } = total(&folder.cases()?);
-                let seconds = started.elapsed().as_secs_f64();
-                json!({
-                    "forwards": forwards,
-                    "rows": rows,
-                    "flops": flops,
-                    "seconds": seconds,
-                    "load_seconds": loaded.as_secs_f64(),
-                    "peak_bytes": peak_bytes(),
-                })
-            }
+            Some(earlier) if computed == 0 => earlier,
+            _ => cost(&folder, started.elapsed(), resources.loaded)?,
         };
-        let written = folder.finish(&cost)?;
+        let written = folder.finish(&cost, &unfinished)?;
+        let is_done = |unit: &usize| folder.finished().contains(unit);
+        let done: Vec<usize> = mine.iter().copied().filter(is_done).collect();
         Ok(Done {
             damaged: folder.damaged().to_vec(),
-            resumed,
+            resumed: cases(&before),
+            cases: cases(&done),
+            left: cases(&mine) - cases(&done),
             environment: folder.environment().clone(),
             files: written.files,
+            not_stored,
         })
+    }
+
+    /// Does the units of a queue and makes each durable.
+    fn compute(
+        &self,
+        (work, before, queue): (&Work, &[usize], &[usize]),
+        folder: &mut ResultsFolder,
+        Resources { models, execution, mirror, .. }: Resources<'_>,
+        hear: &mut dyn FnMut(Standing<'_>) -> ControlFlow<()>,
+    ) -> Result<Computed, SweepError> {
+        let names = self.experiment.names();
+        let all: Vec<usize> = before.iter().chain(queue).copied().collect();
+        let of_cases = all.iter().map(|unit| work.units[*unit].len()).sum();
+        let planned = (0..work.units.len())
+            .map(|unit| if all.contains(&unit) { work.flops[unit] } else { 0 });
+        let mut count = Count::new(planned.collect());
+        for unit in before {
+            count.earlier(*unit, work.units[*unit].len());
+        }
+        let Computed { mut unfinished, mut not_stored } = Computed::default();
+        // Somebody who doesn't want anything to begin is asked before it does.
+        let first = all.first().map_or("", |unit| names[work.units[*unit].start]);
+        if hear(count.standing(first, of_cases)).is_break() {
+            return Ok(Computed::default());
+        }
+        let workers = Workers::new(&*self.experiment, &names, &work.units, queue);
+        workers.work((models, execution), |told| {
+            let unit = match told {
+                Told::Progress { unit, done, of } => {
+                    count.progress(unit, done, of);
+                    unit
+                }
+                Told::Ended { unit, outcome: Ok(part) } => {
+                    folder.commit(unit, &part)?;
+                    // The part is safe in the folder: a store that can't be reached stops nothing.
+                    if let (Some(mirror), None) = (mirror, &not_stored) {
+                        let stored = mirror.commit(folder.path(), unit, &part);
+                        not_stored = stored.err().map(|error| error.to_string());
+                    }
+                    count.end(unit, work.units[unit].len());
+                    unit
+                }
+                Told::Ended { unit, outcome: Err(error) } if error.may_not_come_again() => {
+                    let failed = |name: &&str| FailedCase {
+                        case: (*name).to_owned(),
+                        reason: error.to_string(),
+                    };
+                    unfinished.extend(names[work.units[unit].clone()].iter().map(failed));
+                    unit
+                }
+                Told::Ended { outcome: Err(error), .. } => return Err(error),
+            };
+            Ok(hear(count.standing(names[work.units[unit].start], of_cases)))
+        })?;
+        Ok(Computed { unfinished, not_stored })
+    }
+
+    /// The units whose parts are there, and their readings, which parts haven't got.
+    fn finished(
+        &self,
+        folder: &ResultsFolder,
+        units: &[Range<usize>],
+    ) -> Result<BTreeSet<usize>, SweepError> {
+        if !self.experiment.reads() {
+            return Ok(folder.finished().clone());
+        }
+        let failed = |case: &CaseRecord| case.failure.is_some().then(|| case.name.clone());
+        let failed: BTreeSet<String> = folder.cases()?.iter().filter_map(failed).collect();
+        let names = self.experiment.names();
+        let read = |unit: &&usize| {
+            let mut cases = names[units[**unit].clone()].iter();
+            cases.all(|name| failed.contains(*name) || folder.has_readings(name))
+        };
+        Ok(folder.finished().iter().filter(read).copied().collect())
     }
 
     /// The cases that share passes, as the folder's first start divides them, whatever budget and executor
@@ -204,34 +289,19 @@ impl<'a> Job<'a> {
         let rehearsal = |case| self.experiment.rehearsal(case);
         units(&forwards, rehearsal, self.experiment.architecture(), (memory, streamed))
     }
+}
 
-    /// The part of some cases. One whose numbers overflow is a failed case, not a failed job: which one it is
-    /// shows where halves of them are run, and halves of these.
-    fn part(
-        &self,
-        unit: Range<usize>,
-        names: &[&str],
-        execution: &Execution,
-        progress: Progress<'_>,
-    ) -> Result<Part, SweepError> {
-        match (self.experiment.part(unit.clone(), execution, progress), names) {
-            (Err(SweepError::Engine(error @ EngineError::NotFinite { .. })), [name]) => {
-                let case = CaseRecord::failed(*name, error.to_string());
-                Ok(Part { cases: vec![case], ..Part::default() })
-            }
-            (Err(SweepError::Engine(EngineError::NotFinite { .. })), names) => {
-                let (first, second) = names.split_at(names.len() / 2);
-                let middle = unit.start + first.len();
-                let mut part = self.part(unit.start..middle, first, execution, progress)?;
-                let others = self.part(middle..unit.end, second, execution, progress)?;
-                part.cases.extend(others.cases);
-                part.rows.extend(others.rows);
-                part.readings.extend(others.readings);
-                Ok(part)
-            }
-            (outcome, _) => outcome,
-        }
-    }
+/// What all cases took, and how long this start did.
+fn cost(folder: &ResultsFolder, elapsed: Duration, loaded: Duration) -> Result<Value, SweepError> {
+    let Cost { forwards, rows, flops } = total(&folder.cases()?);
+    Ok(json!({
+        "forwards": forwards,
+        "rows": rows,
+        "flops": flops,
+        "seconds": elapsed.as_secs_f64(),
+        "load_seconds": loaded.as_secs_f64(),
+        "peak_bytes": peak_bytes(),
+    }))
 }
 
 /// The most memory that the process has had, where the system tells.

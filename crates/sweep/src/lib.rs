@@ -33,30 +33,39 @@
 //! # Ok::<(), tracewright_sweep::SweepError>(())
 //! ```
 
+mod attempt;
 mod case;
-mod dataset;
+pub mod dataset;
 mod error;
 mod experiment;
 mod facts;
+#[cfg(test)]
+mod faults_tests;
 mod file;
 mod forecast;
+pub mod generate;
 mod job;
 mod noise;
 mod pair;
 mod scores;
 mod settings;
+mod shard;
+mod skip;
+mod standing;
 mod trace;
 mod traces;
 mod units;
 mod warning;
 mod words;
+mod work;
+mod workers;
 
 pub use case::{Case, Fed};
 pub use error::SweepError;
-pub use facts::{Fact, Facts};
+pub use facts::Facts;
 pub use file::{PairCommand, PairFile, SweepFile, TraceCommand, TraceFile};
 pub use forecast::Forecast;
-pub use job::{Done, Event, Job};
+pub use job::{Done, Job, Resources};
 pub use noise::resolve as resolve_noise;
 pub use pair::{
     Align, AnswerTokens, Answers, By, Change, Corrupted, Corruption, End, FedPair, Grouping,
@@ -64,5 +73,8 @@ pub use pair::{
     Positions, Receiver, Target, Vector,
 };
 pub use settings::{Kind, Settings, SeverNoise};
+pub use shard::Shard;
+pub use skip::{BadRecords, Skipped};
+pub use standing::Standing;
 pub use trace::{sweep as trace_sweep, trace};
 pub use warning::Warning;

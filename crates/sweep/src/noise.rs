@@ -3,10 +3,15 @@
 use std::fs;
 use std::path::Path;
 
-use tracewright_corruption::{EmbeddingMoments, Noise, NoiseRule, embedding_std};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tracewright_corruption::{
+    EmbeddingMoments, Noise, NoiseRule, NoiseStream, ROME_SEED, embedding_std,
+};
 use tracewright_engine::EngineError;
 use tracewright_models::Model;
 
+use crate::dataset::hex;
 use crate::error::SweepError;
 
 /// Makes a rule ready to draw for a model.
@@ -43,6 +48,19 @@ pub fn resolve(
         Ok(EmbeddingMoments::of_rows(d_model, embeddings(model, &ids)?.chunks_exact(d_model))?)
     };
     rule.resolve(std, moments)
+}
+
+/// What tells a noise from others: its level, or for one with a text's statistics a digest of a row of it.
+pub(crate) fn identity(noise: &Noise, d_model: usize) -> Result<Value, SweepError> {
+    Ok(match noise {
+        Noise::Gaussian { std } => json!({ "std": std }),
+        Noise::Uniform { half_width } => json!({ "half_width": half_width }),
+        Noise::Multivariate { .. } | Noise::Student { .. } => {
+            let row = NoiseStream::new(noise, ROME_SEED)?.draw(1, 1, d_model)?.values;
+            let bytes: Vec<u8> = row.iter().flat_map(|value| value.to_le_bytes()).collect();
+            json!({ "row_sha256": hex(&Sha256::digest(bytes)) })
+        }
+    })
 }
 
 /// The embedding rows of token ids on the host, one after the other.

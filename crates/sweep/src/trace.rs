@@ -299,6 +299,7 @@ fn record(fed: &Fed, said: u32, model: &Model, settings: &Settings) -> CaseRecor
         window: settings.window,
         samples: settings.samples,
         grids: grids(settings, model),
+        columns: fed.case.columns.clone(),
         ..CaseRecord::default()
     }
 }

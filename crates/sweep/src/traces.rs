@@ -11,10 +11,13 @@ use tracewright_results::Part;
 
 use crate::case::{Case, Fed};
 use crate::error::SweepError;
-use crate::experiment::{Experiment, MOST_FORWARDS, identity, ready};
+use crate::experiment::{Experiment, MOST_FORWARDS, Prepared, identity, ready};
+use crate::noise::identity as noise_identity;
 use crate::settings::Settings;
+use crate::skip::{BadRecords, Skipped};
 use crate::trace::{draw, sweep, trace_all};
 use crate::warning::Warning;
+use crate::work::planned;
 
 /// Cases to trace, checked against the model.
 #[derive(Debug)]
@@ -22,7 +25,10 @@ pub(crate) struct Traces<'a> {
     model: &'a Model,
     settings: Settings,
     noise: Noise,
+    /// Other facts, or another text, give another level under the same rule.
+    noise_identity: Value,
     cases: Vec<Fed>,
+    skipped: Vec<Skipped>,
 }
 
 impl<'a> Traces<'a> {
@@ -30,15 +36,17 @@ impl<'a> Traces<'a> {
         model: &'a Model,
         settings: Settings,
         noise: Noise,
-        cases: Vec<Case>,
+        (cases, bad): (Vec<Case>, BadRecords),
     ) -> Result<Self, SweepError> {
-        let cases = feed(&model.tokenizer, model.architecture(), &settings, cases)?;
+        let (cases, skipped) =
+            feed(&model.tokenizer, model.architecture(), &settings, (cases, bad))?;
         // The longest subject's noise begins with that of all others.
         if let Some(fed) = cases.iter().max_by_key(|fed| fed.subject.len()) {
             draw(fed, model.architecture(), &settings, &noise)
                 .map_err(|error| error.in_one_of(cases.len() > 1, &fed.case.name))?;
         }
-        Ok(Self { model, settings, noise, cases })
+        let noise_identity = noise_identity(&noise, model.architecture().d_model)?;
+        Ok(Self { model, settings, noise, noise_identity, cases, skipped })
     }
 }
 
@@ -49,6 +57,7 @@ impl Experiment for Traces<'_> {
             "command": "trace",
             "model": identity(self.model),
             "settings": self.settings,
+            "noise": self.noise_identity,
             "cases": cases,
         })
     }
@@ -59,6 +68,10 @@ impl Experiment for Traces<'_> {
 
     fn forwards(&self, case: usize) -> usize {
         forwards(&self.settings, &self.cases[case], self.model.architecture())
+    }
+
+    fn skipped(&self) -> &[Skipped] {
+        &self.skipped
     }
 
     fn warnings(&self) -> Vec<Warning> {
@@ -78,14 +91,27 @@ impl Experiment for Traces<'_> {
         self.model.decoder.is_streamed()
     }
 
+    fn shape(&self, case: usize) -> [usize; 4] {
+        let Fed { tokens, subject, .. } = &self.cases[case];
+        [tokens.len(), subject.start, subject.end, 0]
+    }
+
+    /// A sample takes as much as another, so that one is planned for all.
+    fn flops(&self, case: usize) -> Result<u64, SweepError> {
+        let one = Settings { samples: 1, ..self.settings.clone() };
+        let sweep = sweep(&self.cases[case], 0, self.architecture(), &one, &self.noise)?;
+        Ok(planned(&sweep, self.architecture())? * self.settings.samples as u64)
+    }
+
     fn part(
         &self,
+        model: &Model,
         cases: Range<usize>,
         execution: &Execution,
         progress: Progress<'_>,
     ) -> Result<Part, SweepError> {
         let how = (&self.settings, &self.noise);
-        trace_all(&self.cases[cases], self.model, how, execution, progress)
+        trace_all(&self.cases[cases], model, how, execution, progress)
     }
 }
 
@@ -94,15 +120,15 @@ pub(crate) fn feed(
     tokenizer: &Tokenizer,
     architecture: &Architecture,
     settings: &Settings,
-    cases: Vec<Case>,
-) -> Result<Vec<Fed>, SweepError> {
+    (cases, bad): (Vec<Case>, BadRecords),
+) -> Result<Prepared<Fed>, SweepError> {
     settings.check()?;
     let feed = |case: Case| {
         let fed = case.feed(tokenizer)?;
         check_size(settings, forwards(settings, &fed, architecture))?;
         Ok(fed)
     };
-    ready(cases, |case| &case.name, feed)
+    ready(cases, |case| (case.name.clone(), case.place), bad, feed)
 }
 
 /// Full forward passes that a case takes.

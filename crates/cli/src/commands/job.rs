@@ -2,49 +2,60 @@
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-use sha2::{Digest, Sha256};
-use tracewright_models::Model;
+use serde_json::{Value, json};
 use tracewright_report::ReportError;
-use tracewright_results::{Results, differences, load, write_whole};
-use tracewright_sweep::{Done, Event, Job};
+use tracewright_results::{FailedCase, differences, write_whole};
+use tracewright_sweep::dataset::Bad;
+use tracewright_sweep::{Done, Job, Resources, Skipped};
 
-use crate::console::Console;
+use super::target::Destination;
+use crate::console::{Console, count};
 use crate::error::Failure;
-use crate::session::Session;
+use crate::interrupt::Sweeping;
+use crate::progress::Progress;
+use crate::session::{Models, Session};
 
-/// A folder of its own for each request, so that the same command goes on where it was and
-/// another one is never refused. `what` is a prompt, or whatever a person knows the request by.
-pub(crate) fn default_folder(command: &str, what: &str, request: &Value) -> PathBuf {
-    let word = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
-    let slug: String = what.chars().take(40).map(word).collect();
-    let digest = Sha256::digest(request.to_string());
-    let digest: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    PathBuf::from("runs").join(format!("{command}-{}-{digest}", slug.trim_matches('-')))
-}
-
-/// Runs a job, shows how far it is, and reads the folder's results back. Cases that failed are told.
+/// Runs a job and shows how far it is. What is damaged, resumed, left over or failed is told.
 pub(crate) fn compute(
     job: &Job<'_>,
-    folder: &Path,
+    to: &Destination,
     (session, loaded): (&Session, Duration),
-    model: &Model,
+    (given, bad): (Value, &[Bad]),
+    models: &Models,
     console: &Console,
-) -> Result<(Done, Results), Failure> {
-    warn(job, console);
-    let bar = console.progress(job.forwards());
+) -> Result<Done, Failure> {
+    let folder = to.folder.as_path();
+    to.fetch(console)?;
     let execution = session.execution_in(folder)?;
-    let environment = session.environment(model, &execution, console)?;
-    let done = job.run(folder, &environment, (&execution, loaded), &mut |event| {
-        match event {
-            Event::Case { name, .. } => bar.set_message(format!("case {name}")),
-            Event::Forwards { done } => bar.set_position(done as u64),
+    let mut environment = session.environment(&models.first, &execution, console)?;
+    environment["given"] = given;
+    let skipped: Vec<Skipped> =
+        bad.iter().map(Skipped::from).chain(job.skipped().iter().cloned()).collect();
+    if !skipped.is_empty() {
+        environment["skipped"] = json!(skipped);
+        environment["given"]["skip_bad"] = true.into();
+    }
+    warn(job, &skipped, console);
+    let resources = Resources {
+        models: &models.all(),
+        execution: &execution,
+        environment: &environment,
+        loaded,
+        mirror: to.mirror.as_ref(),
+    };
+    let sweeping = Sweeping::begin();
+    let mut progress = Progress::new(console);
+    let done = job.run(folder, resources, &mut |standing| {
+        progress.show(standing);
+        match sweeping.is_stopped() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
         }
-        ControlFlow::Continue(())
     });
-    bar.finish_and_clear();
+    progress.finish();
     let done = done?;
     for part in &done.damaged {
         console.warn(&format!("'{}' was damaged; its case was computed again", part.display()));
@@ -56,28 +67,56 @@ pub(crate) fn compute(
             folder.display()
         ))?;
     }
-    let results = load(folder)?;
     let differences = differences(&done.environment, &environment);
-    if !differences.is_empty() && done.resumed < results.cases.len() {
+    if !differences.is_empty() && done.resumed < done.cases {
         console.warn(&format!(
             "{} was started in another environment, which stays on record; what differs:\n\
              {differences}",
             folder.display()
         ));
     }
-    for case in &results.failed() {
-        console.warn(&format!("case {} failed: {}", case.case, case.reason));
+    if let Some(problem) = &done.not_stored {
+        console.warn(&format!("{problem}; it is tried again at the end"));
     }
-    Ok((done, results))
+    match sweeping.is_stopped() && done.left > 0 {
+        true => {
+            to.store(&done.files)?;
+            Err(Failure::Interrupted {
+                folder: folder.to_owned(),
+                done: done.cases,
+                left: done.left,
+            })
+        }
+        false => Ok(done),
+    }
+}
+
+/// Tells which cases have failed, and gives the exit code.
+pub(crate) fn ended(failed: &[FailedCase], done: &Done, console: &Console) -> ExitCode {
+    for FailedCase { case, reason } in failed {
+        console.warn(&format!("case {case} failed: {reason}"));
+    }
+    if done.left > 0 {
+        console.warn(&format!(
+            "{} left over because a device failed: give the same command again to go on",
+            count(done.left, "case")
+        ));
+    }
+    if failed.is_empty() && done.left == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) }
 }
 
 /// Tells what is odd about a job; of many cases with the same flaw a few are enough.
-fn warn(job: &Job<'_>, console: &Console) {
+fn warn(job: &Job<'_>, skipped: &[Skipped], console: &Console) {
     const MOST: usize = 8;
+    let skipped =
+        skipped.iter().map(|Skipped { record, reason }| format!("skipped {record}: {reason}"));
     let warnings = job.warnings();
-    warnings.iter().take(MOST).for_each(|warning| console.warn(&warning.to_string()));
-    if warnings.len() > MOST {
-        console.warn(&format!("… and {} more of this kind", warnings.len() - MOST));
+    let odd = warnings.iter().map(ToString::to_string);
+    for warnings in [skipped.collect::<Vec<_>>(), odd.collect()] {
+        warnings.iter().take(MOST).for_each(|warning| console.warn(warning));
+        if warnings.len() > MOST {
+            console.warn(&format!("… and {} more of this kind", warnings.len() - MOST));
+        }
     }
 }
 
@@ -117,6 +156,11 @@ pub(crate) fn draw(
         write_whole(&png_path, &png()?)?;
     }
     Ok(png_path)
+}
+
+/// The files of figures, of which the PNGs are given.
+pub(crate) fn drawings(figures: &[PathBuf]) -> Vec<PathBuf> {
+    figures.iter().flat_map(|png| [png.clone(), png.with_extension("svg")]).collect()
 }
 
 /// The figures in words: the only one, or how many and the first.

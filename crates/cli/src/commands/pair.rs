@@ -7,12 +7,14 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use tracewright_models::{Cached, Checkpoint, cached};
 use tracewright_report::{PairReport, Style, draw_terminal};
-use tracewright_results::{Results, file_name};
-use tracewright_sweep::{Done, Job, Pair, PairFile, SweepFile};
+use tracewright_results::{CaseRecord, file_name, visit_cases};
+use tracewright_sweep::{Job, PairFile, SweepFile};
 
-use super::job::{compute, default_folder, draw, drawn, listed, took};
+use super::job::{compute, draw, drawings, drawn, ended, listed, took};
 use super::pair_file::file;
-use crate::args::PairArgs;
+use super::report;
+use super::target::{Target, default_folder};
+use crate::args::{FolderArgs, PairArgs};
 use crate::console::{Console, count};
 use crate::error::Failure;
 use crate::session::Session;
@@ -28,16 +30,17 @@ pub(crate) fn run(
         console.answer(SweepFile::Pair(Box::new(file)).to_toml()?.trim_end())?;
         return Ok(ExitCode::SUCCESS);
     }
+    let target = Target { folder: &args.folder, recorded: None };
     if args.all_cached {
-        return all_cached(&file, (args.out.as_deref(), args.clip), session, console);
+        return all_cached(&file, (target, args.clip), session, console);
     }
-    run_file(file, (args.out.as_deref(), args.clip), session, console)
+    run_file(file, (target, args.clip), session, console)
 }
 
 /// Runs a pair's experiment on every model of the local hub cache.
 fn all_cached(
     file: &PairFile,
-    (out, clip): (Option<&Path>, bool),
+    (target, clip): (Target<'_>, bool),
     session: &Session,
     console: &Console,
 ) -> Result<ExitCode, Failure> {
@@ -55,24 +58,27 @@ fn all_cached(
     let ran = models.len();
     // A folder for each model in the one that is given, or in one that is named after the request.
     let request = json!(file);
-    let out = out.map_or_else(|| default_folder("pair", "all cached", &request), Path::to_owned);
-    for Cached { id, folder } in models {
+    let out = target.folder.out.clone();
+    let out = out.unwrap_or_else(|| default_folder("pair", "all cached", &request));
+    for Cached { id, folder: snapshot } in models {
         console.answer(&format!("{id}:"))?;
-        let out = out.join(id.replace('/', "--"));
-        let patched = Checkpoint::open(&folder)
+        let out = Some(out.join(id.replace('/', "--")));
+        let folder = FolderArgs { out, shard: target.folder.shard.clone() };
+        let target = Target { folder: &folder, recorded: None };
+        let patched = Checkpoint::open(&snapshot)
             .map_err(Failure::from)
             .and_then(|checkpoint| session.feeding(checkpoint.named(&id), console))
             .and_then(|checkpoint| {
-                patch(file.clone(), checkpoint, (Some(&out), clip), session, console)
+                patch(file.clone(), checkpoint, (target, clip), session, console)
             });
         match patched {
-            Ok((mut document, some_failed)) => {
+            Ok((mut document, code)) => {
                 document["model"] = id.into();
                 documents.push(document);
-                failed |= some_failed;
+                failed |= code != ExitCode::SUCCESS;
             }
-            // Whoever reads the output has seen enough.
-            Err(Failure::ClosedPipe) => return Err(Failure::ClosedPipe),
+            // Whoever reads the output has seen enough, or has stopped all of it.
+            Err(end @ (Failure::ClosedPipe | Failure::Interrupted { .. })) => return Err(end),
             Err(problem) => {
                 console.answer("can't be patched; the reason is below")?;
                 problems.push((id, problem.to_string()));
@@ -93,141 +99,156 @@ fn all_cached(
 /// Runs a pair's experiment.
 pub(super) fn run_file(
     file: PairFile,
-    out: (Option<&Path>, bool),
+    out: (Target<'_>, bool),
     session: &Session,
     console: &Console,
 ) -> Result<ExitCode, Failure> {
     let checkpoint = session.checkpoint(file.model.as_deref(), true, console)?;
-    let (document, failed) = patch(file, checkpoint, out, session, console)?;
+    let (document, code) = patch(file, checkpoint, out, session, console)?;
     console.json(&document)?;
-    Ok(if failed { ExitCode::from(1) } else { ExitCode::SUCCESS })
+    Ok(code)
 }
 
-/// Patches a checkpoint's pairs and shows what comes of it; the document for programs, and whether a case
-/// has failed.
+/// Patches a checkpoint's pairs and shows what comes of it; the document for programs, and the exit code.
 fn patch(
     file: PairFile,
     checkpoint: Checkpoint,
-    (out, clip): (Option<&Path>, bool),
+    (target, clip): (Target<'_>, bool),
     session: &Session,
     console: &Console,
-) -> Result<(Value, bool), Failure> {
+) -> Result<(Value, ExitCode), Failure> {
     let started = Instant::now();
-    let settings = file.settings.resolved(checkpoint.architecture())?;
-    let model = session.load(checkpoint, console)?;
+    let settings = file.settings.clone().resolved(checkpoint.architecture())?;
+    let models = session.load_all(checkpoint, console)?;
     let loaded = started.elapsed();
-    let what = file.cases.first().map_or("built-in pairs", |case| case.clean.as_str()).to_owned();
-    let job = Job::pairs(&model, settings, cases(file.cases))?;
-    let folder = out.map(Path::to_path_buf);
-    let folder = folder.unwrap_or_else(|| default_folder("pair", &what, &job.request()));
-    let (done, results) = compute(&job, &folder, (session, loaded), &model, console)?;
-    let reports = reports(&results)?;
-    let style = if clip { Style::Clipped } else { Style::Diverging };
-    let figures = draw_all(&folder, &reports, style)?;
-    show(&reports, console)?;
+    let what = what(&file).to_owned();
+    let (cases, skipped) = file.all_cases()?;
+    let given = file.given(session.model());
+    let job = target.part(Job::pairs(&models.first, settings, (cases, file.bad()))?)?;
+    let to = target.of(&job, "pair", &what)?;
+    let folder = &to.folder;
+    let done = compute(&job, &to, (session, loaded), (given, &skipped), &models, console)?;
+    let mut patched = Patched {
+        style: if clip { Style::Clipped } else { Style::Diverging },
+        ..Patched::default()
+    };
+    let outline = visit_cases(folder, |case, _| patched.take(folder, &case))?;
+    let code = ended(&outline.failed, &done, console);
+    to.store(&[&done.files[..], &drawings(&patched.figures)].concat())?;
+    patched.show(console)?;
+    for line in report::of_folder(folder)? {
+        console.explain(&line)?;
+    }
     console.explain(&format!(
         "\nresults in {}: {}; {}\n{}",
-        folder.display(),
+        to.shown(),
         listed(&done, "cases/*.json"),
-        match figures.is_empty() && !reports.is_empty() {
+        match patched.figures.is_empty() && patched.cases > 0 {
             true => "no figures (more than 24 heatmaps, or 128 cells in a row, aren't drawn)".to_owned(),
-            false => drawn(&figures),
+            false => drawn(&patched.figures),
         },
-        took(&results.cost, started)
+        took(&outline.cost, started)
     ))?;
-    let document = document(&folder, &reports, &figures, &done, &results);
-    Ok((document, !results.failed().is_empty()))
+    let document = json!({
+        "out": folder,
+        "cases": patched.documents,
+        "failed": outline.failed,
+        "files": done.files,
+        "figures": patched.figures,
+        "resumed": done.resumed,
+        "cost": outline.cost,
+    });
+    Ok((document, code))
 }
 
-/// The pairs that are asked for, or the built-in ones.
-pub(super) fn cases(given: Vec<Pair>) -> Vec<Pair> {
-    if given.is_empty() { Pair::built_in() } else { given }
+/// What a person knows the request by.
+fn what(file: &PairFile) -> &str {
+    let named = file.pairs.as_deref().and_then(Path::file_stem).and_then(|stem| stem.to_str());
+    let first = file.cases.first().map(|case| case.clean.as_str());
+    named.or(first).unwrap_or("built-in pairs")
 }
 
-/// The pairs that didn't fail, by name.
-type Reports<'a> = Vec<(&'a str, PairReport)>;
+/// Of many pairs these many are shown and drawn; all are in the tables and files.
+const MOST_SHOWN: usize = 50;
 
-fn reports(results: &Results) -> Result<Reports<'_>, Failure> {
-    let mut reports = Vec::new();
-    for case in results.cases.iter().filter(|case| case.failure.is_none()) {
-        if let Some(record) = case.pair() {
-            reports.push((case.name.as_str(), PairReport::new(record)?));
-        }
-    }
-    Ok(reports)
+/// What is shown of the pairs of a folder, taken one after the other.
+#[derive(Default)]
+struct Patched {
+    style: Style,
+    cases: usize,
+    /// Those that are shown, by name.
+    reports: Vec<(String, PairReport)>,
+    /// For programs.
+    documents: Vec<Value>,
+    figures: Vec<PathBuf>,
 }
 
-fn draw_all(folder: &Path, reports: &Reports<'_>, style: Style) -> Result<Vec<PathBuf>, Failure> {
-    let mut figures = Vec::new();
-    for (name, report) in reports {
-        for figure in report.figures(style) {
-            let name = format!("{}_{}", file_name(name), figure.name);
-            figures.push(draw(folder, &name, || figure.svg(), || figure.png())?);
-        }
-    }
-    Ok(figures)
-}
-
-fn show(reports: &Reports<'_>, console: &Console) -> Result<(), Failure> {
-    for (name, report) in reports {
-        let record = report.record();
-        if reports.len() > 1 {
-            console.answer(&format!("{name}:"))?;
-        }
-        console.explain(&report.setting())?;
-        if report.same_prediction() {
-            console.warn(&format!(
-                "pair {name}: both runs say '{}', so the corruption doesn't change the prediction",
-                record.clean.prediction.text
-            ));
-        }
-        if let Some((answer, said)) = report.unexpected() {
-            console.warn(&format!(
-                "pair {name}: the clean run says '{said}', not the answer '{answer}' that is measured"
-            ));
-        }
-        let first = record.baselines.first().map_or("", |baseline| baseline.metric.as_str());
-        for heatmap in report.heatmaps(first, Style::Diverging) {
-            console.explain(&draw_terminal(&heatmap, console.columns(), console.colors())?)?;
-        }
-        console.answer(&report.summary())?;
-        let regions = report.regions();
-        if !regions.is_empty() {
-            console.explain(&regions.join("\n"))?;
-        }
-        let others: Vec<&str> =
-            record.baselines.iter().skip(1).map(|baseline| baseline.metric.as_str()).collect();
-        if !others.is_empty() {
-            let others = others.join(", ");
-            console.explain(&format!("The same by {others}: in the figures and cells.parquet."))?;
-        }
-    }
-    Ok(())
-}
-
-fn document(
-    folder: &Path,
-    reports: &Reports<'_>,
-    figures: &[PathBuf],
-    done: &Done,
-    results: &Results,
-) -> Value {
-    let case = |(name, report): &(&str, PairReport)| {
-        json!({
-            "case": name,
+impl Patched {
+    /// Adds a pair that didn't fail, and draws it.
+    fn take(&mut self, folder: &Path, case: &CaseRecord) -> Result<(), Failure> {
+        let Some(record) = case.pair().filter(|_| case.failure.is_none()) else { return Ok(()) };
+        let report = PairReport::new(record)?;
+        self.cases += 1;
+        self.documents.push(json!({
+            "case": case.name,
             "summary": report.summary(),
             "regions": report.regions(),
             "same_prediction": report.same_prediction(),
             "pair": report.record(),
-        })
-    };
-    json!({
-        "out": folder,
-        "cases": reports.iter().map(case).collect::<Vec<_>>(),
-        "failed": results.failed(),
-        "files": done.files,
-        "figures": figures,
-        "resumed": done.resumed,
-        "cost": results.cost,
-    })
+        }));
+        if self.cases <= MOST_SHOWN {
+            for figure in report.figures(self.style) {
+                let name = format!("{}_{}", file_name(&case.name), figure.name);
+                self.figures.push(draw(folder, &name, || figure.svg(), || figure.png())?);
+            }
+            self.reports.push((case.name.clone(), report));
+        }
+        Ok(())
+    }
+
+    fn show(&self, console: &Console) -> Result<(), Failure> {
+        for (name, report) in &self.reports {
+            if self.reports.len() > 1 {
+                console.answer(&format!("{name}:"))?;
+            }
+            show(name, report, console)?;
+        }
+        match self.cases - self.reports.len() {
+            0 => Ok(()),
+            more => console
+                .answer(&format!("… and {} more, which aren't drawn either", count(more, "pair"))),
+        }
+    }
+}
+
+fn show(name: &str, report: &PairReport, console: &Console) -> Result<(), Failure> {
+    let record = report.record();
+    console.explain(&report.setting())?;
+    if report.same_prediction() {
+        console.warn(&format!(
+            "pair {name}: both runs say '{}', so the corruption doesn't change the prediction",
+            record.clean.prediction.text
+        ));
+    }
+    if let Some((answer, said)) = report.unexpected() {
+        console.warn(&format!(
+            "pair {name}: the clean run says '{said}', not the answer '{answer}' that is measured"
+        ));
+    }
+    let first = record.baselines.first().map_or("", |baseline| baseline.metric.as_str());
+    for heatmap in report.heatmaps(first, Style::Diverging) {
+        console.explain(&draw_terminal(&heatmap, console.columns(), console.colors())?)?;
+    }
+    console.answer(&report.summary())?;
+    let regions = report.regions();
+    if !regions.is_empty() {
+        console.explain(&regions.join("\n"))?;
+    }
+    let others: Vec<&str> =
+        record.baselines.iter().skip(1).map(|baseline| baseline.metric.as_str()).collect();
+    if !others.is_empty() {
+        let others = others.join(", ");
+        console.explain(&format!("The same by {others}: in the figures and cells.parquet."))?;
+    }
+    Ok(())
 }

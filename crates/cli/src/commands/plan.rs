@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde_json::json;
 use tracewright_sweep::{Forecast, SweepFile};
 
-use super::{pair, pair_file, sweep, trace};
+use super::{pair_file, sweep, trace};
 use crate::args::Plan;
 use crate::console::{Console, count, grouped, table};
 use crate::error::Failure;
@@ -31,10 +31,11 @@ pub(crate) fn run(plan: &Plan, session: &Session, console: &Console) -> Result<E
     let (what, forecast) = match file {
         SweepFile::Trace(file) => {
             let (_, cases) = trace::cases(&file)?;
+            let cases = (cases, file.bad());
             ("trace", Forecast::of_traces(&checkpoint, &file.settings, cases, memory)?)
         }
         SweepFile::Pair(file) => {
-            let cases = pair::cases(file.cases);
+            let cases = (file.all_cases()?.0, file.bad());
             ("pair", Forecast::of_pairs(&checkpoint, &file.settings, cases, memory)?)
         }
     };

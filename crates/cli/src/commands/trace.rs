@@ -1,22 +1,22 @@
 //! `tracewright trace`
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use serde_json::{Value, json};
 use tracewright_corruption::NoiseRule;
-use tracewright_models::Model;
 use tracewright_report::{CaseReport, draw_terminal, visible};
-use tracewright_results::{CaseRecord, Results, Row, npz_path};
+use tracewright_results::{CaseRecord, Row, npz_path, visit_cases};
 use tracewright_sweep::{
-    Case, Done, Facts, Job, Kind, Settings, SweepError, SweepFile, TraceFile, resolve_noise,
+    BadRecords, Case, Facts, Job, Kind, Settings, SweepError, SweepFile, TraceFile, resolve_noise,
 };
 
-use super::job::{compute, default_folder, draw, drawn, listed, took};
+use super::job::{compute, draw, drawings, drawn, ended, listed, took};
+use super::report;
+use super::target::Target;
 use crate::args::TraceArgs;
-use crate::console::{Console, table};
+use crate::console::{Console, count, grouped, table};
 use crate::error::Failure;
 use crate::session::Session;
 
@@ -35,50 +35,70 @@ pub(crate) fn run(
         console.answer(SweepFile::Trace(Box::new(file)).to_toml()?.trim_end())?;
         return Ok(ExitCode::SUCCESS);
     }
-    run_file(file, args.out.as_deref(), session, console)
+    let target = Target { folder: &args.folder, recorded: None };
+    run_file(file, target, session, console)
 }
 
 /// Runs a trace's experiment.
 pub(super) fn run_file(
     file: TraceFile,
-    out: Option<&Path>,
+    target: Target<'_>,
     session: &Session,
     console: &Console,
 ) -> Result<ExitCode, Failure> {
     let started = Instant::now();
     let (facts, cases) = cases(&file)?;
     file.settings.check()?;
-    let model = session.load(session.checkpoint(file.model.as_deref(), true, console)?, console)?;
+    let checkpoint = session.checkpoint(file.model.as_deref(), true, console)?;
+    let models = session.load_all(checkpoint, console)?;
     let loaded = started.elapsed();
     let text = file.noise_text.as_deref();
-    let noise = resolve_noise(&file.settings.noise, &model, &facts.subjects(), text)?;
-    let what = what(&file).to_owned();
-    let job = Job::traces(&model, file.settings, noise, cases)?;
-    let named = || default_folder("trace", &what, &job.request());
-    let folder = out.map_or_else(named, Path::to_path_buf);
-    let (done, results) = compute(&job, &folder, (session, loaded), &model, console)?;
-    let reports = reports(&results, &model)?;
-    let figures = draw_all(&folder, &reports)?;
+    let noise = resolve_noise(&file.settings.noise, &models.first, &facts.subjects(), text)?;
+    let (what, given, bad) = (what(&file).to_owned(), file.given(session.model()), file.bad());
+    let job = target.part(Job::traces(&models.first, file.settings, noise, (cases, bad))?)?;
+    let to = target.of(&job, "trace", &what)?;
+    let folder = &to.folder;
+    let done = compute(&job, &to, (session, loaded), (given, facts.bad()), &models, console)?;
+    let mut traced = Traced::default();
+    let outline =
+        visit_cases(folder, |case, rows| traced.take(folder, case, &rows, &models.first.name))?;
+    let code = ended(&outline.failed, &done, console);
     let files = listed(&done, "cases/*.npz");
-    let took = took(&results.cost, started);
-    show(&folder, &reports, &figures, (&files, &took), console)?;
-    console.json(&document(&folder, &reports, &figures, &done, &results)?)?;
-    Ok(if results.failed().is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    let took = took(&outline.cost, started);
+    to.store(&[&done.files[..], &drawings(&traced.figures)].concat())?;
+    traced.show(console)?;
+    for line in report::of_folder(folder)? {
+        console.explain(&line)?;
+    }
+    let figures = drawn(&traced.figures);
+    console.explain(&format!("\nresults in {}: {files}; {figures}\n{took}", to.shown()))?;
+    console.json(&json!({
+        "out": folder,
+        "cases": traced.documents,
+        "failed": outline.failed,
+        "files": done.files,
+        "figures": traced.figures,
+        "resumed": done.resumed,
+        "cost": outline.cost,
+    }))?;
+    Ok(code)
 }
 
 /// What the flags ask for.
 pub(super) fn file(args: &TraceArgs, model: Option<String>) -> Result<TraceFile, Failure> {
     let settings = settings(args)?;
     settings.check()?;
+    let skip_bad = args.skip_bad;
+    let bad = if skip_bad { BadRecords::Skip } else { BadRecords::Refuse };
     let cases = match (&args.prompt, &args.subject, &args.facts) {
         (Some(prompt), Some(subject), _) => vec![case(prompt, subject, args.answer.clone())],
         // All of them, as the file has them.
         (_, _, Some(_)) if args.ids.is_empty() && args.limit.is_none() => Vec::new(),
-        (_, _, Some(path)) => Facts::read(path)?.select(&args.ids, args.limit)?,
+        (_, _, Some(path)) => Facts::read(path, bad)?.select(&args.ids, args.limit)?,
         _ => vec![case(DEFAULT_PROMPT, DEFAULT_SUBJECT, args.answer.clone())],
     };
     let (facts, noise_text) = (args.facts.clone(), args.noise_text.clone());
-    Ok(TraceFile { model, noise_text, facts, settings, cases, ..TraceFile::default() })
+    Ok(TraceFile { model, noise_text, facts, settings, skip_bad, cases, ..TraceFile::default() })
 }
 
 fn settings(args: &TraceArgs) -> Result<Settings, Failure> {
@@ -102,14 +122,14 @@ fn settings(args: &TraceArgs) -> Result<Settings, Failure> {
 
 fn case(prompt: &str, subject: &str, answer: Option<String>) -> Case {
     let (name, prompt, subject) = ("0".to_owned(), prompt.to_owned(), subject.to_owned());
-    Case { name, prompt, subject, expected: None, answer }
+    Case { name, prompt, subject, answer, ..Case::default() }
 }
 
 /// The facts that noise is measured on, and the cases: those given, otherwise all facts, or without a file of
 /// them the default.
 pub(super) fn cases(file: &TraceFile) -> Result<(Facts, Vec<Case>), Failure> {
     let facts = match &file.facts {
-        Some(path) => Facts::read(path)?,
+        Some(path) => Facts::read(path, file.bad())?,
         None => Facts::built_in()?,
     };
     let cases = match (file.cases.is_empty(), &file.facts) {
@@ -131,29 +151,88 @@ fn what(file: &TraceFile) -> &str {
     }
 }
 
-type Reports<'a> = Vec<(&'a CaseRecord, CaseReport)>;
+/// Of many cases these many are drawn and listed; all are in the tables.
+const MOST_SHOWN: usize = 50;
 
-fn reports<'a>(results: &'a Results, model: &Model) -> Result<Reports<'a>, Failure> {
-    let mut rows: BTreeMap<&str, Vec<Row>> = BTreeMap::new();
-    for row in &results.rows {
-        rows.entry(&row.case).or_default().push(row.clone());
-    }
-    let model = model.name.rsplit('/').next().unwrap_or(&model.name);
-    let mut reports = Vec::new();
-    for case in results.cases.iter().filter(|case| case.failure.is_none()) {
-        let rows = rows.get(case.name.as_str()).map_or(&[][..], Vec::as_slice);
-        reports.push((case, CaseReport::new(case, rows, model)?));
-    }
-    Ok(reports)
+/// What is shown of the cases of a folder, taken one after the other.
+#[derive(Default)]
+struct Traced {
+    cases: usize,
+    /// Those in which the model gives the expected answer.
+    correct: usize,
+    /// A line for each case that is listed.
+    lines: Vec<Vec<String>>,
+    /// For programs.
+    documents: Vec<Value>,
+    figures: Vec<PathBuf>,
+    /// Of the first case.
+    first: Option<CaseReport>,
 }
 
-/// Draws every traced case, and returns the PNGs' paths.
-fn draw_all(folder: &Path, reports: &Reports<'_>) -> Result<Vec<PathBuf>, Failure> {
-    let traced = reports.iter().filter(|(_, report)| !report.heatmaps.is_empty());
-    let figure = |(case, report): &(&CaseRecord, CaseReport)| {
-        draw(folder, &figure_name(case), || report.svg(), || report.png())
-    };
-    traced.map(figure).collect()
+impl Traced {
+    /// Adds a case, and draws it.
+    fn take(
+        &mut self,
+        folder: &Path,
+        case: CaseRecord,
+        rows: &[Row],
+        model: &str,
+    ) -> Result<(), Failure> {
+        if case.failure.is_some() {
+            return Ok(());
+        }
+        let model = model.rsplit('/').next().unwrap_or(model);
+        let report = CaseReport::new(&case, rows, model)?;
+        self.cases += 1;
+        self.correct += usize::from(case.correct_prediction);
+        self.documents.push(document(&case, &report)?);
+        if self.cases <= MOST_SHOWN {
+            self.lines.push(line(&case, &report));
+            if !report.heatmaps.is_empty() {
+                let name = figure_name(&case);
+                self.figures.push(draw(folder, &name, || report.svg(), || report.png())?);
+            }
+        }
+        self.first.get_or_insert(report);
+        Ok(())
+    }
+
+    /// One case is shown with its heatmaps, several with a line each.
+    fn show(&self, console: &Console) -> Result<(), Failure> {
+        match (&self.first, self.cases) {
+            (Some(report), 1) => {
+                for heatmap in &report.heatmaps {
+                    let drawn = draw_terminal(heatmap, console.columns(), console.colors())?;
+                    console.explain(&drawn)?;
+                }
+                console.answer(&report.summary()?)?;
+            }
+            _ => console.answer(&self.overview())?,
+        }
+        Ok(())
+    }
+
+    fn overview(&self) -> String {
+        let head = [
+            "case",
+            "subject",
+            "answer",
+            "clean",
+            "corrupted",
+            "strongest: kind token@layer +points of probability",
+        ];
+        let head = vec![head.map(str::to_owned).to_vec()];
+        let mut text = table(&[head, self.lines.clone()].concat());
+        if self.cases > self.lines.len() {
+            let more = grouped((self.cases - self.lines.len()) as u64);
+            text += &format!("\n… and {more} more, which aren't drawn either");
+        }
+        let others = match self.cases - self.correct {
+            0 => String::new(),
+            n => format!("; in {n} the model doesn't give the expected answer"),
+        };
+        text + &format!("\n{} of {} traced{others}", self.correct, count(self.cases, "case"))
+    }
 }
 
 /// A figure is called like its case's first npz file.
@@ -163,102 +242,43 @@ fn figure_name(case: &CaseRecord) -> String {
     stem.to_string_lossy().into_owned()
 }
 
-/// One case is shown with its heatmaps, several with a line each.
-fn show(
-    folder: &Path,
-    reports: &Reports<'_>,
-    figures: &[PathBuf],
-    (files, took): (&str, &str),
-    console: &Console,
-) -> Result<(), Failure> {
-    if let [(_, report)] = reports.as_slice() {
-        for heatmap in &report.heatmaps {
-            console.explain(&draw_terminal(heatmap, console.columns(), console.colors())?)?;
+/// A case's scores, and the strongest cell of each kind.
+fn line(case: &CaseRecord, report: &CaseReport) -> Vec<String> {
+    let cells = report.strongest().into_iter().map(|(kind, peak)| {
+        let token = case.tokens.texts.get(peak.position).map_or("", String::as_str);
+        // A token that is just a space has to stay one.
+        let token = Some(token.trim()).filter(|word| !word.is_empty()).unwrap_or(token);
+        format!("{kind} {}@{} {:+.1}", visible(token), peak.layer, 100.0 * peak.effect)
+    });
+    let probability =
+        |p: f64| if case.correct_prediction { format!("{p:.3}") } else { String::new() };
+    let strongest = match &case.expected {
+        Some(expected) if !case.correct_prediction => {
+            format!("not traced: expected {expected}")
         }
-        console.answer(&report.summary()?)?;
-    } else {
-        console.answer(&table(&overview(reports)))?;
-        let traced = reports.iter().filter(|(case, _)| case.correct_prediction).count();
-        let others = match reports.len() - traced {
-            0 => String::new(),
-            n => format!("; in {n} the model doesn't give the expected answer"),
-        };
-        console.answer(&format!("{traced} of {} cases traced{others}", reports.len()))?;
-    }
-    console.explain(&format!(
-        "\nresults in {}: {files}; {}\n{took}",
-        folder.display(),
-        drawn(figures),
-    ))
+        _ => cells.collect::<Vec<_>>().join(", "),
+    };
+    vec![
+        case.name.clone(),
+        visible(case.subject.as_deref().unwrap_or_default()),
+        visible(case.answer.trim()),
+        probability(case.high_score),
+        probability(case.low_score),
+        strongest,
+    ]
 }
 
-/// A line for each case: its scores, and the strongest cell of each kind.
-fn overview(reports: &Reports<'_>) -> Vec<Vec<String>> {
-    let head = [
-        "case",
-        "subject",
-        "answer",
-        "clean",
-        "corrupted",
-        "strongest: kind token@layer +points of probability",
-    ];
-    let mut rows = vec![head.map(str::to_owned).to_vec()];
-    for (case, report) in reports {
-        let cells = report.strongest().into_iter().map(|(kind, peak)| {
-            let token = case.tokens.texts.get(peak.position).map_or("", String::as_str);
-            // A token that is just a space has to stay one.
-            let token = Some(token.trim()).filter(|word| !word.is_empty()).unwrap_or(token);
-            format!("{kind} {}@{} {:+.1}", visible(token), peak.layer, 100.0 * peak.effect)
-        });
-        let probability =
-            |p: f64| if case.correct_prediction { format!("{p:.3}") } else { String::new() };
-        let strongest = match &case.expected {
-            Some(expected) if !case.correct_prediction => {
-                format!("not traced: expected {expected}")
-            }
-            _ => cells.collect::<Vec<_>>().join(", "),
-        };
-        rows.push(vec![
-            case.name.clone(),
-            visible(case.subject.as_deref().unwrap_or_default()),
-            visible(case.answer.trim()),
-            probability(case.high_score),
-            probability(case.low_score),
-            strongest,
-        ]);
-    }
-    rows
-}
-
-fn document(
-    folder: &Path,
-    reports: &Reports<'_>,
-    figures: &[PathBuf],
-    done: &Done,
-    results: &Results,
-) -> Result<Value, Failure> {
-    let mut cases = Vec::new();
-    for (case, report) in reports {
-        cases.push(json!({
-            "case": case.name,
-            "prompt": case.prompt,
-            "tokens": case.tokens,
-            "subject_range": case.subject_range,
-            "answer": case.answer,
-            "answer_id": case.answer_id,
-            "correct_prediction": case.correct_prediction,
-            "high_score": case.high_score,
-            "low_score": case.low_score,
-            "summary": report.summary()?,
-        }));
-    }
+fn document(case: &CaseRecord, report: &CaseReport) -> Result<Value, Failure> {
     Ok(json!({
-        "out": folder,
-        "cases": cases,
-        "failed": results.failed(),
-        "files": done.files,
-        "figures": figures,
-        "resumed": done.resumed,
-        "cost": results.cost,
+        "case": case.name,
+        "prompt": case.prompt,
+        "tokens": case.tokens,
+        "subject_range": case.subject_range,
+        "answer": case.answer,
+        "answer_id": case.answer_id,
+        "correct_prediction": case.correct_prediction,
+        "high_score": case.high_score,
+        "low_score": case.low_score,
+        "summary": report.summary()?,
     }))
 }

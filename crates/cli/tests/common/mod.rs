@@ -117,7 +117,7 @@ impl Place {
         files
     }
 
-    fn text(&self, bytes: &[u8]) -> String {
+    pub(crate) fn text(&self, bytes: &[u8]) -> String {
         let text = String::from_utf8(bytes.to_vec()).expect("UTF-8");
         text.replace(&self.folder.path().display().to_string(), "DIR")
             .replace(&fixture(""), "FIXTURES/")

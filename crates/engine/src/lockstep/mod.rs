@@ -47,17 +47,19 @@ pub fn execute(
     let chunks = planner.passes(execution.memory)?;
     let mut outcomes = Outcomes::new(requests);
     let mut carried = None;
-    let steps = decoder.architecture().n_layers + 1;
-    for (done, chunk) in chunks.iter().enumerate() {
+    let steps = decoder.architecture().n_layers as u64 + 1;
+    let (mut before, of) = (0, planner.cost(&chunks).flops);
+    for chunk in &chunks {
+        let flops = chunk.cost().flops;
         let pass = planner.pass(chunk);
         let mut walk = Walk::new(decoder, requests, execution, &pass, carried.take());
-        for step in 0..steps {
-            walk.segment(step)?;
-            if let ControlFlow::Break(()) = progress(done * steps + step + 1, chunks.len() * steps)
-            {
+        for step in 1..=steps {
+            walk.segment(step as usize - 1)?;
+            if let ControlFlow::Break(()) = progress(before + flops / steps * step, of) {
                 return Err(EngineError::Stopped);
             }
         }
+        before += flops;
         let (found, kept) = walk.finish()?;
         carried = Some(kept);
         outcomes.take((decoder, execution), requests, found)?;

@@ -14,9 +14,9 @@ use tracewright_ir::{
 use tracewright_models::Model;
 
 use super::mean_cache;
+use super::prompt_file::{FilePrompt, PromptFile};
 use super::prompts::FedPair;
 use crate::case::subject_tokens;
-use crate::dataset::{DataPrompt, Dataset};
 use crate::error::SweepError;
 use crate::words::word;
 
@@ -63,7 +63,7 @@ impl Grouping {
     }
 
     /// What a prompt must have as many tokens as the others of; nothing where positions don't count.
-    fn template(self, prompt: &DataPrompt) -> Option<&str> {
+    fn template(self, prompt: &FilePrompt) -> Option<&str> {
         match self {
             Self::Token | Self::Role => None,
             Self::Position => Some(""),
@@ -134,7 +134,7 @@ impl Means {
         sites: &BTreeSet<Site>,
     ) -> Result<Self, SweepError> {
         Self::check_sites(sites)?;
-        let dataset = Dataset::read(&mean.from)?;
+        let dataset = PromptFile::read(&mean.from)?;
         let of = mean_cache::digest(model, mean, &dataset)?;
         let mut means = BTreeMap::new();
         let mut missing = Vec::new();
@@ -212,7 +212,7 @@ impl Means {
 fn compute(
     model: &Model,
     mean: &MeanOf,
-    dataset: &Dataset,
+    dataset: &PromptFile,
     sites: &[Site],
 ) -> Result<Vec<BTreeMap<String, Vec<f64>>>, SweepError> {
     let mut sums: Vec<BTreeMap<String, (Vec<f64>, usize)>> = vec![BTreeMap::new(); sites.len()];
@@ -257,7 +257,7 @@ fn compute(
 /// What each token of a prompt belongs to; none for one that doesn't count.
 fn keys_of(
     mean: &MeanOf,
-    prompt: &DataPrompt,
+    prompt: &FilePrompt,
     tokens: &Tokens,
 ) -> Result<Vec<Option<String>>, SweepError> {
     let lacks = |what| SweepError::PromptLacks { prompt: prompt.prompt.clone(), what };

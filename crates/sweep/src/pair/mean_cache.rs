@@ -11,7 +11,8 @@ use tracewright_models::Model;
 use tracewright_results::{self as results, read_npz, write_npz};
 
 use super::mean::MeanOf;
-use crate::dataset::{Dataset, hex};
+use super::prompt_file::PromptFile;
+use crate::dataset::hex;
 use crate::error::SweepError;
 
 /// All that the means of a dataset depend on but for their sites, in short: weights, shape and precision of the
@@ -23,7 +24,7 @@ use crate::error::SweepError;
 pub(super) fn digest(
     model: &Model,
     mean: &MeanOf,
-    dataset: &Dataset,
+    dataset: &PromptFile,
 ) -> Result<String, SweepError> {
     let mut of = Sha256::new();
     of.update(&model.sha256);
@@ -65,7 +66,7 @@ pub(super) fn write(
     path: &Path,
     mean: &MeanOf,
     site: Site,
-    dataset: &Dataset,
+    dataset: &PromptFile,
     model: &Model,
     means: &BTreeMap<String, Vec<f64>>,
 ) -> Result<(), SweepError> {

@@ -23,6 +23,7 @@ mod partners;
 mod patch;
 mod paths;
 mod positions;
+mod prompt_file;
 mod prompts;
 mod readings;
 mod record;

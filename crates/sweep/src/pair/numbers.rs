@@ -12,8 +12,9 @@ use tracewright_results::{Data, read_npz};
 use super::change::{Change, Vector, Vectors};
 use super::corruption::{By, Corruption, Embeddings};
 use super::mean::Means;
+use super::prompt_file::PromptFile;
 use super::settings::PairSettings;
-use crate::dataset::{Dataset, hex};
+use crate::dataset::hex;
 use crate::error::SweepError;
 use crate::facts::Facts;
 use crate::noise;
@@ -59,7 +60,7 @@ impl Numbers {
     ) -> Result<Self, SweepError> {
         let embeddings = |corruption| Embeddings::stand_in(corruption, architecture);
         if let Some(mean) = &settings.mean {
-            Dataset::read(&mean.from)?;
+            PromptFile::read(&mean.from)?;
             Means::check_sites(&sites(settings, architecture)?)?;
         }
         Ok(Self {
@@ -100,7 +101,7 @@ fn embeddings(model: &Model, corruption: &Corruption) -> Result<Embeddings, Swee
             let mut ids = Vec::new();
             match &corruption.from {
                 Some(path) => {
-                    for prompt in Dataset::read(path)?.prompts {
+                    for prompt in PromptFile::read(path)?.prompts {
                         ids.extend(model.tokenizer.plain(&prompt.prompt)?);
                     }
                 }

@@ -9,8 +9,8 @@ use super::alignment::aligned;
 use super::corruption::Corrupted;
 use super::partners::{Align, differences};
 use super::positions::Positions;
+use super::prompt_file::PromptFile;
 use super::prompts::{FedPair, Feeding};
-use crate::dataset::Dataset;
 use crate::error::SweepError;
 
 impl FedPair {
@@ -103,7 +103,7 @@ impl FedPair {
             return Err(SweepError::NoDataset { what: "resampling" });
         };
         let mut fitting = Vec::new();
-        for prompt in Dataset::read(path)?.prompts {
+        for prompt in PromptFile::read(path)?.prompts {
             let tokens = tokenizer.prompt(&prompt.prompt)?;
             let new = fitting.iter().all(|other: &Tokens| other.ids != tokens.ids);
             if tokens.len() == self.clean.len() && tokens.ids != self.clean.ids && new {

@@ -15,8 +15,10 @@ use super::prompts::{FedPair, Feeding, Pair};
 use super::settings::PairSettings;
 use super::sweep::{PairSweep, pair_sweep, patch_pairs};
 use crate::error::SweepError;
-use crate::experiment::{Experiment, identity, ready};
+use crate::experiment::{Experiment, Prepared, identity, ready};
+use crate::skip::{BadRecords, Skipped};
 use crate::warning::Warning;
+use crate::work::planned;
 
 /// Pairs to patch, checked against the model: every pair under every corruption of the settings.
 #[derive(Debug)]
@@ -26,6 +28,7 @@ pub struct Pairs<'a> {
     numbers: Numbers,
     asked: Vec<Pair>,
     pairs: Vec<Ready>,
+    skipped: Vec<Skipped>,
 }
 
 /// A pair and how many forward passes it takes.
@@ -47,24 +50,43 @@ impl<'a> Pairs<'a> {
         settings: PairSettings,
         pairs: Vec<Pair>,
     ) -> Result<Self, SweepError> {
+        Self::of(model, settings, (pairs, BadRecords::Refuse))
+    }
+
+    /// The same, with what becomes of pairs that don't fit.
+    pub(crate) fn of(
+        model: &'a Model,
+        settings: PairSettings,
+        (pairs, bad): (Vec<Pair>, BadRecords),
+    ) -> Result<Self, SweepError> {
         let settings = settings.resolved(model.architecture())?;
         let numbers = Numbers::of(model, &settings)?;
-        let ready = ready_pairs(
+        let (mut ready, mut skipped) = ready_pairs(
             &model.tokenizer,
             model.architecture(),
             &settings,
             &numbers,
-            pairs.clone(),
+            (pairs.clone(), bad),
         )?;
-        for Ready { fed, .. } in &ready {
+        let several = ready.len() > 1;
+        let mut wrong = Vec::new();
+        for (index, Ready { fed, .. }) in ready.iter().enumerate() {
             // Where both are given they have been compared.
             let asks = fed.answers.is_empty() || fed.distractors.is_empty();
             if asks && settings.metrics(fed).contains(&PairMetric::LogitDiff) {
-                check_answers(fed, model)
-                    .map_err(|error| error.in_one_of(ready.len() > 1, &fed.pair.name))?;
+                match check_answers(fed, model) {
+                    Err(error) if bad == BadRecords::Skip && several => wrong.push((index, error)),
+                    checked => {
+                        checked.map_err(|error| error.in_one_of(several, &fed.pair.name))?;
+                    }
+                }
             }
         }
-        Ok(Self { model, settings, numbers, asked: pairs, pairs: ready })
+        for (index, error) in wrong.into_iter().rev() {
+            let pair = ready.remove(index).fed.pair;
+            skipped.push(Skipped::case(&(pair.name, pair.place), error.to_string()));
+        }
+        Ok(Self { model, settings, numbers, asked: pairs, pairs: ready, skipped })
     }
 }
 
@@ -110,7 +132,7 @@ impl Pairs<'_> {
         execution: &Execution,
         progress: Progress<'_>,
     ) -> Result<Part, SweepError> {
-        self.part(case..case + 1, execution, progress)
+        self.part(self.model, case..case + 1, execution, progress)
     }
 }
 
@@ -121,8 +143,8 @@ pub(crate) fn ready_pairs(
     architecture: &Architecture,
     settings: &PairSettings,
     numbers: &Numbers,
-    pairs: Vec<Pair>,
-) -> Result<Vec<Ready>, SweepError> {
+    (pairs, bad): (Vec<Pair>, BadRecords),
+) -> Result<Prepared<Ready>, SweepError> {
     let several = settings.corruptions.len() > 1;
     let under = |pair: Pair| {
         let one = move |(index, corruption): (usize, &super::corruption::Corruption)| {
@@ -144,7 +166,7 @@ pub(crate) fn ready_pairs(
         let forwards = rehearsal.forwards();
         Ok(Ready { fed, forwards })
     };
-    ready(all, |(_, pair)| &pair.name, feed)
+    ready(all, |(_, pair)| (pair.name.clone(), pair.place), bad, feed)
 }
 
 impl Ready {
@@ -188,6 +210,10 @@ impl Experiment for Pairs<'_> {
         !self.settings.read.is_empty()
     }
 
+    fn skipped(&self) -> &[Skipped] {
+        &self.skipped
+    }
+
     fn warnings(&self) -> Vec<Warning> {
         self.pairs.iter().flat_map(|ready| ready.fed.warnings()).collect()
     }
@@ -204,15 +230,27 @@ impl Experiment for Pairs<'_> {
         self.model.decoder.is_streamed()
     }
 
+    /// What follows the first token in which prompts differ is different, so that the tokens after it hardly
+    /// matter.
+    fn shape(&self, case: usize) -> [usize; 4] {
+        let Ready { fed, forwards } = &self.pairs[case];
+        [fed.clean.len(), fed.subject.start, fed.subject.end, *forwards]
+    }
+
+    fn flops(&self, case: usize) -> Result<u64, SweepError> {
+        planned(&self.rehearsal(case)?, self.architecture())
+    }
+
     fn part(
         &self,
+        model: &Model,
         cases: Range<usize>,
         execution: &Execution,
         progress: Progress<'_>,
     ) -> Result<Part, SweepError> {
         let fed: Vec<&FedPair> = self.pairs[cases].iter().map(|ready| &ready.fed).collect();
         let how = (&self.settings, &self.numbers);
-        patch_pairs(&fed, self.model, how, execution, progress)
+        patch_pairs(&fed, model, how, execution, progress)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Pairs: a clean prompt and what it is corrupted to.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use schemars::JsonSchema;
@@ -15,6 +16,7 @@ use super::positions::Positions;
 use super::runs;
 use super::settings::PairSettings;
 use crate::case::subject_tokens;
+use crate::dataset::Place;
 use crate::error::SweepError;
 use crate::warning::{Warning, covered};
 use crate::words::one_or_many;
@@ -47,6 +49,12 @@ pub struct Pair {
     /// The group of prompts of a dataset whose means this one takes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
+    /// What else its dataset says of it: results can be averaged by it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub columns: BTreeMap<String, String>,
+    /// Where it stands in its dataset.
+    #[serde(skip)]
+    pub place: Option<Place>,
 }
 
 /// A pair as one model's tokenizer sees it.

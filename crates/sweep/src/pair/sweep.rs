@@ -1,6 +1,6 @@
 //! One pair's sweep: its runs and cells, and what becomes of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 use tracewright_engine::{Execution, Outcome, Progress};
@@ -14,7 +14,7 @@ use super::grid::{Grid, grids};
 use super::measures::{Measuring, Reported};
 use super::numbers::Numbers;
 use super::patch::Patching;
-use super::prompts::FedPair;
+use super::prompts::{FedPair, Pair};
 use super::readings::{Readings, read};
 use super::record::{Shown, record};
 use super::runs::Named;
@@ -166,6 +166,12 @@ pub(crate) fn patch_pairs(
     Ok(part)
 }
 
+/// What a pair's results can be averaged by.
+fn columns(pair: &Pair) -> BTreeMap<String, String> {
+    let group = pair.group.clone().map(|group| ("group".to_owned(), group));
+    group.into_iter().chain(pair.columns.clone()).collect()
+}
+
 /// What was found of one pair.
 fn patched_pair(
     (fed, answers): (&FedPair, &Answers),
@@ -214,6 +220,7 @@ fn patched_pair(
         low_score,
         window: settings.window,
         samples: fed.samples(),
+        columns: columns(&fed.pair),
         cost: json!(cost),
         extra: json!(record(fed, answers, settings, shown)?),
         ..CaseRecord::default()
