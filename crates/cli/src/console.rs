@@ -44,6 +44,11 @@ impl Console {
         let _ = writeln!(io::stderr(), "error: {}", tame(&error.to_string()));
     }
 
+    /// Whether a program reads the answer.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
     pub(crate) fn is_quiet(&self) -> bool {
         self.quiet
     }
@@ -100,6 +105,12 @@ impl DownloadBar {
     pub(crate) fn finish(&self) {
         self.0.finish_and_clear();
     }
+}
+
+/// What a panic says, in one line.
+pub(crate) fn panicked(text: &str) {
+    let text = text.replace('\n', " ");
+    let _ = writeln!(io::stderr(), "internal error: {}", tame(&text));
 }
 
 /// A message without what would act on a terminal: prompts and names in it are other people's.

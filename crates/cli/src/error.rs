@@ -9,7 +9,7 @@ use tracewright_engine::EngineError;
 use tracewright_models::ModelError;
 use tracewright_models::hub::HubError;
 use tracewright_report::ReportError;
-use tracewright_results::ResultsError;
+use tracewright_results::{ResultsError, StoreError};
 use tracewright_sweep::SweepError;
 
 use crate::interrupt::INTERRUPTED;
@@ -28,6 +28,8 @@ pub(crate) enum Failure {
         folder.display()
     )]
     Interrupted { folder: PathBuf, done: usize, left: usize },
+    #[error("stopped after {done} of {of} models: give the same command again to go on")]
+    InterruptedBetween { done: usize, of: usize },
     #[error(transparent)]
     Model(#[from] ModelError),
     #[error("there is no folder '{given}' here; as a model of the hub: {error}")]
@@ -46,12 +48,14 @@ impl Failure {
     /// 2 where the request or its input was wrong, 1 where the machine failed while it ran, and what shells
     /// give where somebody has stopped it.
     pub(crate) fn code(&self) -> ExitCode {
-        if let Self::Interrupted { .. } = self {
+        if let Self::Interrupted { .. } | Self::InterruptedBetween { .. } = self {
             return ExitCode::from(INTERRUPTED);
         }
         let ran = match self {
             Self::Sweep(SweepError::Results(error)) | Self::Results(error) => {
-                matches!(error, ResultsError::DiskFull { .. } | ResultsError::Write { .. })
+                use ResultsError::{DiskFull, Read, Store, Write};
+                matches!(error, DiskFull { .. } | Write { .. } | Read { .. })
+                    || matches!(error, Store(StoreError::Failed { .. }))
             }
             Self::Sweep(SweepError::Engine(error)) | Self::Engine(error) => {
                 use EngineError::{Plan, Request, UnknownExecutor};

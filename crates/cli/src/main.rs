@@ -9,8 +9,9 @@ mod place;
 mod progress;
 mod session;
 
+use std::panic::{self, PanicHookInfo};
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::thread;
 
 use clap::Parser;
 
@@ -18,28 +19,30 @@ use args::{Args, Command};
 use console::Console;
 use error::Failure;
 
+/// Tells a panic in one line. One of a sweep's workers is caught, and told with its unit.
+fn told(panic: &PanicHookInfo<'_>) {
+    if thread::current().name() != Some(tracewright_sweep::WORKER) {
+        console::panicked(&panic.to_string());
+    }
+}
+
 fn main() -> ExitCode {
     let Args { command, output, session } = Args::parse();
-    let console = Arc::new(Console::new(&output));
-    let teller = Arc::clone(&console);
-    let told = move || {
-        teller
-            .progress("stopping when what is under way is done; press Ctrl-C again to stop at once")
-    };
-    let done =
-        interrupt::listen(told).and_then(|()| session.start()).and_then(|()| match &command {
-            Command::Trace(args) => commands::trace::run(args, &session, &console),
-            Command::Pair(args) => commands::pair::run(args, &session, &console),
-            Command::Sweep(args) => commands::sweep::run(args, &session, &console),
-            Command::Plan(plan) => commands::plan::run(plan, &session, &console),
-            Command::Report(args) => commands::report::run(args, &console),
-            Command::Dataset(args) => commands::dataset::run(args, &session, &console),
-            Command::Merge(args) => commands::merge::run(args, &console),
-            Command::Predict(args) => commands::predict::run(args, &session, &console),
-            Command::Sites => commands::sites::run(&session, &console),
-            Command::Models => commands::models::run(&session, &console),
-            Command::Doctor => commands::doctor::run(&console),
-        });
+    let console = Console::new(&output);
+    panic::set_hook(Box::new(told));
+    let done = interrupt::listen().and_then(|()| session.start()).and_then(|()| match &command {
+        Command::Trace(args) => commands::trace::run(args, &session, &console),
+        Command::Pair(args) => commands::pair::run(args, &session, &console),
+        Command::Sweep(args) => commands::sweep::run(args, &session, &console),
+        Command::Plan(plan) => commands::plan::run(plan, &session, &console),
+        Command::Report(args) => commands::report::run(args, &console),
+        Command::Dataset(args) => commands::dataset::run(args, &session, &console),
+        Command::Merge(args) => commands::merge::run(args, &console),
+        Command::Predict(args) => commands::predict::run(args, &session, &console),
+        Command::Sites => commands::sites::run(&session, &console),
+        Command::Models => commands::models::run(&session, &console),
+        Command::Doctor => commands::doctor::run(&console),
+    });
     match done {
         Ok(code) => code,
         // Whoever read our output has seen enough.

@@ -16,6 +16,7 @@ pub(crate) struct Progress<'a> {
     bar: ProgressBar,
     started: Instant,
     told: Instant,
+    stopping: bool,
 }
 
 impl<'a> Progress<'a> {
@@ -30,7 +31,7 @@ impl<'a> Progress<'a> {
         }
         bar.enable_steady_tick(Duration::from_millis(200));
         let now = Instant::now();
-        Self { console, bar, started: now, told: now }
+        Self { console, bar, started: now, told: now, stopping: false }
     }
 
     pub(crate) fn show(&mut self, standing: Standing<'_>) {
@@ -43,6 +44,15 @@ impl<'a> Progress<'a> {
         if self.bar.is_hidden() && now - self.told >= EVERY {
             self.told = now;
             self.console.progress(&text);
+        }
+    }
+
+    /// Tells once that somebody has asked to stop.
+    pub(crate) fn stopping(&mut self) {
+        if !std::mem::replace(&mut self.stopping, true) {
+            let text =
+                "stopping when what is under way is done; press Ctrl-C again to stop at once";
+            self.bar.suspend(|| self.console.progress(text));
         }
     }
 

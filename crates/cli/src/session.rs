@@ -9,13 +9,13 @@ use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 use tracewright_engine::{Execution, Executor};
 use tracewright_models::{Bos, Checkpoint, DeviceName, Dtype, Model};
 use tracewright_results::RunFile;
-use tracewright_sweep::SweepError;
+use tracewright_sweep::{Shard, SweepError};
 
 use crate::console::Console;
 use crate::error::Failure;
 use crate::place::place;
 
-#[derive(Debug, ClapArgs)]
+#[derive(Clone, Debug, ClapArgs)]
 pub(crate) struct Session {
     /// A checkpoint's folder, or a model's name on the Hugging Face hub, which is downloaded unless it is
     /// in the local cache; NAME@REVISION asks the hub for a branch, tag or commit [default: the
@@ -161,6 +161,18 @@ impl Session {
             return Err(Failure::Usage(problem.to_owned()));
         }
         Ok(())
+    }
+
+    /// Refuses a shard in a budget that another machine wouldn't have.
+    pub(crate) fn check_shard(&self, shard: Shard) -> Result<(), Failure> {
+        match shard != Shard::WHOLE && self.memory.is_none() {
+            true => Err(Failure::Usage(
+                "give --memory beside --shard, the same to all shards: it decides which cases share a pass, and its \
+                 default depends on the machine"
+                    .to_owned(),
+            )),
+            false => Ok(()),
+        }
     }
 
     /// The model that the flags name.

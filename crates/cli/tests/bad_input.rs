@@ -27,6 +27,14 @@ fn refused(args: &[&str]) -> String {
 }
 
 #[test]
+fn an_object_store_takes_a_program_that_is_built_with_it() {
+    let message = Place::new().message(&["trace", "--out", "s3://key:secret@bucket/runs"]);
+    let expected = "error: this program was built without object stores, so s3://bucket/runs can't be used: \
+                    build it with `--features object-store`, or give a local folder";
+    assert_eq!(message, expected);
+}
+
+#[test]
 fn a_model_that_is_not_there_is_named() {
     assert_snapshot!(refused(&["--model", "nowhere"]), @"error: there is no folder 'nowhere' here; as a model of the hub: the cache 'DIR/no-cache/hub' doesn't hold all files of 'nowhere' at revision 'main', and the hub isn't asked (offline): unset HF_HUB_OFFLINE to download them");
     let place = tiny();

@@ -17,7 +17,9 @@ use insta::assert_snapshot;
 fn facts(limit: &str) -> Vec<String> {
     let facts = fixture("known_1000.json");
     let kinds = std::env::var("TRACEWRIGHT_KINDS").unwrap_or_else(|_| "hidden".to_owned());
-    let words = ["trace", "--facts", &facts, "--limit", limit, "--samples", "6", "--kind", &kinds];
+    let samples = number("TRACEWRIGHT_SAMPLES", 6).to_string();
+    let words =
+        ["trace", "--facts", &facts, "--limit", limit, "--samples", &samples, "--kind", &kinds];
     let more = ["--memory", "24MiB", "--quiet"];
     words.iter().chain(&more).map(|word| (*word).to_owned()).collect()
 }
@@ -51,10 +53,10 @@ fn parts(place: &Place, folder: &str) -> usize {
     entries.map_or(0, |entries| entries.flatten().filter(is_part).count())
 }
 
-/// Waits until so many passes are finished.
-fn wait_for_parts(place: &Place, folder: &str, child: &mut Child, count: usize) {
+/// Waits for what a run does on its way.
+fn wait_for(child: &mut Child, happened: impl Fn() -> bool) {
     let begun = Instant::now();
-    while parts(place, folder) < count && begun.elapsed() < Duration::from_secs(120) {
+    while !happened() && begun.elapsed() < Duration::from_secs(120) {
         assert!(child.try_wait().expect("a status").is_none(), "it ended before");
         sleep(Duration::from_millis(5));
     }
@@ -125,7 +127,7 @@ fn ctrl_c_finishes_what_is_under_way_and_the_same_command_goes_on() {
         let place = Place::new();
         let sweep: Vec<String> = facts("8").into_iter().filter(|word| word != "--quiet").collect();
         let mut child = start(&place, &sweep, &["--out", "stopped"]);
-        wait_for_parts(&place, "stopped", &mut child, 2);
+        wait_for(&mut child, || parts(&place, "stopped") >= 2);
         signal(&child, name);
         let (code, told) = end(&place, child);
         assert_eq!(code, Some(130), "{told}");
@@ -146,17 +148,22 @@ fn ctrl_c_finishes_what_is_under_way_and_the_same_command_goes_on() {
 #[test]
 fn a_second_ctrl_c_stops_at_once_and_damages_nothing() {
     let place = Place::new();
-    let sweep = facts("8");
-    let mut child = start(&place, &sweep, &["--out", "stopped"]);
-    wait_for_parts(&place, "stopped", &mut child, 1);
+    let facts = fixture("known_1000.json");
+    let words =
+        ["trace", "--facts", &facts, "--limit", "2", "--samples", "60", "--memory", "24MiB"];
+    let slow = words.map(str::to_owned);
+    let mut child = start(&place, &slow, &["--out", "stopped"]);
+    wait_for(&mut child, || place.path("stopped/run.json").exists());
     signal(&child, "-INT");
     // The first one has to be heard before the second.
-    sleep(Duration::from_millis(20));
-    let _ = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
-    assert_eq!(end(&place, child).0, Some(130));
-    let (code, told) = run(&place, &sweep, &["--out", "stopped"]);
-    assert_eq!((code, told.as_str()), (Some(0), ""));
-    assert_eq!(run(&place, &sweep, &["--out", "undisturbed"]).0, Some(0));
+    sleep(Duration::from_millis(300));
+    signal(&child, "-INT");
+    let (code, told) = end(&place, child);
+    assert_eq!(code, Some(130));
+    assert!(!told.contains("are done"), "it ended in order: {told}");
+    let quiet = [&slow[..], &["--quiet".to_owned()]].concat();
+    assert_eq!(run(&place, &quiet, &["--out", "stopped"]), (Some(0), String::new()));
+    assert_eq!(run(&place, &quiet, &["--out", "undisturbed"]).0, Some(0));
     assert_equal(&place, "stopped", "undisturbed");
 }
 
@@ -208,6 +215,21 @@ fn a_run_file_says_everything_that_it_takes_to_run_again() {
     place.output(&[&pair[..], &settings, &["--out", "pair"]].concat());
     place.output(&["sweep", "pair/run.json", "--out", "pair again"]);
     assert_equal(&place, "pair", "pair again");
+    for (name, words) in [
+        (
+            "ablation",
+            &["pair", "--change", "zero", "--direction", "noise", "--executor", "reference"][..],
+        ),
+        ("noise", &["trace", "--noise", "0.2", "--sever", "mlp", "--stream", "--samples", "2"]),
+        ("bf16", &["pair", "--dtype", "bf16", "--per", "layer"]),
+        ("shard", &["pair", "--shard", "1/1", "--memory", "32MiB"]),
+    ] {
+        let (first, again) = (format!("{name} first"), format!("{name} again"));
+        place.warned(&[words, &["--out", &first]].concat());
+        let run = format!("{first}/run.json");
+        place.warned(&["sweep", &run, "--out", &again]);
+        assert_equal(&place, &first, &again);
+    }
     let facts = fs::read_to_string(fixture("known_1000.json")).expect("facts");
     place.write("facts.json", &facts);
     let words =
@@ -226,13 +248,16 @@ fn a_run_file_says_everything_that_it_takes_to_run_again() {
 #[test]
 fn a_folder_in_use_is_left_alone() {
     let place = Place::new();
-    let sweep = facts("8");
-    let mut child = start(&place, &sweep, &["--out", "used"]);
-    wait_for_parts(&place, "used", &mut child, 1);
+    let sweep = facts("2");
+    assert_eq!(run(&place, &sweep, &["--out", "used"]).0, Some(0));
+    // Another process has it open.
+    let lock = fs::File::options().write(true).open(place.path("used/.lock")).expect("the lock");
+    lock.lock().expect("nobody else has it");
+    let before = files(&place.path("used"));
     let (code, told) = run(&place, &sweep, &["--out", "used"]);
     assert_eq!(code, Some(2));
     assert_snapshot!(told, @"error: used is in use by another process: wait until it has finished, or choose another folder");
-    assert_eq!(end(&place, child).0, Some(0));
+    assert!(files(&place.path("used")) == before);
 }
 
 #[test]
@@ -256,6 +281,18 @@ fn results_that_were_damaged_are_computed_again() {
     let (code, told) = run(&place, &sweep, &["--out", "damaged"]);
     assert_eq!(code, Some(2));
     assert!(told.contains("run.json is damaged"), "{told}");
+}
+
+#[test]
+fn readings_that_were_damaged_are_read_again() {
+    let place = Place::new();
+    let pair = ["pair", "--read", "z@3", "--per", "layer"];
+    place.output(&[&pair[..], &["--out", "damaged"]].concat());
+    place.output(&[&pair[..], &["--out", "undisturbed"]].concat());
+    let readings = place.read("damaged/cases/france_readings.npz");
+    place.write("damaged/cases/france_readings.npz", &readings[..readings.len() / 2]);
+    place.output(&[&pair[..], &["--out", "damaged"]].concat());
+    assert_equal(&place, "damaged", "undisturbed");
 }
 
 /// Runs a sweep into a file system that `mount` makes at `disk`, where this system lets us make one.

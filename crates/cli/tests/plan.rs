@@ -20,7 +20,7 @@ fn a_plan_says_what_a_trace_would_compute_and_what_that_saves() {
     operations  12.430 GFLOP, for 84.935 GFLOP with ROME's 3 forward passes for each cell (6.8 times fewer); and 71.068 MFLOP in the attentions themselves
     memory      14 MiB at most, of the 64 MiB that a pass may take
     weights     23 MiB beside that; streamed 6 MiB, and every pass reads 14 MiB of their files
-    passes      1; and a first look at what the model says, 100.712 MFLOP
+    passes      1 in 1 unit of work; and a first look at what the model says, 100.712 MFLOP
     ");
 }
 
@@ -37,7 +37,7 @@ fn a_plan_of_a_pair_takes_the_pairs_flags() {
     operations  402.407 MFLOP, for 7.078 GFLOP with a forward pass for each cell (17.6 times fewer); and 1.393 MFLOP in the attentions themselves
     memory      3 MiB at most, of the 64 MiB that a pass may take
     weights     23 MiB beside that; streamed 6 MiB, and every pass reads 12 MiB of their files
-    passes      1; and a first look at what the model says, 72.770 MFLOP
+    passes      1 in 1 unit of work; and a first look at what the model says, 72.770 MFLOP
     ");
 }
 

@@ -54,6 +54,12 @@ pub struct CaseRecord {
     /// Why the case failed.
     #[serde(default)]
     pub failure: Option<String>,
+    /// Whether the failure may not come again, so that the next start computes the case once more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
+    /// The digest of the arrays that were read of its runs: SHA-256 of `cases/NAME_readings.npz`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub readings: Option<String>,
     /// How it was computed after it had failed as asked; its numbers are equal to those within rounding.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,

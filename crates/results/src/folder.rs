@@ -11,7 +11,7 @@ use crate::differences::differences;
 use crate::entries::{
     FIGURES, PARTS, list_parts, lock, part_path, refuse_file, refuse_foreign_folder,
 };
-use crate::outputs::{Cases, Written, readings_path, write_outputs, write_readings};
+use crate::outputs::{Cases, Written, digest, readings_path, write_outputs, write_readings};
 use crate::part::{Part, read_cases};
 use crate::run_file::{FORMAT, FailedCase, Progress, RUN_FILE, RunFile, as_read_back};
 use crate::whole_file::{remove_leftovers, write_whole};
@@ -83,7 +83,8 @@ impl ResultsFolder {
 
     /// What is on record of a folder in which parts are finished: the environment that divided it into passes.
     pub fn begun(dir: &Path) -> Option<Value> {
-        let begun = list_parts(dir).is_ok_and(|parts| !parts.is_empty());
+        let is_sound = |(pass, path): (usize, PathBuf)| read_cases(&path, pass).is_ok();
+        let begun = list_parts(dir).is_ok_and(|parts| parts.into_iter().any(is_sound));
         begun.then(|| RunFile::read(dir).ok().flatten()).flatten().map(|run| run.environment)
     }
 
@@ -133,10 +134,13 @@ impl ResultsFolder {
             return Err(ResultsError::NoSuchPass { path, pass, passes });
         }
         // Before the part, which says that the pass is finished.
-        for (case, arrays) in &part.readings {
-            write_readings(&self.path, case, arrays)?;
+        let mut cases = part.cases.clone();
+        for (name, arrays) in &part.readings {
+            let digest = write_readings(&self.path, name, arrays)?;
+            let of_name = cases.iter_mut().filter(|case| case.name == *name);
+            of_name.for_each(|case| case.readings = Some(digest.clone()));
         }
-        part.write(&part_path(&self.path, pass), pass)?;
+        part.write_with(cases, &part_path(&self.path, pass), pass)?;
         self.finished.insert(pass);
         Ok(())
     }
@@ -145,9 +149,10 @@ impl ResultsFolder {
     pub(crate) fn adopt(&mut self, pass: usize, from: &Path) -> Result<(), ResultsError> {
         let part = part_path(from, pass);
         for case in read_cases(&part, pass)? {
-            let readings = readings_path(from, &case.name);
-            if readings.exists() {
-                copy(&readings, &readings_path(&self.path, &case.name))?;
+            if case.readings.is_some() {
+                refuse_other_readings(from, &case)?;
+                let name = &case.name;
+                copy(&readings_path(from, name), &readings_path(&self.path, name))?;
             }
         }
         copy(&part, &part_path(&self.path, pass))?;
@@ -158,30 +163,23 @@ impl ResultsFolder {
     /// Makes `cells.parquet`, the files of the cases and `run.json` from the finished passes, in
     /// their order; for two cases or more `averages.parquet` and `peaks.parquet`, and of a trace
     /// `rome_averages.parquet`. Also for a sweep that was stopped: the next one makes them anew.
-    /// `unfinished` are cases whose pass has no part because something failed that may work the next time.
     ///
     /// # Errors
     ///
     /// [`ResultsError::Damaged`] for a part that was changed in the meantime,
     /// [`ResultsError::SameName`] for two cases of one name, and the errors of writing.
-    pub fn finish(
-        &mut self,
-        cost: &Value,
-        unfinished: &[FailedCase],
-    ) -> Result<Written, ResultsError> {
+    pub fn finish(&mut self, cost: &Value) -> Result<Written, ResultsError> {
         let parts = self.parts();
         let cases = Cases::of_parts(&self.path, &parts)?;
         let mut written = write_outputs(&self.path, &parts, &cases)?;
-        let mut run = self.run_file(&cases, Some(cost.clone()));
-        run.failed.extend_from_slice(unfinished);
-        run.write(&self.path)?;
+        self.run_file(&cases, Some(cost.clone())).write(&self.path)?;
         written.files.push(self.path.join(RUN_FILE));
         Ok(written)
     }
 
-    /// Whether the arrays that were read of a case's runs are there.
-    pub fn has_readings(&self, case: &str) -> bool {
-        readings_path(&self.path, case).exists()
+    /// Whether the arrays that were read of a case's runs are there, and are those that were written.
+    pub fn has_readings(&self, case: &CaseRecord) -> bool {
+        case.readings.is_some() && refuse_other_readings(&self.path, case).is_ok()
     }
 
     /// The cases of the finished passes, without their rows.
@@ -286,6 +284,20 @@ impl ResultsFolder {
             cases: cases.records.len(),
             failed: failed.collect(),
         }
+    }
+}
+
+/// Refuses readings that aren't those of the case.
+fn refuse_other_readings(folder: &Path, case: &CaseRecord) -> Result<(), ResultsError> {
+    let path = readings_path(folder, &case.name);
+    let bytes = fs::read(&path).map_err(|error| ResultsError::reading(&path, error))?;
+    match case.readings.as_ref() == Some(&digest(&bytes)) {
+        true => Ok(()),
+        false => Err(ResultsError::Damaged {
+            path,
+            problem: "it isn't what was read of the case's runs".to_owned(),
+            advice: "Give the sweep's command again: the pass is computed anew",
+        }),
     }
 }
 

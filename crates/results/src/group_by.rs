@@ -78,7 +78,6 @@ pub struct GroupMean {
 /// #     ..Row::default()
 /// # };
 /// # let results = Results {
-/// #     unfinished: Vec::new(),
 /// #     request: ().into(),
 /// #     environment: ().into(),
 /// #     cost: None,

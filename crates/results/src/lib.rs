@@ -47,7 +47,7 @@
 //! };
 //! let (cases, rows) = (vec![case.clone()], vec![cell.clone()]);
 //! folder.commit(0, &Part { cases, rows, ..Part::default() })?;
-//! folder.finish(&json!({"seconds": 1.5}), &[])?;
+//! folder.finish(&json!({"seconds": 1.5}))?;
 //!
 //! assert!(dir.path().join("cases/knowledge_0.npz").exists());
 //! let results = load(dir.path())?;

@@ -27,8 +27,6 @@ pub struct Results {
     pub cases: Vec<CaseRecord>,
     /// The cells of all cases, in the order of the passes.
     pub rows: Vec<Row>,
-    /// Cases that failed in a way that may not come again: no pass has them, and the next start tries again.
-    pub unfinished: Vec<FailedCase>,
 }
 
 impl Results {
@@ -38,7 +36,7 @@ impl Results {
             let (case, reason) = (case.name.clone(), case.failure.clone()?);
             Some(FailedCase { case, reason })
         };
-        self.cases.iter().filter_map(failed).chain(self.unfinished.iter().cloned()).collect()
+        self.cases.iter().filter_map(failed).collect()
     }
 
     /// The cells of one case, in order.
@@ -105,9 +103,7 @@ pub fn load(dir: &Path) -> Result<Results, ResultsError> {
         rows.extend(part.rows);
         passes += 1;
     }
-    let known = |failed: &FailedCase| cases.records.iter().any(|case| case.name == failed.case);
     Ok(Results {
-        unfinished: run.failed.into_iter().filter(|failed| !known(failed)).collect(),
         request: run.request,
         environment: run.environment,
         cost: run.cost,

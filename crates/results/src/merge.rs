@@ -25,7 +25,7 @@ pub struct Merged {
 }
 
 /// What decides which cases share a pass; shards that disagree on it aren't parts of one division.
-const DIVIDES: [&str; 3] = ["memory", "executor", "streamed"];
+const DIVIDES: [&str; 4] = ["tracewright", "memory", "executor", "streamed"];
 
 /// Joins the folders of all shards of a sweep to one, which is what the sweep would have made by itself.
 ///
@@ -57,7 +57,7 @@ pub fn merge(shards: &[PathBuf], into: &Path) -> Result<Merged, ResultsError> {
     for (pass, from) in &passes {
         folder.adopt(*pass, from)?;
     }
-    let written = folder.finish(&cost(&runs), &[])?;
+    let written = folder.finish(&cost(&runs))?;
     let differences = runs[1..]
         .iter()
         .map(|(path, run)| (path.to_path_buf(), differences(&whole.environment, &run.environment)));
@@ -69,10 +69,20 @@ pub fn merge(shards: &[PathBuf], into: &Path) -> Result<Merged, ResultsError> {
 fn passes(shards: &[PathBuf]) -> Result<BTreeMap<usize, &Path>, ResultsError> {
     let bytes = |path: &Path| fs::read(path).map_err(|error| ResultsError::reading(path, error));
     let mut passes: BTreeMap<usize, &Path> = BTreeMap::new();
+    let mut cases: BTreeMap<String, (usize, &Path)> = BTreeMap::new();
     for path in shards {
         for (pass, part) in list_parts(path)? {
             // Whether it is sound is seen before anything is written.
-            read_cases(&part, pass)?;
+            for case in read_cases(&part, pass)? {
+                let (known, other) = *cases.entry(case.name.clone()).or_insert((pass, path));
+                if known != pass {
+                    let problem = format!(
+                        "they divide it differently: case {} is in pass {known} and in pass {pass}",
+                        case.name
+                    );
+                    return Err(not_one(other, path, problem));
+                }
+            }
             match passes.get(&pass) {
                 Some(known) if bytes(&part_path(known, pass))? != bytes(&part)? => {
                     return Err(not_one(known, path, format!("they differ in pass {pass}")));

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::case::CaseRecord;
 use crate::entries::names;
@@ -198,16 +199,23 @@ pub(crate) fn list_readings(folder: &Path) -> Result<Vec<PathBuf>, ResultsError>
     Ok(names.map(|name| below.join(name)).collect())
 }
 
-/// Writes the arrays that were read of a case's runs.
+/// Writes the arrays that were read of a case's runs, and gives the file's digest.
 pub(crate) fn write_readings(
     folder: &Path,
     case: &str,
     arrays: &[(String, Array)],
-) -> Result<(), ResultsError> {
+) -> Result<String, ResultsError> {
     let below = folder.join(CASES);
     fs::create_dir_all(&below).map_err(|source| ResultsError::writing(&below, source))?;
     let path = readings_path(folder, case);
     let arrays: Vec<(&str, Array)> =
         arrays.iter().map(|(name, array)| (name.as_str(), array.clone())).collect();
-    whole_file::write_whole(&path, &npz_bytes(&path, &arrays)?)
+    let bytes = npz_bytes(&path, &arrays)?;
+    whole_file::write_whole(&path, &bytes)?;
+    Ok(digest(&bytes))
+}
+
+/// SHA-256 in hexadecimal digits.
+pub(crate) fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

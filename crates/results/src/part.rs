@@ -37,6 +37,16 @@ impl Part {
     /// [`ResultsError::Unwritable`] for a row whose case the part doesn't have; otherwise as
     /// [`write_whole`](crate::write_whole).
     pub fn write(&self, path: &Path, pass: usize) -> Result<(), ResultsError> {
+        self.write_with(self.cases.clone(), path, pass)
+    }
+
+    /// The same with what is known of the cases besides.
+    pub(crate) fn write_with(
+        &self,
+        cases: Vec<CaseRecord>,
+        path: &Path,
+        pass: usize,
+    ) -> Result<(), ResultsError> {
         let unwritable = |problem: String| {
             let path = path.to_path_buf();
             ResultsError::Unwritable { path, problem }
@@ -46,7 +56,7 @@ impl Part {
             let name = &row.case;
             return Err(unwritable(format!("a row of case {name}, and no such case")));
         }
-        let description = Description { pass, cases: self.cases.clone() };
+        let description = Description { pass, cases };
         let json = serde_json::to_string(&description).map_err(|e| unwritable(e.to_string()))?;
         write_table(path, &self.rows, &json)
     }

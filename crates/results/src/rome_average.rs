@@ -38,6 +38,11 @@ pub struct RomeAverage {
     pub corrupted: f64,
     /// The average indirect effect: `value` − `corrupted`.
     pub effect: f64,
+    /// The lower end of its 95 % bootstrap interval, for which a case's scores and its low score are drawn
+    /// together; null for one case.
+    pub effect_low: Option<f64>,
+    /// Its upper end.
+    pub effect_high: Option<f64>,
     /// The number of pooled scores: of tokens, for the middle and the further ones.
     pub n: u32,
     /// The number of cases that have such a token.

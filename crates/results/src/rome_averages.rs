@@ -94,6 +94,7 @@ fn of_kind(kind: &KindGrid, cases: &[Traced<'_>]) -> Vec<RomeAverage> {
         cases.iter().map(|traced| score(traced.case)).sum::<f64>() / cases.len() as f64
     };
     let (clean, corrupted) = (mean(|case| case.high_score), mean(|case| case.low_score));
+    let all = Resamples::of(cases.len());
     let mut averages = Vec::new();
     for class in 0..6 {
         let with: Vec<_> =
@@ -104,6 +105,8 @@ fn of_kind(kind: &KindGrid, cases: &[Traced<'_>]) -> Vec<RomeAverage> {
             let scores: Vec<Vec<f64>> = with.iter().map(scores).collect();
             let Some(pooled) = Summary::without_interval(&scores.concat()) else { continue };
             let (low, high) = interval(&scores, &resamples);
+            let (effect_low, effect_high) =
+                effect_interval(cases, (class, layer, kind.layers), &all);
             averages.push(RomeAverage {
                 kind: kind.kind.clone(),
                 site: kind.site.clone(),
@@ -118,6 +121,8 @@ fn of_kind(kind: &KindGrid, cases: &[Traced<'_>]) -> Vec<RomeAverage> {
                 clean,
                 corrupted,
                 effect: pooled.mean - corrupted,
+                effect_low,
+                effect_high,
                 n: pooled.n as u32,
                 cases: with.len() as u32,
             });
@@ -132,6 +137,21 @@ fn interval(cases: &[Vec<f64>], resamples: &Resamples) -> (Option<f64>, Option<f
     let parts: Vec<[f64; 2]> =
         cases.iter().map(|scores| [scores.iter().sum(), scores.len() as f64]).collect();
     ends(resamples.interval(&parts, |[sum, tokens]| sum / tokens))
+}
+
+/// The interval of the average indirect effect. The low score is averaged over all cases, those without such a
+/// token among them, so all are drawn.
+fn effect_interval(
+    cases: &[Traced<'_>],
+    (class, layer, layers): (usize, usize, usize),
+    resamples: &Resamples,
+) -> (Option<f64>, Option<f64>) {
+    let part = |traced: &Traced<'_>| {
+        let scores: Vec<f64> = traced.of_class(class, layer, layers).collect();
+        [scores.iter().sum(), scores.len() as f64, traced.case.low_score]
+    };
+    let parts: Vec<[f64; 3]> = cases.iter().map(part).collect();
+    ends(resamples.interval(&parts, |[sum, tokens, low]| sum / tokens - low))
 }
 
 #[cfg(test)]

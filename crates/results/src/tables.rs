@@ -93,6 +93,8 @@ pub(crate) fn rome_averages() -> Table<RomeAverage> {
         column!(RomeAverage, float clean),
         column!(RomeAverage, float corrupted),
         column!(RomeAverage, float effect),
+        column!(RomeAverage, float? effect_low),
+        column!(RomeAverage, float? effect_high),
         column!(RomeAverage, id n),
         column!(RomeAverage, id cases),
     ];

@@ -111,18 +111,18 @@ fn a_sweep_that_was_stopped_goes_on_and_gives_the_same_bytes() {
     for pass in 0..3 {
         folder.commit(pass, &part(&pass.to_string())).unwrap();
     }
-    folder.finish(&json!({"seconds": 1}), &[]).unwrap();
+    folder.finish(&json!({"seconds": 1})).unwrap();
 
     let mut folder = open(twice.path(), 3).unwrap();
     folder.commit(1, &part("1")).unwrap();
-    folder.finish(&json!({"seconds": 7}), &[]).unwrap();
+    folder.finish(&json!({"seconds": 7})).unwrap();
     drop(folder);
     let mut folder = open(twice.path(), 3).unwrap();
     assert_eq!(folder.finished().iter().copied().collect::<Vec<_>>(), [1]);
     for pass in [2, 0] {
         folder.commit(pass, &part(&pass.to_string())).unwrap();
     }
-    let written = folder.finish(&json!({"seconds": 1}), &[]).unwrap();
+    let written = folder.finish(&json!({"seconds": 1})).unwrap();
     assert_eq!((written.cases, written.incomplete.len()), (3, 0));
     assert_eq!(all_files(once.path()), all_files(twice.path()));
 
@@ -141,7 +141,7 @@ fn a_folder_is_what_the_documentation_says() {
     first.cases[0].extra = json!({"corrupted": "The Space Needle"});
     first.cases.push(CaseRecord::failed("7", "a prompt of no tokens"));
     folder.commit(0, &first).unwrap();
-    folder.finish(&json!({"seconds": 1.5}), &[]).unwrap();
+    folder.finish(&json!({"seconds": 1.5})).unwrap();
     insta::assert_snapshot!(names(dir.path()).join("\n"), @"
     .lock
     cases/0.json
@@ -198,7 +198,7 @@ fn a_folder_of_several_cases_has_their_averages() {
     let mut other = part("1");
     other.rows.iter_mut().for_each(|row| row.value = row.value.map(|value| value + 0.5));
     folder.commit(1, &other).unwrap();
-    let written = folder.finish(&json!(null), &[]).unwrap();
+    let written = folder.finish(&json!(null)).unwrap();
     assert!(written.files.contains(&path), "{written:?}");
     let found = read_averages(&path).unwrap();
     // Rows of one case are the groups of all, and both cases have each.
@@ -210,7 +210,7 @@ fn a_folder_of_several_cases_has_their_averages() {
 
     // Made anew with every finish.
     folder.commit(2, &part("2")).unwrap();
-    folder.finish(&json!(null), &[]).unwrap();
+    folder.finish(&json!(null)).unwrap();
     assert!(read_averages(&path).unwrap().iter().all(|average| average.n == 3));
 }
 
@@ -225,14 +225,14 @@ fn one_case_has_no_averages_and_those_of_lost_cases_do_not_stay() {
     let mut first = part("0");
     first.cases.push(CaseRecord::failed("7", "a prompt of no tokens"));
     folder.commit(0, &first).unwrap();
-    folder.finish(&json!(null), &[]).unwrap();
+    folder.finish(&json!(null)).unwrap();
     assert_eq!(there(), [false; 3]);
     folder.commit(1, &part("1")).unwrap();
-    folder.finish(&json!(null), &[]).unwrap();
+    folder.finish(&json!(null)).unwrap();
     assert_eq!(there(), [true; 3]);
     drop(folder);
     fs::write(dir.path().join("parts/pass-00001.parquet"), b"").unwrap();
-    open(dir.path(), 2).unwrap().finish(&json!(null), &[]).unwrap();
+    open(dir.path(), 2).unwrap().finish(&json!(null)).unwrap();
     assert_eq!(there(), [false; 3]);
 }
 
@@ -242,7 +242,7 @@ fn a_trace_of_several_cases_has_romes_averages_and_peaks() {
     let mut folder = open(dir.path(), 2).unwrap();
     folder.commit(0, &part("0")).unwrap();
     folder.commit(1, &part("1")).unwrap();
-    let written = folder.finish(&json!(null), &[]).unwrap();
+    let written = folder.finish(&json!(null)).unwrap();
     let [rome, found] = ["rome_averages.parquet", "peaks.parquet"].map(|name| {
         let path = dir.path().join(name);
         assert!(written.files.contains(&path), "{written:?}");
@@ -265,7 +265,7 @@ fn files_have_the_fields_types_and_order_of_romes() {
     let dir = tempfile::tempdir().unwrap();
     let mut folder = open(dir.path(), 1).unwrap();
     folder.commit(0, &part("0")).unwrap();
-    folder.finish(&json!(null), &[]).unwrap();
+    folder.finish(&json!(null)).unwrap();
     let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/goldens/rome");
     let describe = |arrays: &[(String, Array)]| -> Vec<_> {
         let kind = |array: &Array| (std::mem::discriminant(array.data()), array.shape().len());
@@ -295,7 +295,7 @@ fn a_golden_made_again_from_rows_is_the_golden() {
     let (case, rows) = from_golden(&theirs);
     let mut folder = open(dir.path(), 1).unwrap();
     folder.commit(0, &Part { cases: vec![case], rows, ..Part::default() }).unwrap();
-    folder.finish(&json!(null), &[]).unwrap();
+    folder.finish(&json!(null)).unwrap();
     assert_eq!(read_npz(&dir.path().join("cases/knowledge_0_mlp.npz")).unwrap(), theirs);
 }
 
@@ -345,7 +345,7 @@ fn a_case_answered_wrongly_holds_correct_prediction_alone() {
     let mut folder = open(dir.path(), 1).unwrap();
     let wrong = CaseRecord { correct_prediction: false, ..case("2") };
     folder.commit(0, &Part { cases: vec![wrong], ..Part::default() }).unwrap();
-    folder.finish(&json!(null), &[]).unwrap();
+    folder.finish(&json!(null)).unwrap();
     let arrays = read_npz(&dir.path().join("cases/knowledge_2.npz")).unwrap();
     assert_eq!(arrays, [("correct_prediction".to_owned(), Array::scalar(false))]);
 }
@@ -361,12 +361,12 @@ fn a_case_spread_over_passes_is_put_together_and_not_before() {
         ..Part::default()
     };
     folder.commit(0, &half(0..9)).unwrap();
-    let written = folder.finish(&json!(null), &[]).unwrap();
+    let written = folder.finish(&json!(null)).unwrap();
     assert_eq!(written.incomplete.len(), 3);
     assert!(dir.path().join("cases/knowledge_0.npz").exists());
     assert!(!dir.path().join("cases/knowledge_0_mlp.npz").exists());
     folder.commit(1, &half(9..whole.rows.len())).unwrap();
-    let written = folder.finish(&json!(null), &[]).unwrap();
+    let written = folder.finish(&json!(null)).unwrap();
     assert_eq!((written.cases, written.incomplete.len()), (1, 0));
     assert_eq!(load(dir.path()).unwrap().rows, whole.rows);
 }
@@ -379,7 +379,7 @@ fn two_cases_of_one_name_are_refused() {
     let mut other = part("0");
     other.cases[0].prompt = "Another".into();
     folder.commit(1, &other).unwrap();
-    let error = folder.finish(&json!(null), &[]).unwrap_err();
+    let error = folder.finish(&json!(null)).unwrap_err();
     assert!(matches!(error, ResultsError::SameName { .. }), "{error}");
 }
 
@@ -394,7 +394,7 @@ fn no_name_of_a_case_leads_out_of_the_folder_or_meets_another() {
         all.rows.extend(rows);
     }
     folder.commit(0, &all).unwrap();
-    folder.finish(&json!(null), &[]).unwrap();
+    folder.finish(&json!(null)).unwrap();
     let files = names(dir.path());
     let npz = files.iter().filter(|name| name.ends_with(".npz"));
     assert_eq!(npz.count(), all.cases.len() * KINDS.len());

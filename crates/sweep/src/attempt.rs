@@ -58,6 +58,15 @@ impl Attempt<'_> {
         Err(first)
     }
 
+    /// The part of cases at which the device has failed; the next start does them again.
+    pub(crate) fn failed(self, unit: &Range<usize>, error: &SweepError) -> Part {
+        let failed = |name: &&str| CaseRecord {
+            again: true,
+            ..CaseRecord::failed(*name, error.to_string())
+        };
+        Part { cases: self.names[unit.clone()].iter().map(failed).collect(), ..Part::default() }
+    }
+
     /// The part of some cases. One whose numbers overflow is a failed case, not a failed unit: which one it is
     /// shows where halves of them are run, and halves of these.
     fn finite(self, unit: Range<usize>, progress: Progress<'_>) -> Result<Part, SweepError> {

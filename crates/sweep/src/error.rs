@@ -53,6 +53,9 @@ pub enum SweepError {
     /// A selection of facts that holds none.
     #[error("no facts are selected: give a --limit of at least 1, or --ids that are in the file")]
     NoFacts,
+    /// A selection of pairs that holds none.
+    #[error("no pairs are selected: give a --limit of at least 1")]
+    NoPairs,
     /// A text, a dataset or a sweep file that can't be read.
     #[error("can't read '{}': {error}", path.display())]
     UnreadableText { path: PathBuf, error: io::Error },
@@ -346,9 +349,11 @@ impl SweepError {
         Self::SamePlace { first: first.to_string(), second: second.to_string() }
     }
 
-    /// True for what a device has failed at: with less in its memory, or at another time, it may not.
+    /// True for what a device, or a disk with streamed weights, has failed at: with less in its memory, or at
+    /// another time, it may not.
     pub(crate) fn may_not_come_again(&self) -> bool {
-        matches!(self, Self::WorkerDied { .. } | Self::Engine(EngineError::Device { .. }))
+        use EngineError::{Device, Model};
+        matches!(self, Self::WorkerDied { .. } | Self::Engine(Device { .. } | Model(_)))
     }
 
     /// Tells the case where there are several; the only one needs no name to be found.

@@ -43,6 +43,9 @@ pub struct PairFile {
     /// A file of pairs (JSON, JSONL, CSV, TSV or Parquet), beside `cases`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pairs: Option<PathBuf>,
+    /// Only the first pairs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
     /// Go on without records and pairs that can't be used.
     #[serde(default, skip_serializing_if = "is_false")]
     pub skip_bad: bool,
@@ -117,7 +120,14 @@ impl PairFile {
             cases.extend(good);
             skipped = bad;
         }
-        Ok((if cases.is_empty() { Pair::built_in() } else { cases }, skipped))
+        if cases.is_empty() {
+            cases = Pair::built_in();
+        }
+        cases.truncate(self.limit.unwrap_or(usize::MAX));
+        match cases.is_empty() {
+            true => Err(SweepError::NoPairs),
+            false => Ok((cases, skipped)),
+        }
     }
 
     /// What becomes of bad records and pairs.
@@ -128,7 +138,7 @@ impl PairFile {
     /// The paths of the file, which say where things are that a request knows by their content; `model` is
     /// given in place of the file's.
     pub fn given(&self, model: Option<&str>) -> Value {
-        json!({ "model": model.or(self.model.as_deref()) })
+        json!({ "model": model.or(self.model.as_deref()).map(located) })
     }
 }
 
@@ -141,9 +151,9 @@ impl TraceFile {
     /// As [`PairFile::given`].
     pub fn given(&self, model: Option<&str>) -> Value {
         json!({
-            "model": model.or(self.model.as_deref()),
-            "facts": self.facts,
-            "noise_text": self.noise_text,
+            "model": model.or(self.model.as_deref()).map(located),
+            "facts": self.facts.as_deref().and_then(absolute),
+            "noise_text": self.noise_text.as_deref().and_then(absolute),
         })
     }
 }
@@ -226,6 +236,17 @@ impl SweepFile {
     }
 }
 
+/// A model's folder, wherever the program is run from, or its name on the hub.
+fn located(model: &str) -> String {
+    let folder = Path::new(model).is_dir().then(|| absolute(Path::new(model))).flatten();
+    folder.unwrap_or_else(|| model.to_owned())
+}
+
+/// A path that is the same wherever the program is run from.
+fn absolute(path: &Path) -> Option<String> {
+    std::path::absolute(path).ok()?.into_os_string().into_string().ok()
+}
+
 fn is_false(flag: &bool) -> bool {
     !flag
 }
@@ -298,6 +319,6 @@ mod tests {
         insta::assert_snapshot!(wrong("command = \"pear\""), @"there is no command 'pear': give pair or trace");
         insta::assert_snapshot!(wrong("[settings]"), @r#"it says no command: begin it with command = "pair" or "trace""#);
         let json = SweepFile::parse("{\"command\": \"pair\",\n \"case\": []}", true);
-        insta::assert_snapshot!(json.expect_err("wrong"), @"unknown field `case`, expected one of `command`, `model`, `settings`, `pairs`, `skip_bad`, `cases` at line 2 column 7");
+        insta::assert_snapshot!(json.expect_err("wrong"), @"unknown field `case`, expected one of `command`, `model`, `settings`, `pairs`, `limit`, `skip_bad`, `cases` at line 2 column 7");
     }
 }

@@ -27,6 +27,8 @@ pub struct Forecast {
     pub variants: usize,
     /// Those that aren't equal to their base or to another variant.
     pub variants_computed: usize,
+    /// Units of cases that share passes: what is done whole, and what shards divide.
+    pub units: usize,
     /// Walks through the layers, but for the first look.
     pub passes: usize,
     /// What it takes to ask the model what it says, before anything is patched: for each unit of cases one
@@ -120,6 +122,7 @@ impl Forecast {
             1 => std::iter::once(0..1).collect(),
             _ => units(forwards, &sweep, architecture, (memory, checkpoint.is_streamed()))?,
         };
+        total.units = units.len();
         for unit in units {
             let looks: Vec<Request> = unit.clone().map(&look).collect();
             let looks: Vec<&Request> = looks.iter().collect();

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tracewright_corruption::Noise;
 use tracewright_engine::{Cost, Execution, Executor};
 use tracewright_models::Model;
-use tracewright_results::{CaseRecord, FailedCase, Mirror, ResultsFolder, RunFile, SHARD};
+use tracewright_results::{CaseRecord, Mirror, ResultsFolder, RunFile, SHARD};
 
 use crate::case::Case;
 use crate::error::SweepError;
@@ -72,9 +72,11 @@ pub struct Done {
 /// What became of the units of a queue.
 #[derive(Default)]
 struct Computed {
-    /// The cases of units on which devices failed.
-    unfinished: Vec<FailedCase>,
+    /// The units that became parts.
+    committed: Vec<usize>,
     not_stored: Option<String>,
+    /// What is wrong with more than one unit.
+    stopped_by: Option<SweepError>,
 }
 
 impl<'a> Job<'a> {
@@ -154,17 +156,18 @@ impl<'a> Job<'a> {
         let names = self.experiment.names();
         let units = self.units(folder, resources.execution)?;
         let environment = resources.environment;
-        let mut folder = ResultsFolder::open(folder, &self.request(), environment, units.len())?;
-        folder.check_cases(|pass| {
-            let unit = units.get(pass).cloned().unwrap_or_default();
-            names[unit].iter().map(|name| (*name).to_owned()).collect()
-        })?;
         let work = Work::of(&*self.experiment, units)?;
         let mine = self.shard.share(&work.order());
         if mine.is_empty() {
             let units = work.units.len();
             return Err(SweepError::EmptyShard { shard: self.shard, units });
         }
+        let mut folder =
+            ResultsFolder::open(folder, &self.request(), environment, work.units.len())?;
+        folder.check_cases(|pass| {
+            let unit = work.units.get(pass).cloned().unwrap_or_default();
+            names[unit].iter().map(|name| (*name).to_owned()).collect()
+        })?;
         let finished = self.finished(&folder, &work.units)?;
         let cases = |units: &[usize]| -> usize { units.iter().map(|&u| work.units[u].len()).sum() };
         let (before, queue): (Vec<usize>, Vec<usize>) =
@@ -173,22 +176,23 @@ impl<'a> Job<'a> {
         if let Some(mirror) = resources.mirror {
             mirror.begin(folder.path())?;
         }
-        let Computed { unfinished, not_stored } =
+        let Computed { committed, not_stored, stopped_by } =
             self.compute((&work, &before, &queue), &mut folder, resources, hear)?;
-        let computed = folder.finished().iter().filter(|unit| queue.contains(unit)).count();
+        if let Some(error) = stopped_by {
+            return Err(error);
+        }
         let cost = match earlier {
             // Nothing was computed, so nothing changes.
-            Some(earlier) if computed == 0 => earlier,
-            _ => cost(&folder, started.elapsed(), resources.loaded)?,
+            Some(earlier) if committed.is_empty() => earlier,
+            earlier => cost(&folder, earlier, started.elapsed(), resources.loaded)?,
         };
-        let written = folder.finish(&cost, &unfinished)?;
-        let is_done = |unit: &usize| folder.finished().contains(unit);
-        let done: Vec<usize> = mine.iter().copied().filter(is_done).collect();
+        let written = folder.finish(&cost)?;
+        let done = cases(&before) + cases(&committed);
         Ok(Done {
             damaged: folder.damaged().to_vec(),
             resumed: cases(&before),
-            cases: cases(&done),
-            left: cases(&mine) - cases(&done),
+            cases: done,
+            left: cases(&mine) - done,
             environment: folder.environment().clone(),
             files: written.files,
             not_stored,
@@ -212,7 +216,7 @@ impl<'a> Job<'a> {
         for unit in before {
             count.earlier(*unit, work.units[*unit].len());
         }
-        let Computed { mut unfinished, mut not_stored } = Computed::default();
+        let Computed { mut committed, mut not_stored, mut stopped_by } = Computed::default();
         // Somebody who doesn't want anything to begin is asked before it does.
         let first = all.first().map_or("", |unit| names[work.units[*unit].start]);
         if hear(count.standing(first, of_cases)).is_break() {
@@ -232,41 +236,38 @@ impl<'a> Job<'a> {
                         let stored = mirror.commit(folder.path(), unit, &part);
                         not_stored = stored.err().map(|error| error.to_string());
                     }
+                    committed.push(unit);
                     count.end(unit, work.units[unit].len());
                     unit
                 }
-                Told::Ended { unit, outcome: Err(error) } if error.may_not_come_again() => {
-                    let failed = |name: &&str| FailedCase {
-                        case: (*name).to_owned(),
-                        reason: error.to_string(),
-                    };
-                    unfinished.extend(names[work.units[unit].clone()].iter().map(failed));
-                    unit
+                Told::Ended { outcome: Err(error), .. } => {
+                    stopped_by.get_or_insert(error);
+                    return Ok(ControlFlow::Break(()));
                 }
-                Told::Ended { outcome: Err(error), .. } => return Err(error),
             };
             Ok(hear(count.standing(names[work.units[unit].start], of_cases)))
         })?;
-        Ok(Computed { unfinished, not_stored })
+        Ok(Computed { committed, not_stored, stopped_by })
     }
 
-    /// The units whose parts are there, and their readings, which parts haven't got.
+    /// The units whose parts are there, with nothing to be done again, and their readings, which parts haven't
+    /// got.
     fn finished(
         &self,
         folder: &ResultsFolder,
         units: &[Range<usize>],
     ) -> Result<BTreeSet<usize>, SweepError> {
-        if !self.experiment.reads() {
-            return Ok(folder.finished().clone());
-        }
-        let failed = |case: &CaseRecord| case.failure.is_some().then(|| case.name.clone());
-        let failed: BTreeSet<String> = folder.cases()?.iter().filter_map(failed).collect();
-        let names = self.experiment.names();
-        let read = |unit: &&usize| {
-            let mut cases = names[units[**unit].clone()].iter();
-            cases.all(|name| failed.contains(*name) || folder.has_readings(name))
+        let sound = |case: &CaseRecord| {
+            let read = || case.failure.is_some() || folder.has_readings(case);
+            !case.again && (!self.experiment.reads() || read())
         };
-        Ok(folder.finished().iter().filter(read).copied().collect())
+        let cases = folder.cases()?;
+        let wanting: BTreeSet<&str> =
+            cases.iter().filter(|case| !sound(case)).map(|case| case.name.as_str()).collect();
+        let names = self.experiment.names();
+        let is_done =
+            |unit: &&usize| !names[units[**unit].clone()].iter().any(|name| wanting.contains(name));
+        Ok(folder.finished().iter().filter(is_done).copied().collect())
     }
 
     /// The cases that share passes, as the folder's first start divides them, whatever budget and executor
@@ -291,14 +292,20 @@ impl<'a> Job<'a> {
     }
 }
 
-/// What all cases took, and how long this start did.
-fn cost(folder: &ResultsFolder, elapsed: Duration, loaded: Duration) -> Result<Value, SweepError> {
+/// What all cases took, and how long the starts did that came to an end.
+fn cost(
+    folder: &ResultsFolder,
+    earlier: Option<Value>,
+    elapsed: Duration,
+    loaded: Duration,
+) -> Result<Value, SweepError> {
+    let before = earlier.and_then(|cost| cost["seconds"].as_f64()).unwrap_or(0.0);
     let Cost { forwards, rows, flops } = total(&folder.cases()?);
     Ok(json!({
         "forwards": forwards,
         "rows": rows,
         "flops": flops,
-        "seconds": elapsed.as_secs_f64(),
+        "seconds": before + elapsed.as_secs_f64(),
         "load_seconds": loaded.as_secs_f64(),
         "peak_bytes": peak_bytes(),
     }))

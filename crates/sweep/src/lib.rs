@@ -78,3 +78,4 @@ pub use skip::{BadRecords, Skipped};
 pub use standing::Standing;
 pub use trace::{sweep as trace_sweep, trace};
 pub use warning::Warning;
+pub use workers::WORKER;

@@ -1,8 +1,10 @@
 //! A thread for each device, which take units from one list.
 
+use std::collections::VecDeque;
 use std::ops::{ControlFlow, Range};
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use tracewright_engine::{EngineError, Execution};
@@ -13,8 +15,8 @@ use crate::attempt::Attempt;
 use crate::error::SweepError;
 use crate::experiment::Experiment;
 
-/// A device on which this many units in a row have failed, each several times, is taken to be out of order.
-const MOST_FAILURES: usize = 2;
+/// The name of the threads that catch what devices panic with.
+pub const WORKER: &str = "sweep worker";
 
 /// What may wait to be heard, parts that are to be written among it: enough for a device not to wait for the
 /// disk, few enough for memory.
@@ -33,9 +35,8 @@ pub(crate) struct Workers<'a> {
     experiment: &'a dyn Experiment,
     names: &'a [&'a str],
     units: &'a [Range<usize>],
-    /// The units to do, in this order.
-    queue: &'a [usize],
-    next: AtomicUsize,
+    /// The units to do, the costliest first.
+    queue: Mutex<VecDeque<usize>>,
     state: AtomicU8,
 }
 
@@ -51,10 +52,10 @@ impl<'a> Workers<'a> {
         experiment: &'a dyn Experiment,
         names: &'a [&'a str],
         units: &'a [Range<usize>],
-        queue: &'a [usize],
+        queue: &[usize],
     ) -> Self {
-        let (next, state) = (AtomicUsize::new(0), AtomicU8::new(GOING));
-        Self { experiment, names, units, queue, next, state }
+        let queue = Mutex::new(queue.iter().copied().collect());
+        Self { experiment, names, units, queue, state: AtomicU8::new(GOING) }
     }
 
     /// Does the units of the queue on all devices; `hear` is told of them, on this thread, and says whether
@@ -72,7 +73,11 @@ impl<'a> Workers<'a> {
         thread::scope(|scope| {
             for &model in models {
                 let sender = sender.clone();
-                scope.spawn(move || self.worker(model, execution, &sender));
+                let worker = move || self.worker(model, execution, &sender);
+                let named = thread::Builder::new().name(WORKER.to_owned());
+                named
+                    .spawn_scoped(scope, worker)
+                    .map_err(|error| SweepError::WorkerDied { reason: error.to_string() })?;
             }
             drop(sender);
             let mut heard = Ok(());
@@ -96,27 +101,42 @@ impl<'a> Workers<'a> {
         })
     }
 
+    /// Takes units until there are none. After one that failed comes the one with the least work: if that fails
+    /// too, it is the device that is out of order, and what is left is for others, or the next start.
     fn worker(&self, model: &Model, execution: &Execution, sender: &SyncSender<Told>) {
         let Self { experiment, names, .. } = *self;
-        let mut failures = 0;
-        while failures < MOST_FAILURES && self.state.load(Ordering::Relaxed) == GOING {
-            let Some(&unit) = self.queue.get(self.next.fetch_add(1, Ordering::Relaxed)) else {
-                return;
-            };
+        let mut failed = false;
+        while self.state.load(Ordering::Relaxed) == GOING {
+            let Some(unit) = self.next(failed) else { return };
             let mut progress = |done: u64, of: u64| {
-                let _ = sender.send(Told::Progress { unit, done, of });
+                // Nobody waits for it to be heard.
+                let _ = sender.try_send(Told::Progress { unit, done, of });
                 match self.state.load(Ordering::Relaxed) {
                     GIVING_UP => ControlFlow::Break(()),
                     _ => ControlFlow::Continue(()),
                 }
             };
             let attempt = Attempt { experiment, names, model, execution };
-            let outcome = attempt.part(&self.units[unit], &mut progress);
-            if matches!(outcome, Err(SweepError::Engine(EngineError::Stopped))) {
+            let outcome = match attempt.part(&self.units[unit], &mut progress) {
+                Err(SweepError::Engine(EngineError::Stopped)) => return,
+                Err(error) if error.may_not_come_again() && failed => return,
+                Err(error) if error.may_not_come_again() => {
+                    failed = true;
+                    Ok(attempt.failed(&self.units[unit], &error))
+                }
+                outcome => {
+                    failed = false;
+                    outcome
+                }
+            };
+            if sender.send(Told::Ended { unit, outcome }).is_err() {
                 return;
             }
-            failures = if outcome.is_err() { failures + 1 } else { 0 };
-            let _ = sender.send(Told::Ended { unit, outcome });
         }
+    }
+
+    fn next(&self, least: bool) -> Option<usize> {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        if least { queue.pop_back() } else { queue.pop_front() }
     }
 }

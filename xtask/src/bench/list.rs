@@ -3,6 +3,7 @@
 use anyhow::{Result, ensure};
 use serde::Serialize;
 use tracewright_models::Model;
+use tracewright_sweep::Facts;
 
 use super::task::{Patched, Task};
 
@@ -85,7 +86,14 @@ pub(super) fn all(built_in: &Model) -> Result<Vec<Comparison>> {
     let [early, second] = [3, 9].map(|differs| Task::paired(12, differs, Patched::Heads));
     let facts =
         new("rome-facts", &Task::built_in(built_in)?, O::Rome, Some(36), Figure::Seconds(2.0));
-    Ok(vec![
+    let ten = Facts::built_in()?.select(&[], Some(10))?;
+    let known = ten.into_iter().map(|case| {
+        let name = format!("known-{}", case.name);
+        let fact = new(&name, &Task::fact(built_in, case)?, O::Rome, Some(36), Figure::None);
+        Ok(Comparison { model: ModelName::BuiltIn, ..fact })
+    });
+    let known = known.collect::<Result<Vec<_>>>()?;
+    let mut all = vec![
         new("rome-12-0", &start, O::Rome, Some(36), ratio(5.0, 6.0)),
         new("rome-12-3", &middle, O::Rome, Some(36), ratio(7.5, 9.0)),
         new("rome-30-8", &long, O::Rome, Some(12), ratio(9.5, 11.0)),
@@ -105,7 +113,10 @@ pub(super) fn all(built_in: &Model) -> Result<Vec<Comparison>> {
         new("reference-rome-30-8", &long, O::Reference, Some(36), Figure::None),
         new("reference-pair-12", &pair, O::Reference, None, Figure::None),
         new("reference-pair-30", &long_pair, O::Reference, Some(36), Figure::None),
-    ])
+    ];
+    // What many facts take, beside docs/performance.md's time for all of them.
+    all.extend(known);
+    Ok(all)
 }
 
 /// Those whose name is, or begins with, one of `names`; all where none are given.

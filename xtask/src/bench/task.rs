@@ -73,6 +73,11 @@ impl Task {
             subject: "The Space Needle".to_owned(),
             ..Case::default()
         };
+        Self::fact(model, case)
+    }
+
+    /// A fact of the built-in model.
+    pub(super) fn fact(model: &Model, case: Case) -> Result<Self> {
         let fed = case.feed(&model.tokenizer)?;
         let rule = NoiseRule::SubjectDeviations(3.0);
         let noise = match resolve_noise(&rule, model, &Facts::built_in()?.subjects(), None)? {

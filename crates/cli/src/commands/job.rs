@@ -14,7 +14,7 @@ use tracewright_sweep::{Done, Job, Resources, Skipped};
 use super::target::Destination;
 use crate::console::{Console, count};
 use crate::error::Failure;
-use crate::interrupt::Sweeping;
+use crate::interrupt::{self, Sweeping};
 use crate::progress::Progress;
 use crate::session::{Models, Session};
 
@@ -50,12 +50,16 @@ pub(crate) fn compute(
     let mut progress = Progress::new(console);
     let done = job.run(folder, resources, &mut |standing| {
         progress.show(standing);
-        match sweeping.is_stopped() {
-            true => ControlFlow::Break(()),
+        match interrupt::came() {
+            true => {
+                progress.stopping();
+                ControlFlow::Break(())
+            }
             false => ControlFlow::Continue(()),
         }
     });
     progress.finish();
+    drop(sweeping);
     let done = done?;
     for part in &done.damaged {
         console.warn(&format!("'{}' was damaged; its case was computed again", part.display()));
@@ -78,7 +82,7 @@ pub(crate) fn compute(
     if let Some(problem) = &done.not_stored {
         console.warn(&format!("{problem}; it is tried again at the end"));
     }
-    match sweeping.is_stopped() && done.left > 0 {
+    match interrupt::came() && done.left > 0 {
         true => {
             to.store(&done.files)?;
             Err(Failure::Interrupted {

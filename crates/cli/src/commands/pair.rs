@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tracewright_models::{Cached, Checkpoint, cached};
 use tracewright_report::{PairReport, Style, draw_terminal};
 use tracewright_results::{CaseRecord, file_name, visit_cases};
-use tracewright_sweep::{Job, PairFile, SweepFile};
+use tracewright_sweep::{Job, Pair, PairFile, SweepFile};
 
 use super::job::{compute, draw, drawings, drawn, ended, listed, took};
 use super::pair_file::file;
@@ -17,6 +17,7 @@ use super::target::{Target, default_folder};
 use crate::args::{FolderArgs, PairArgs};
 use crate::console::{Console, count};
 use crate::error::Failure;
+use crate::interrupt;
 use crate::session::Session;
 
 pub(crate) fn run(
@@ -61,6 +62,10 @@ fn all_cached(
     let out = target.folder.out.clone();
     let out = out.unwrap_or_else(|| default_folder("pair", "all cached", &request));
     for Cached { id, folder: snapshot } in models {
+        if interrupt::came() {
+            let done = documents.len() + problems.len();
+            return Err(Failure::InterruptedBetween { done, of: ran });
+        }
         console.answer(&format!("{id}:"))?;
         let out = Some(out.join(id.replace('/', "--")));
         let folder = FolderArgs { out, shard: target.folder.shard.clone() };
@@ -121,15 +126,20 @@ fn patch(
     let settings = file.settings.clone().resolved(checkpoint.architecture())?;
     let models = session.load_all(checkpoint, console)?;
     let loaded = started.elapsed();
-    let what = what(&file).to_owned();
     let (cases, skipped) = file.all_cases()?;
+    // What a person knows the request by.
+    let what = match cases.first() {
+        Some(first) if cases != Pair::built_in() => first.clean.clone(),
+        _ => "built-in pairs".to_owned(),
+    };
     let given = file.given(session.model());
-    let job = target.part(Job::pairs(&models.first, settings, (cases, file.bad()))?)?;
+    let job = target.part(session, Job::pairs(&models.first, settings, (cases, file.bad()))?)?;
     let to = target.of(&job, "pair", &what)?;
     let folder = &to.folder;
     let done = compute(&job, &to, (session, loaded), (given, &skipped), &models, console)?;
     let mut patched = Patched {
         style: if clip { Style::Clipped } else { Style::Diverging },
+        json: console.is_json(),
         ..Patched::default()
     };
     let outline = visit_cases(folder, |case, _| patched.take(folder, &case))?;
@@ -161,13 +171,6 @@ fn patch(
     Ok((document, code))
 }
 
-/// What a person knows the request by.
-fn what(file: &PairFile) -> &str {
-    let named = file.pairs.as_deref().and_then(Path::file_stem).and_then(|stem| stem.to_str());
-    let first = file.cases.first().map(|case| case.clean.as_str());
-    named.or(first).unwrap_or("built-in pairs")
-}
-
 /// Of many pairs these many are shown and drawn; all are in the tables and files.
 const MOST_SHOWN: usize = 50;
 
@@ -175,6 +178,8 @@ const MOST_SHOWN: usize = 50;
 #[derive(Default)]
 struct Patched {
     style: Style,
+    /// Whether a program reads the answer.
+    json: bool,
     cases: usize,
     /// Those that are shown, by name.
     reports: Vec<(String, PairReport)>,
@@ -189,13 +194,15 @@ impl Patched {
         let Some(record) = case.pair().filter(|_| case.failure.is_none()) else { return Ok(()) };
         let report = PairReport::new(record)?;
         self.cases += 1;
-        self.documents.push(json!({
-            "case": case.name,
-            "summary": report.summary(),
-            "regions": report.regions(),
-            "same_prediction": report.same_prediction(),
-            "pair": report.record(),
-        }));
+        if self.json {
+            self.documents.push(json!({
+                "case": case.name,
+                "summary": report.summary(),
+                "regions": report.regions(),
+                "same_prediction": report.same_prediction(),
+                "pair": report.record(),
+            }));
+        }
         if self.cases <= MOST_SHOWN {
             for figure in report.figures(self.style) {
                 let name = format!("{}_{}", file_name(&case.name), figure.name);

@@ -12,26 +12,15 @@ use crate::error::Failure;
 
 /// What the flags ask for.
 pub(crate) fn file(args: &PairArgs, model: Option<String>) -> Result<PairFile, Failure> {
-    let mut file = PairFile {
+    Ok(PairFile {
         model,
         settings: settings(args)?,
         pairs: args.prompts.pairs.clone(),
+        limit: args.prompts.limit,
         skip_bad: args.prompts.skip_bad,
         cases: case(args).into_iter().collect(),
         ..PairFile::default()
-    };
-    if let Some(limit) = args.prompts.limit {
-        // Those that are left are cases of the file's own.
-        (file.cases, _) = file.all_cases()?;
-        file.cases.truncate(limit);
-        file.pairs = None;
-        if limit == 0 {
-            return Err(Failure::Usage(
-                "no pairs are selected: give a --limit of at least 1".to_owned(),
-            ));
-        }
-    }
-    Ok(file)
+    })
 }
 
 fn case(args: &PairArgs) -> Option<Pair> {

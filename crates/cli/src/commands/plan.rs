@@ -17,10 +17,14 @@ pub(crate) fn run(plan: &Plan, session: &Session, console: &Console) -> Result<E
         return Err(Failure::Usage(problem.to_owned()));
     }
     let given = session.model().map(str::to_owned);
-    let file = match plan {
-        Plan::Trace(args) => SweepFile::Trace(Box::new(trace::file(args, given)?)),
-        Plan::Pair(args) => SweepFile::Pair(Box::new(pair_file::file(args, given)?)),
-        Plan::Sweep(args) => sweep::read(args)?,
+    let (file, session) = match plan {
+        Plan::Trace(args) => {
+            (SweepFile::Trace(Box::new(trace::file(args, given)?)), session.clone())
+        }
+        Plan::Pair(args) => {
+            (SweepFile::Pair(Box::new(pair_file::file(args, given)?)), session.clone())
+        }
+        Plan::Sweep(args) => sweep::read(args, session)?,
     };
     let model = match &file {
         SweepFile::Trace(file) => file.model.as_deref(),
@@ -112,8 +116,9 @@ fn describe(what: &str, model: &str, forecast: &Forecast, memory: u64) -> String
         row(
             "passes",
             format!(
-                "{}; and a first look at what the model says, {}",
+                "{} in {}; and a first look at what the model says, {}",
                 grouped(passes as u64),
+                count(forecast.units, "unit of work").replace("works", "work"),
                 operations(forecast.first_look.flops)
             ),
         ),

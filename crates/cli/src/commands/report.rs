@@ -10,6 +10,7 @@ use tracewright_results::{
     rome_averages,
 };
 
+use super::target::Destination;
 use crate::args::ReportArgs;
 use crate::console::{Console, count, table};
 use crate::error::Failure;
@@ -18,19 +19,30 @@ use crate::error::Failure;
 const MOST_GROUPS: usize = 60;
 
 pub(crate) fn run(args: &ReportArgs, console: &Console) -> Result<ExitCode, Failure> {
-    let results = load(&args.folder)?;
-    let mut document = json!({ "folder": args.folder, "cases": results.cases.len() });
+    let folder = fetched(&args.folder, console)?;
+    let results = load(&folder)?;
+    let mut document = json!({ "folder": folder, "cases": results.cases.len() });
     match &args.against {
-        None => means(args, &results, &mut document, console)?,
-        Some(other) => differences(args, (&results, &load(other)?), &mut document, console)?,
+        None => means((args, &folder), &results, &mut document, console)?,
+        Some(other) => {
+            let other = load(&fetched(other, console)?)?;
+            differences((args, &folder), (&results, &other), &mut document, console)?;
+        }
     }
     console.json(&document)?;
     Ok(ExitCode::SUCCESS)
 }
 
+/// A results folder, brought from its store where it is in one.
+fn fetched(given: &Path, console: &Console) -> Result<PathBuf, Failure> {
+    let from = Destination::at(given)?;
+    from.fetch(console)?;
+    Ok(from.folder)
+}
+
 /// What the cases of a folder say together.
 fn means(
-    args: &ReportArgs,
+    (args, folder): (&ReportArgs, &Path),
     results: &Results,
     document: &mut Value,
     console: &Console,
@@ -53,7 +65,7 @@ fn means(
     document["rome"] = json!(RomeSummary::of(&averages));
     document["peaks"] = json!(spreads);
     if let Some(groups) = groups {
-        let path = file(&args.folder, "by", &groups.columns);
+        let path = file(folder, "by", &groups.columns);
         groups.write(&path)?;
         shown(&groups, &MEAN, numbers, &path, console)?;
         document["by"] =
@@ -64,14 +76,14 @@ fn means(
 
 /// How a second folder's cases differ from the first one's.
 fn differences(
-    args: &ReportArgs,
+    (args, folder): (&ReportArgs, &Path),
     (first, second): (&Results, &Results),
     document: &mut Value,
     console: &Console,
 ) -> Result<(), Failure> {
     let by = if args.by.is_empty() { grid_columns(first) } else { args.by.clone() };
     let groups = compare(first, second, &by)?;
-    let path = file(&args.folder, "difference-by", &groups.columns);
+    let path = file(folder, "difference-by", &groups.columns);
     groups.write(&path)?;
     let paired: u32 = groups.groups.iter().map(|group| group.numbers.cells).sum();
     let alone = |only: fn(&PairedDifference) -> u32| -> u32 {
@@ -110,8 +122,8 @@ fn over_cases(averages: &[RomeAverage], spreads: &[PeakSpread]) -> Vec<String> {
             Some(format!(
                 "{:+.1} [{:.1}, {:.1}] at layer {}",
                 100.0 * best.effect,
-                100.0 * (best.low? - best.corrupted),
-                100.0 * (best.high? - best.corrupted),
+                100.0 * best.effect_low?,
+                100.0 * best.effect_high?,
                 best.layer
             ))
         };

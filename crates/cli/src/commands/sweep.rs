@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
-use tracewright_results::RunFile;
+use tracewright_results::{RunFile, SHARD};
 use tracewright_sweep::SweepFile;
 
 use super::target::Target;
@@ -29,7 +29,8 @@ pub(crate) fn run(
         let target = Target { folder: &args.folder, recorded: None };
         return run_file(SweepFile::read(path)?, (target, args.clip), session, console);
     };
-    let shard = recorded.request.get("shard").and_then(Value::as_str).map(str::to_owned);
+    let shard = recorded.request.get(SHARD).and_then(Value::as_str).map(str::to_owned);
+    let shard = args.folder.shard.clone().or(shard);
     let folder = FolderArgs { out: args.folder.out.clone(), shard };
     let session = session.recorded(&recorded);
     let target = Target { folder: &folder, recorded: Some(&recorded) };
@@ -48,12 +49,12 @@ fn run_file(
     }
 }
 
-/// The experiment of a file.
-pub(super) fn read(args: &SweepArgs) -> Result<SweepFile, Failure> {
+/// The experiment of a file, and the flags that it is run with.
+pub(super) fn read(args: &SweepArgs, session: &Session) -> Result<(SweepFile, Session), Failure> {
     let path = file(args)?;
     match recorded(path)? {
-        Some(run) => Ok(SweepFile::of_run(&run)?),
-        None => Ok(SweepFile::read(path)?),
+        Some(run) => Ok((SweepFile::of_run(&run)?, session.recorded(&run))),
+        None => Ok((SweepFile::read(path)?, session.clone())),
     }
 }
 

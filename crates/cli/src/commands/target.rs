@@ -1,15 +1,16 @@
 //! Where an experiment's results go.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use tracewright_results::{Mirror, RunFile, differences};
+use tracewright_results::{Mirror, RunFile, SHARD, differences};
 use tracewright_sweep::Job;
 
 use crate::args::FolderArgs;
 use crate::console::{Console, count};
 use crate::error::Failure;
+use crate::session::Session;
 
 /// Where an experiment's results are to go.
 #[derive(Clone, Copy)]
@@ -25,12 +26,18 @@ impl Target<'_> {
     /// # Errors
     ///
     /// A run that isn't the recorded one any more.
-    pub(crate) fn part<'a>(&self, job: Job<'a>) -> Result<Job<'a>, Failure> {
-        let job = job.shard(self.folder.shard()?);
-        let Some(recorded) = self.recorded else { return Ok(job) };
-        let differences = differences(&recorded.request, &job.request());
+    pub(crate) fn part<'a>(&self, session: &Session, job: Job<'a>) -> Result<Job<'a>, Failure> {
+        let shard = self.folder.shard()?;
+        session.check_shard(shard)?;
+        let Some(recorded) = self.recorded else { return Ok(job.shard(shard)) };
+        // Another shard of the same run is another part of it.
+        let mut request = recorded.request.clone();
+        if let Some(fields) = request.as_object_mut() {
+            fields.shift_remove(SHARD);
+        }
+        let differences = differences(&request, &job.request());
         match differences.is_empty() {
-            true => Ok(job),
+            true => Ok(job.shard(shard)),
             false => Err(Failure::Usage(format!(
                 "this isn't the run on record any more, because the model or a file has changed; what \
                  differs:\n{differences}"
@@ -53,15 +60,7 @@ impl Target<'_> {
             let folder = default_folder(command, what, &job.request());
             return Ok(Destination { folder, mirror: None });
         };
-        // A path has no address' beginning, so that `s3:` isn't made a folder by mistake.
-        match out.to_str().filter(|out| out.contains("://")) {
-            None => Ok(Destination { folder: out.clone(), mirror: None }),
-            Some(address) => {
-                let mirror = Mirror::open(address)?;
-                let folder = default_folder("store", mirror.url(), &mirror.url().into());
-                Ok(Destination { folder, mirror: Some(mirror) })
-            }
-        }
+        Destination::at(out)
     }
 }
 
@@ -72,6 +71,20 @@ pub(crate) struct Destination {
 }
 
 impl Destination {
+    /// A folder, or an address in an object store with a folder for its copy.
+    ///
+    /// # Errors
+    ///
+    /// An address that no store has.
+    pub(crate) fn at(given: &Path) -> Result<Self, Failure> {
+        let Some(address) = given.to_str().filter(|given| given.contains("://")) else {
+            return Ok(Self { folder: given.to_owned(), mirror: None });
+        };
+        let mirror = Mirror::open(address)?;
+        let folder = default_folder("store", mirror.url(), &mirror.url().into());
+        Ok(Self { folder, mirror: Some(mirror) })
+    }
+
     /// What the store has comes into the folder.
     pub(crate) fn fetch(&self, console: &Console) -> Result<(), Failure> {
         let Some(mirror) = &self.mirror else { return Ok(()) };

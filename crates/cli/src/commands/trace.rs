@@ -55,11 +55,12 @@ pub(super) fn run_file(
     let text = file.noise_text.as_deref();
     let noise = resolve_noise(&file.settings.noise, &models.first, &facts.subjects(), text)?;
     let (what, given, bad) = (what(&file).to_owned(), file.given(session.model()), file.bad());
-    let job = target.part(Job::traces(&models.first, file.settings, noise, (cases, bad))?)?;
+    let job =
+        target.part(session, Job::traces(&models.first, file.settings, noise, (cases, bad))?)?;
     let to = target.of(&job, "trace", &what)?;
     let folder = &to.folder;
     let done = compute(&job, &to, (session, loaded), (given, facts.bad()), &models, console)?;
-    let mut traced = Traced::default();
+    let mut traced = Traced { json: console.is_json(), ..Traced::default() };
     let outline =
         visit_cases(folder, |case, rows| traced.take(folder, case, &rows, &models.first.name))?;
     let code = ended(&outline.failed, &done, console);
@@ -128,9 +129,10 @@ fn case(prompt: &str, subject: &str, answer: Option<String>) -> Case {
 /// The facts that noise is measured on, and the cases: those given, otherwise all facts, or without a file of
 /// them the default.
 pub(super) fn cases(file: &TraceFile) -> Result<(Facts, Vec<Case>), Failure> {
+    let measured = matches!(file.settings.noise, NoiseRule::SubjectDeviations(_));
     let facts = match &file.facts {
-        Some(path) => Facts::read(path, file.bad())?,
-        None => Facts::built_in()?,
+        Some(path) if measured || file.cases.is_empty() => Facts::read(path, file.bad())?,
+        _ => Facts::built_in()?,
     };
     let cases = match (file.cases.is_empty(), &file.facts) {
         (false, _) => file.cases.clone(),
@@ -157,6 +159,8 @@ const MOST_SHOWN: usize = 50;
 /// What is shown of the cases of a folder, taken one after the other.
 #[derive(Default)]
 struct Traced {
+    /// Whether a program reads the answer.
+    json: bool,
     cases: usize,
     /// Those in which the model gives the expected answer.
     correct: usize,
@@ -185,7 +189,9 @@ impl Traced {
         let report = CaseReport::new(&case, rows, model)?;
         self.cases += 1;
         self.correct += usize::from(case.correct_prediction);
-        self.documents.push(document(&case, &report)?);
+        if self.json {
+            self.documents.push(document(&case, &report)?);
+        }
         if self.cases <= MOST_SHOWN {
             self.lines.push(line(&case, &report));
             if !report.heatmaps.is_empty() {

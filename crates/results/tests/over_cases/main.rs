@@ -50,7 +50,6 @@ fn cell(case: &CaseRecord, layer: u32, position: usize, value: f64) -> Row {
 
 fn results(cases: impl Into<Vec<CaseRecord>>, rows: impl Into<Vec<Row>>) -> Results {
     Results {
-        unfinished: Vec::new(),
         request: Value::Null,
         environment: Value::Null,
         cost: None,

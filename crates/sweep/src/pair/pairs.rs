@@ -61,30 +61,20 @@ impl<'a> Pairs<'a> {
     ) -> Result<Self, SweepError> {
         let settings = settings.resolved(model.architecture())?;
         let numbers = Numbers::of(model, &settings)?;
-        let (mut ready, mut skipped) = ready_pairs(
+        let (ready, skipped) = ready_pairs(
             &model.tokenizer,
             model.architecture(),
             &settings,
             &numbers,
             (pairs.clone(), bad),
         )?;
-        let several = ready.len() > 1;
-        let mut wrong = Vec::new();
-        for (index, Ready { fed, .. }) in ready.iter().enumerate() {
+        // Of several pairs one whose answers are the same is a failed case, not a wrong request.
+        if let [Ready { fed, .. }] = &ready[..] {
             // Where both are given they have been compared.
             let asks = fed.answers.is_empty() || fed.distractors.is_empty();
             if asks && settings.metrics(fed).contains(&PairMetric::LogitDiff) {
-                match check_answers(fed, model) {
-                    Err(error) if bad == BadRecords::Skip && several => wrong.push((index, error)),
-                    checked => {
-                        checked.map_err(|error| error.in_one_of(several, &fed.pair.name))?;
-                    }
-                }
+                check_answers(fed, model)?;
             }
-        }
-        for (index, error) in wrong.into_iter().rev() {
-            let pair = ready.remove(index).fed.pair;
-            skipped.push(Skipped::case(&(pair.name, pair.place), error.to_string()));
         }
         Ok(Self { model, settings, numbers, asked: pairs, pairs: ready, skipped })
     }

@@ -11,7 +11,7 @@ use tracewright_results::{Baseline, CaseRecord, Part, Row};
 use super::answers::{Answers, answers};
 use super::corruption::Corrupted;
 use super::grid::{Grid, grids};
-use super::measures::{Measuring, Reported};
+use super::measures::{Measuring, PairMetric, Reported};
 use super::numbers::Numbers;
 use super::patch::Patching;
 use super::prompts::{FedPair, Pair};
@@ -147,17 +147,27 @@ pub(crate) fn patch_pairs(
     execution: &Execution,
     progress: Progress<'_>,
 ) -> Result<Part, SweepError> {
-    let answers = answers(pairs, model, execution)?;
-    let sweep = |(fed, answers): (&&FedPair, &Answers)| {
+    let mut part = Part::default();
+    let mut asked: Vec<(&FedPair, Answers)> = Vec::new();
+    for (fed, answers) in pairs.iter().zip(answers(pairs, model, execution)?) {
+        let compares = settings.metrics(fed).contains(&PairMetric::LogitDiff);
+        match answers.check_differ() {
+            Err(error) if compares => {
+                part.cases.push(CaseRecord::failed(&*fed.pair.name, error.to_string()));
+            }
+            _ => asked.push((fed, answers)),
+        }
+    }
+    let sweep = |(fed, answers): &(&FedPair, Answers)| {
         pair_sweep(fed, answers, model.architecture(), settings, numbers)
     };
-    let sweeps: Vec<PairSweep> = pairs.iter().zip(&answers).map(sweep).collect::<Result<_, _>>()?;
+    let sweeps: Vec<PairSweep> = asked.iter().map(sweep).collect::<Result<_, _>>()?;
     let requests: Vec<&Request> = sweeps.iter().map(|patched| &patched.sweep.request).collect();
-    let outcomes = execute(model, &requests, execution, progress)?;
-    let mut part = Part::default();
-    for (((fed, answers), patched), outcome) in
-        pairs.iter().zip(&answers).zip(&sweeps).zip(&outcomes)
-    {
+    let outcomes = match requests.is_empty() {
+        true => Vec::new(),
+        false => execute(model, &requests, execution, progress)?,
+    };
+    for (((fed, answers), patched), outcome) in asked.iter().zip(&sweeps).zip(&outcomes) {
         let of_pair = patched_pair((fed, answers), patched, outcome, model, settings)?;
         part.cases.extend(of_pair.cases);
         part.rows.extend(of_pair.rows);
