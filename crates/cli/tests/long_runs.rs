@@ -296,6 +296,7 @@ fn readings_that_were_damaged_are_read_again() {
 }
 
 /// Runs a sweep into a file system that `mount` makes at `disk`, where this system lets us make one.
+#[expect(clippy::print_stderr, reason = "who reads the tests' output learns what wasn't tested")]
 fn on_a_disk(place: &Place, mount: &str, sweep: &[String]) -> Option<(Option<i32>, String)> {
     fs::create_dir_all(place.path("disk")).expect("a folder");
     let program = env!("CARGO_BIN_EXE_tracewright");
