@@ -402,7 +402,7 @@ pub(crate) struct DatasetArgs {
     #[arg(value_enum)]
     pub(crate) task: Task,
     /// How many records
-    #[arg(long, short, default_value_t = 100)]
+    #[arg(long, short, default_value_t = 100, value_parser = at_least_one)]
     pub(crate) n: usize,
     /// The seed: the first records of a seed are the same however many there are
     #[arg(long, default_value_t = 1)]
@@ -462,6 +462,10 @@ pub(crate) struct PredictArgs {
     /// How many tokens to show
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub(crate) top_k: usize,
+}
+
+fn at_least_one(given: &str) -> Result<usize, &'static str> {
+    given.parse().ok().filter(|n| *n > 0).ok_or("give a whole number from 1 on")
 }
 
 fn id(given: &str) -> Result<u64, &'static str> {

@@ -36,6 +36,10 @@ fn compare(path: &str, before: Option<&Value>, now: Option<&Value>, lines: &mut 
                 compare(&format!("{path}[{index}]"), Some(before), Some(now), lines);
             }
         }
+        (Some(Value::Array(before)), Some(Value::Array(now))) => {
+            let (before, now) = (before.len(), now.len());
+            lines.push(format!("  {path}: a list of {before} there, of {now} now"));
+        }
         _ => {
             let path = if path.is_empty() { "the whole request" } else { path };
             lines.push(format!("  {path}: {} there, {} now", short(before), short(now)));

@@ -14,6 +14,9 @@ pub(crate) const PARTS: &str = "parts";
 /// The folder of the figures.
 pub(crate) const FIGURES: &str = "figures";
 
+/// The folder of tables that are made on request, such as averages by some columns.
+pub const STATISTICS: &str = "statistics";
+
 /// The part of a pass.
 pub(crate) fn part_path(folder: &Path, pass: usize) -> PathBuf {
     folder.join(PARTS).join(part_name(pass))

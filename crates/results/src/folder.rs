@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -9,7 +10,7 @@ use serde_json::Value;
 use crate::case::CaseRecord;
 use crate::differences::differences;
 use crate::entries::{
-    FIGURES, PARTS, list_parts, lock, part_path, refuse_file, refuse_foreign_folder,
+    FIGURES, PARTS, STATISTICS, list_parts, lock, part_path, refuse_file, refuse_foreign_folder,
 };
 use crate::outputs::{Cases, Written, digest, readings_path, write_outputs, write_readings};
 use crate::part::{Part, read_cases};
@@ -133,6 +134,8 @@ impl ResultsFolder {
             let (path, passes) = (self.path.clone(), self.passes);
             return Err(ResultsError::NoSuchPass { path, pass, passes });
         }
+        // What was averaged before isn't what the folder holds now.
+        remove_statistics(&self.path)?;
         // Before the part, which says that the pass is finished.
         let mut cases = part.cases.clone();
         for (name, arrays) in &part.readings {
@@ -284,6 +287,17 @@ impl ResultsFolder {
             cases: cases.records.len(),
             failed: failed.collect(),
         }
+    }
+}
+
+/// Removes the tables that were made on request, of the cases that were there then.
+fn remove_statistics(folder: &Path) -> Result<(), ResultsError> {
+    let statistics = folder.join(STATISTICS);
+    match fs::remove_dir_all(&statistics) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(ResultsError::writing(&statistics, source))
+        }
+        _ => Ok(()),
     }
 }
 

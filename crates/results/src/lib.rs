@@ -113,6 +113,7 @@ pub use bootstrap::{Interval, LEVEL, RESAMPLES, Resamples};
 pub use case::{CaseRecord, KindGrid, Retry};
 pub use compare::{PairedDifference, compare};
 pub use differences::differences;
+pub use entries::STATISTICS;
 pub use error::ResultsError;
 pub use folder::ResultsFolder;
 pub use group_by::{GroupMean, group_by};

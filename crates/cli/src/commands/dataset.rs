@@ -1,5 +1,7 @@
 //! `tracewright dataset`
 
+use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
 
 use serde::Serialize;
@@ -7,6 +9,7 @@ use serde_json::{Value, json};
 use tracewright_models::Tokenizer;
 use tracewright_results::write_whole;
 use tracewright_sweep::SweepError;
+use tracewright_sweep::dataset::Format;
 use tracewright_sweep::generate::{
     Induction, IoiCorrupted, Replaced, induction, ioi, ioi_abc, similarity, to_jsonl,
 };
@@ -27,6 +30,7 @@ pub(crate) fn run(
     match &args.out {
         None => console.answer(lines.trim_end())?,
         Some(path) => {
+            refuse(path, &lines)?;
             write_whole(path, lines.as_bytes())?;
             console.answer(&format!("{} in {}", count(records, "record"), path.display()))?;
         }
@@ -37,6 +41,21 @@ pub(crate) fn run(
     };
     console.json(&json!({ "out": args.out, "n": records, "records": all }))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses a file that holds something else, and one that nobody would read as JSON lines.
+fn refuse(path: &Path, lines: &str) -> Result<(), Failure> {
+    let shown = path.display();
+    let problem = if path.to_string_lossy().contains("://") {
+        format!("'{shown}' is an address: a dataset is written to a file")
+    } else if Format::of(path) != Format::JsonLines {
+        format!("a dataset is written as JSON lines: end the name '{shown}' in .jsonl")
+    } else if path.exists() && fs::read(path).is_ok_and(|found| found != lines.as_bytes()) {
+        format!("'{shown}' holds something else: remove it, or choose another name")
+    } else {
+        return Ok(());
+    };
+    Err(Failure::Usage(problem))
 }
 
 /// The records of a task, one on each line.

@@ -116,9 +116,9 @@ fn describe(what: &str, model: &str, forecast: &Forecast, memory: u64) -> String
         row(
             "passes",
             format!(
-                "{} in {}; and a first look at what the model says, {}",
+                "{} in {} of work; and a first look at what the model says, {}",
                 grouped(passes as u64),
-                count(forecast.units, "unit of work").replace("works", "work"),
+                count(forecast.units, "unit"),
                 operations(forecast.first_look.flops)
             ),
         ),

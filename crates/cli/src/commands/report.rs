@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 use tracewright_results::{
-    GroupMean, Grouped, Key, PairedDifference, PeakSpread, Results, RomeAverage, RomeSummary,
-    compare, grid_columns, group_by, load, peak_spreads, peaks, read_peaks, read_rome_averages,
-    rome_averages,
+    GroupMean, Grouped, Key, PairedDifference, PeakSpread, Progress, Results, RomeAverage,
+    RomeSummary, STATISTICS, compare, grid_columns, group_by, load, peak_spreads, peaks,
+    read_peaks, read_rome_averages, rome_averages,
 };
 
 use super::target::Destination;
@@ -35,6 +35,10 @@ pub(crate) fn run(args: &ReportArgs, console: &Console) -> Result<ExitCode, Fail
 
 /// A results folder, brought from its store where it is in one.
 fn fetched(given: &Path, console: &Console) -> Result<PathBuf, Failure> {
+    let given = match given.file_name() {
+        Some(name) if name == "run.json" => given.parent().unwrap_or(Path::new("")),
+        _ => given,
+    };
     let from = Destination::at(given)?;
     from.fetch(console)?;
     Ok(from.folder)
@@ -52,11 +56,19 @@ fn means(
         false => Some(group_by(results, &args.by)?),
     };
     let failed = results.failed();
-    let failures = match failed.len() {
-        0 => String::new(),
-        n => format!("; {n} failed"),
-    };
-    console.answer(&format!("{}{failures}", count(results.cases.len(), "case")))?;
+    let wrong = results.cases.iter().filter(|case| !case.correct_prediction).count();
+    let wrong = wrong.saturating_sub(failed.len());
+    let others = [(failed.len(), "failed"), (wrong, "without the expected answer, left out")];
+    let others = others.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("; {n} {what}"));
+    let others: String = others.collect();
+    console.answer(&format!("{}{others}", count(results.cases.len(), "case")))?;
+    let Progress { passes, of } = results.finished;
+    document["finished"] = json!(results.finished);
+    if passes < of {
+        console.answer(&format!(
+            "unfinished: {passes} of {of} units of work are here, the costliest first, so these cases aren't a fair sample"
+        ))?;
+    }
     let averages = rome_averages(&results.cases, &results.rows);
     let spreads = peak_spreads(&peaks(&results.cases, &results.rows));
     for line in over_cases(&averages, &spreads) {
@@ -82,7 +94,8 @@ fn differences(
     console: &Console,
 ) -> Result<(), Failure> {
     let by = if args.by.is_empty() { grid_columns(first) } else { args.by.clone() };
-    let groups = compare(first, second, &by)?;
+    // How far the folder is from the one that it is held against.
+    let groups = compare(second, first, &by)?;
     let path = file(folder, "difference-by", &groups.columns);
     groups.write(&path)?;
     let paired: u32 = groups.groups.iter().map(|group| group.numbers.cells).sum();
@@ -91,7 +104,7 @@ fn differences(
     };
     let (only_a, only_b) = (alone(|group| group.only_a), alone(|group| group.only_b));
     console.answer(&format!(
-        "{paired} cells in pairs; {only_a} of the first folder and {only_b} of the second have no partner"
+        "{paired} cells in pairs; {only_b} of the folder and {only_a} of the one against have no partner"
     ))?;
     shown(&groups, &DIFFERENCE, difference, &path, console)?;
     document["against"] = json!({
@@ -163,12 +176,12 @@ fn peak(spread: &PeakSpread) -> Option<String> {
 
 /// The file of a table of groups.
 fn file(folder: &Path, what: &str, columns: &[String]) -> PathBuf {
-    folder.join("statistics").join(format!("{what}-{}.parquet", columns.join("-")))
+    folder.join(STATISTICS).join(format!("{what}-{}.parquet", columns.join("-")))
 }
 
 const MEAN: [&str; 8] =
     ["value", "± s.e.", "95 %", "noise s.e.", "recovery", "effect", "cells", "cases"];
-const DIFFERENCE: [&str; 6] = ["first", "second", "difference", "± s.e.", "95 %", "cases"];
+const DIFFERENCE: [&str; 6] = ["against (a)", "folder (b)", "b − a", "± s.e.", "95 %", "cases"];
 
 fn numbers(group: &GroupMean) -> Vec<String> {
     vec![

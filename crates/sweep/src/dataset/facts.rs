@@ -79,7 +79,9 @@ struct Parts {
 fn known(look: &mut Look<'_>) -> Option<Parts> {
     let (id, prompt) = (look.id("known_id"), look.text("prompt"));
     let (subject, attribute) = (look.text("subject"), look.text("attribute"));
-    Some(Parts { id: id?, prompt: prompt?, subject: subject?, attribute: attribute? })
+    // What the model says is compared without the space before it.
+    let attribute = attribute?.trim().to_owned();
+    Some(Parts { id: id?, prompt: prompt?, subject: subject?, attribute })
 }
 
 fn known_columns(fields: &Fields) -> BTreeMap<String, String> {
@@ -102,7 +104,7 @@ fn counterfact(look: &mut Look<'_>) -> Option<Parts> {
         id: id?,
         prompt: template.replace("{}", &subject),
         subject,
-        attribute: attribute?,
+        attribute: attribute?.trim().to_owned(),
     })
 }
 
