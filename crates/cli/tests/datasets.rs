@@ -146,6 +146,6 @@ fn a_report_says_what_is_wrong_with_its_columns_and_folders() {
     place.output(&[&pair[..], &["one"]].concat());
     place.output(&[&pair[..], &["two", "--metric", "prob"]].concat());
     assert!(place.message(&["report", "one", "--by", "layre"]).contains("layer"));
-    assert_snapshot!(place.message(&["report", "one", "--against", "two"]), @"error: the two runs have no cell in common, so there is nothing to compare: metric is 'prob' in the first and 'kl' in the second; give two runs of the same cases on the same grid");
+    assert_snapshot!(place.message(&["report", "one", "--against", "two"]), @"error: the two runs have no cell in common, so there is nothing to compare: metric is 'kl' in the first and 'prob' in the second; give two runs of the same cases on the same grid");
     assert!(place.message(&["report", "none"]).contains("no run.json"));
 }

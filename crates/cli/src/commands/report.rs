@@ -95,7 +95,8 @@ fn differences(
 ) -> Result<(), Failure> {
     let by = if args.by.is_empty() { grid_columns(first) } else { args.by.clone() };
     // How far the folder is from the one that it is held against.
-    let groups = compare(second, first, &by)?;
+    // An error names them in the order in which they were given.
+    let groups = compare(second, first, &by).or_else(|_| compare(first, second, &by))?;
     let path = file(folder, "difference-by", &groups.columns);
     groups.write(&path)?;
     let paired: u32 = groups.groups.iter().map(|group| group.numbers.cells).sum();
