@@ -7,6 +7,7 @@
 use crate::Row;
 use crate::array::Array;
 use crate::case::{CaseRecord, KindGrid};
+use crate::outputs::digest;
 
 /// The folder of these files in a results folder.
 pub(crate) const CASES: &str = "cases";
@@ -146,13 +147,11 @@ pub fn file_name(name: &str) -> String {
 
 /// File systems allow names of 255 bytes; a longer one keeps its start and gets a digest.
 fn shortened(name: String) -> String {
-    use sha2::{Digest, Sha256};
     const LONGEST: usize = 160;
     if name.len() <= LONGEST {
         return name;
     }
-    let digest = Sha256::digest(name.as_bytes());
-    let digest: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let digest = digest(name.as_bytes());
     let start = name.floor_char_boundary(LONGEST - 20);
-    format!("{}~{digest}", &name[..start])
+    format!("{}~{}", &name[..start], &digest[..16])
 }

@@ -208,17 +208,17 @@ impl<'a> Job<'a> {
         hear: &mut dyn FnMut(Standing<'_>) -> ControlFlow<()>,
     ) -> Result<Computed, SweepError> {
         let names = self.experiment.names();
-        let all: Vec<usize> = before.iter().chain(queue).copied().collect();
-        let of_cases = all.iter().map(|unit| work.units[*unit].len()).sum();
-        let planned = (0..work.units.len())
-            .map(|unit| if all.contains(&unit) { work.flops[unit] } else { 0 });
-        let mut count = Count::new(planned.collect());
+        let all = || before.iter().chain(queue).copied();
+        let of_cases = all().map(|unit| work.units[unit].len()).sum();
+        let mut planned = vec![0; work.units.len()];
+        all().for_each(|unit| planned[unit] = work.flops[unit]);
+        let mut count = Count::new(planned);
         for unit in before {
             count.earlier(*unit, work.units[*unit].len());
         }
         let Computed { mut committed, mut not_stored, mut stopped_by } = Computed::default();
         // Somebody who doesn't want anything to begin is asked before it does.
-        let first = all.first().map_or("", |unit| names[work.units[*unit].start]);
+        let first = all().next().map_or("", |unit| names[work.units[unit].start]);
         if hear(count.standing(first, of_cases)).is_break() {
             return Ok(Computed::default());
         }

@@ -17,11 +17,13 @@ pub struct Standing<'a> {
     pub planned: u64,
 }
 
-/// Keeps the count of units.
+/// Keeps the count of units; the sums are kept too, because there may be many units and they are asked for often.
 #[derive(Debug)]
 pub(crate) struct Count {
     planned: Vec<u64>,
     done: Vec<u64>,
+    all_planned: u64,
+    all_done: u64,
     cases: usize,
     earlier: u64,
 }
@@ -29,7 +31,8 @@ pub(crate) struct Count {
 impl Count {
     /// Of units that are planned to take these operations.
     pub(crate) fn new(planned: Vec<u64>) -> Self {
-        Self { done: vec![0; planned.len()], planned, cases: 0, earlier: 0 }
+        let (all_planned, done) = (planned.iter().sum(), vec![0; planned.len()]);
+        Self { planned, done, all_planned, all_done: 0, cases: 0, earlier: 0 }
     }
 
     /// A unit of an earlier start.
@@ -40,13 +43,20 @@ impl Count {
 
     /// A unit that knows itself what it takes.
     pub(crate) fn progress(&mut self, unit: usize, done: u64, of: u64) {
-        (self.planned[unit], self.done[unit]) = (of, done.min(of));
+        self.all_planned = self.all_planned - self.planned[unit] + of;
+        self.planned[unit] = of;
+        self.set(unit, done.min(of));
     }
 
     /// A unit with so many cases that has ended.
     pub(crate) fn end(&mut self, unit: usize, cases: usize) {
-        self.done[unit] = self.planned[unit];
+        self.set(unit, self.planned[unit]);
         self.cases += cases;
+    }
+
+    fn set(&mut self, unit: usize, done: u64) {
+        self.all_done = self.all_done - self.done[unit] + done;
+        self.done[unit] = done;
     }
 
     /// How far it is, of so many cases.
@@ -55,9 +65,9 @@ impl Count {
             case,
             cases: self.cases,
             of_cases,
-            flops: self.done.iter().sum(),
+            flops: self.all_done,
             earlier: self.earlier,
-            planned: self.planned.iter().sum(),
+            planned: self.all_planned,
         }
     }
 }
