@@ -29,13 +29,20 @@ impl Page {
         Self { text: fs::read_to_string(docs().join(path)).expect(path) }
     }
 
+    /// Its blocks, those of list items without their indentation.
     pub(crate) fn blocks(&self) -> Vec<Block> {
         let mut blocks = Vec::new();
         let mut lines = self.text.lines().enumerate();
         while let Some((index, line)) = lines.next() {
-            let Some(fence) = line.strip_prefix("```") else { continue };
-            let inside = lines.by_ref().map(|(_, line)| line).take_while(|line| *line != "```");
-            let content = inside.map(|line| format!("{line}\n")).collect();
+            let Some((indentation, fence)) = line.split_once("```") else { continue };
+            if !indentation.trim().is_empty() {
+                continue;
+            }
+            let inside = lines.by_ref().map(|(_, line)| line);
+            let inside = inside.take_while(|line| line.trim() != "```");
+            let without =
+                |line: &str| format!("{}\n", line.strip_prefix(indentation).unwrap_or(line));
+            let content = inside.map(without).collect();
             blocks.push(Block { line: index + 1, fence: fence.to_owned(), content });
         }
         blocks
