@@ -52,9 +52,9 @@ impl Page {
     pub(crate) fn place(&self) -> Place {
         let place = Place::new();
         for block in self.blocks() {
-            match block.fence.split_once(' ') {
-                Some((_, name)) if name != "ignore" => drop(place.write(name, block.content)),
-                _ => {}
+            let name = block.fence.split_once(' ').map(|(_, name)| name);
+            if let Some(name) = name.filter(|name| *name != "ignore") {
+                place.write(name, block.content);
             }
         }
         place
