@@ -1,7 +1,7 @@
 //! The pages of `docs/`: what they say to type is run as it stands there, and what they say comes out does.
 //!
-//! - A page has a folder of its own, in which its "```sh" blocks are run one after the other, in Bash.
-//!   `fixtures` there are this repository's, and blocks with a name ("```toml pairs.toml") are files.
+//! - A page has a folder of its own, in which its "```sh" blocks that call the program are run one after the
+//!   other, in Bash. `fixtures` there are this repository's, and blocks with a name ("```toml pairs.toml") are files.
 //! - A "```text" block after a "```sh" block is what the latter prints, with its lines broken as one likes. A
 //!   line `…` stands for anything; the last digit of a number may differ by one. Where the text begins
 //!   with `error:`, the command is refused with these words.
@@ -41,20 +41,27 @@ pages! {
 
 #[test]
 fn every_page_with_commands_is_in_the_table() {
-    let mut with_commands = Vec::new();
-    for folder in ["", "tasks/"] {
-        for entry in fs::read_dir(docs().join(folder)).expect("a folder") {
-            let name = entry.expect("an entry").file_name().into_string().expect("UTF-8");
-            let path = format!("{folder}{name}");
-            if name.ends_with(".md") && !commands(&Page::read(&path).blocks()).is_empty() {
-                with_commands.push(path);
-            }
-        }
-    }
-    with_commands.sort();
+    let mut found = pages_below("");
+    found.retain(|page| !commands(&Page::read(page).blocks()).is_empty());
+    found.sort_unstable();
     let mut pages = PAGES.to_vec();
     pages.sort_unstable();
-    assert_eq!(with_commands, pages);
+    assert_eq!(found, pages);
+}
+
+/// The pages in a folder and in those inside it, as paths below `docs`.
+fn pages_below(folder: &str) -> Vec<String> {
+    let mut pages = Vec::new();
+    for entry in fs::read_dir(docs().join(folder)).expect("a folder") {
+        let name = entry.expect("an entry").file_name().into_string().expect("UTF-8");
+        let path = format!("{folder}{name}");
+        if docs().join(&path).is_dir() {
+            pages.extend(pages_below(&format!("{path}/")));
+        } else if name.ends_with(".md") {
+            pages.push(path);
+        }
+    }
+    pages
 }
 
 #[test]
@@ -71,7 +78,10 @@ fn what_agrees_may_leave_words_out_break_lines_and_round_otherwise() {
 
 /// The blocks that are run, each with what it is said to print.
 fn commands(blocks: &[Block]) -> Vec<(&Block, Option<&str>)> {
-    let run = blocks.iter().enumerate().filter(|(_, block)| block.fence == "sh");
+    let ours = |block: &Block| {
+        block.fence == "sh" && block.content.lines().any(|line| line.starts_with("tracewright "))
+    };
+    let run = blocks.iter().enumerate().filter(|(_, block)| ours(block));
     let next = |at: usize| blocks.get(at + 1).filter(|next| next.fence == "text");
     run.map(|(at, block)| (block, next(at).map(|next| next.content.as_str()))).collect()
 }
