@@ -87,6 +87,12 @@ enum Chore {
     Slurm,
     /// Reads results folders with ROME's averaging and with DuckDB in Python, and compares.
     Clients,
+    /// Writes the pages of docs/reference from the code.
+    Reference {
+        /// Compare instead, and fail where a page isn't what the code says.
+        #[arg(long)]
+        check: bool,
+    },
     /// Runs everything that CI runs: format, tests, clippy, docs, the README's main command.
     Check,
 }
@@ -141,6 +147,17 @@ fn main() -> Result<ExitCode> {
         }
         Chore::Clients => {
             xtask::clients::check(&tracewright())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Chore::Reference { check } => {
+            let folder = xtask::reference::folder();
+            if check {
+                xtask::reference::check(&folder)?;
+            } else {
+                for page in xtask::reference::write(&folder)? {
+                    writeln!(io::stdout().lock(), "{}", page.display())?;
+                }
+            }
             Ok(ExitCode::SUCCESS)
         }
         Chore::Memory => {
