@@ -73,7 +73,12 @@ pub(crate) fn pages() -> Result<Vec<Page>, Failure> {
 }
 
 fn push(command: &Command, words: &str, pages: &mut Vec<Page>) -> Result<(), Failure> {
-    let man = Man::new(command.clone())
+    // In one line, where otherwise all flags would stand.
+    let usage = command.clone().render_usage().to_string();
+    let usage = usage.trim_start_matches("Usage: ").to_owned();
+    let man = Man::new(command.clone().override_usage(usage))
+        // Not empty, because `man` would take what follows for the date.
+        .date(" ")
         .source(concat!("tracewright ", env!("CARGO_PKG_VERSION")))
         .manual("Tracewright");
     let mut roff = Vec::new();
@@ -82,7 +87,7 @@ fn push(command: &Command, words: &str, pages: &mut Vec<Page>) -> Result<(), Fai
     section("ENVIRONMENT", ENVIRONMENT).to_writer(&mut roff)?;
     let roff = String::from_utf8_lossy(&roff).into_owned();
     pages.push(Page { command: words.to_owned(), file: man.get_filename(), roff });
-    for one in command.get_subcommands().filter(|one| one.get_name() != "help") {
+    for one in command.get_subcommands() {
         push(one, format!("{words} {}", one.get_name()).trim(), pages)?;
     }
     Ok(())

@@ -18,7 +18,7 @@ pub(crate) const NAME: &str = "tracewright";
 
 /// The commands and their flags as data, of which completions, manual pages and the reference are made.
 pub fn command() -> clap::Command {
-    let mut command = Args::command();
+    let mut command = Args::command().disable_help_subcommand(true);
     // Global flags are handed to the commands, and each gets its full name.
     command.build();
     command

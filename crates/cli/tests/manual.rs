@@ -11,10 +11,10 @@ use common::Place;
 use insta::assert_snapshot;
 use tracewright::program::{ENVIRONMENT, command};
 
-/// The words of every command, `plan trace` among them, without `help`.
+/// The words of every command, `plan trace` among them.
 fn commands() -> Vec<String> {
     fn below(command: &clap::Command, words: &str, all: &mut Vec<String>) {
-        for one in command.get_subcommands().filter(|one| one.get_name() != "help") {
+        for one in command.get_subcommands() {
             let words = format!("{words} {}", one.get_name()).trim().to_owned();
             all.push(words.clone());
             below(one, &words, all);
@@ -54,7 +54,7 @@ fn completions_know_every_command_and_are_right_for_their_shell() {
             let last = command.rsplit(' ').next().expect("a word");
             assert!(script.contains(last), "{shell} doesn't know {command}");
         }
-        assert!(script.contains("--answer-tokens"), "{shell} knows no flags");
+        assert!(script.contains("answer-tokens"), "{shell} knows no flags");
         place.write(shell, &script);
         if !checks.is_empty() && has(checks) {
             run(checks, &["-n"], &place.path(shell));
@@ -110,7 +110,8 @@ fn every_command_has_a_page_that_groff_finds_nothing_wrong_with() {
     if has("groff") {
         for file in &expected {
             let page = place.path("pages").join(file);
-            let text = run("groff", &["-man", "-Tutf8", "-ww", "-P-cbou", "-rLL=100n"], &page);
+            let text =
+                run("groff", &["-Kutf8", "-man", "-Tutf8", "-ww", "-P-cbou", "-rLL=100n"], &page);
             assert!(
                 text.contains("EXIT STATUS") && text.contains("HF_HUB_OFFLINE"),
                 "{file}\n{text}"
@@ -133,7 +134,7 @@ fn a_page_is_printed_for_a_command() {
     );
     let document = place.json(&["man", "sites"]);
     assert_eq!(document["page"], "tracewright-sites.1");
-    assert_snapshot!(place.message(&["man", "tracd"]), @"error: there is no command 'tracd': did you mean 'trace', 'plan trace' or 'predict'?");
+    assert_snapshot!(place.message(&["man", "tracd"]), @"error: there is no command 'tracd'; the nearest are trace, predict, man");
 }
 
 #[test]

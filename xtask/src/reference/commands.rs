@@ -33,7 +33,7 @@ pub(super) fn page() -> Result<String> {
 
 /// A section for each command below this one.
 fn sections(above: &Command, program: &Command, text: &mut String) {
-    for command in above.get_subcommands().filter(|command| command.get_name() != "help") {
+    for command in above.get_subcommands() {
         let about = command.get_about().map(ToString::to_string).unwrap_or_default();
         let usage = command.clone().render_usage().to_string();
         let usage = usage.trim_start_matches("Usage: ");
@@ -75,10 +75,11 @@ fn flag(arg: &Arg) -> Vec<String> {
     let takes = arg.get_num_args().is_some_and(|number| number.takes_values());
     let value =
         arg.get_value_names().filter(|_| takes).map(|names| names.join(" ")).unwrap_or_default();
-    let name = match arg.get_long() {
+    let long = match arg.get_long() {
         Some(long) => format!("--{long} {value}").trim_end().to_owned(),
         None => value,
     };
+    let short = arg.get_short().map(|short| format!("-{short}"));
     let defaults: Vec<_> =
         arg.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
     let shown = takes && !arg.is_hide_default_value_set() && !defaults.is_empty();
@@ -87,8 +88,8 @@ fn flag(arg: &Arg) -> Vec<String> {
     let words: Vec<_> =
         arg.get_possible_values().iter().map(|word| word.get_name().to_owned()).collect();
     let words =
-        if takes && !words.is_empty() { format!(": {}", names(words)) } else { String::new() };
-    vec![names([name]), default, help + &words]
+        if takes && words.len() > 1 { format!(": {}", names(words)) } else { String::new() };
+    vec![names(short.into_iter().chain([long])), default, help + &words]
 }
 
 fn entries(columns: [&str; 2], entries: &[(&str, &str)]) -> String {

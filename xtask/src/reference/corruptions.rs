@@ -40,8 +40,10 @@ fn units(item: &Item) -> Result<Vec<(&str, Unit)>> {
 
 /// An overview, and a section for each.
 fn list(units: &[(String, Unit)]) -> String {
-    let rows: Vec<_> =
-        units.iter().map(|(name, unit)| vec![format!("`{name}`"), unit.what()]).collect();
+    let rows: Vec<_> = units
+        .iter()
+        .map(|(name, unit)| vec![format!("`{name}`"), unit.what().to_owned()])
+        .collect();
     let sections = units.iter().map(|(name, unit)| format!("\n### `{name}`\n\n{}", unit.list()));
     table(&["name", "what"], &rows) + &sections.collect::<String>()
 }

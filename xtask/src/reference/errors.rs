@@ -7,8 +7,7 @@ use super::source::{Item, Source};
 
 const INTRO: &str = "\
 Every message that the program can end with, by the crate and type that give it. Words in braces are what was given;
-`…` stands for a part that is put together when it is told. A type without a message of its own passes on that of the
-type which it holds. [commands.md](commands.md#exit-codes) has the exit codes.";
+`…` stands for a part that is put together when it is told. [commands.md](commands.md#exit-codes) has the exit codes.";
 
 pub(super) fn page() -> Result<String> {
     let mut text = INTRO.to_owned();
@@ -28,10 +27,9 @@ fn section(source: &Source, item: &Item) -> String {
     let path = &source.path;
     let rows = item.parts.iter().filter_map(|variant| {
         let message = variant.message.as_ref()?;
-        let said = if message.is_empty() {
-            "*that of the error within*".to_owned()
-        } else {
-            message.clone()
+        let said = match message.as_str() {
+            "" | "…" => "*said by what it holds*".to_owned(),
+            message => message.to_owned(),
         };
         Some(vec![format!("`{}`", variant.name), said, variant.summary()])
     });

@@ -1,10 +1,10 @@
 //! `files.md`: columns and keys of every file, from the fields of the structs that are written and read.
 
-use anyhow::{Context, Result};
-use serde_json::{Value, json};
-use tracewright_sweep::SweepFile;
+use anyhow::Result;
+use tracewright_ir::Role;
 
 use super::markdown::{names, table};
+use super::schema::sweep_files;
 use super::source::{Item, Source};
 
 const INTRO: &str = "\
@@ -15,7 +15,7 @@ NumPy's. A file appears whole or not at all.";
 struct File {
     title: &'static str,
     about: &'static str,
-    /// The files of `crates/results/src` and the structs in them.
+    /// Source files and the structs in them.
     structs: &'static [(&'static str, &'static [&'static str])],
 }
 
@@ -23,55 +23,56 @@ const FILES: [File; 7] = [
     File {
         title: "cells.parquet",
         about: "All cells of all cases; the parts have the same columns.",
-        structs: &[("row", &["Row"])],
+        structs: &[("crates/results/src/row.rs", &["Row"])],
     },
     File {
         title: "averages.parquet",
         about: "The cells' means over cases, where there are two cases or more.",
-        structs: &[("average", &["Group", "Average"])],
+        structs: &[("crates/results/src/average.rs", &["Group", "Average"])],
     },
     File {
         title: "rome_averages.parquet",
         about: "Of traces of two cases or more.",
-        structs: &[("rome_average", &["RomeAverage"])],
+        structs: &[("crates/results/src/rome_average.rs", &["RomeAverage"])],
     },
     File {
         title: "peaks.parquet",
         about: "The columns of `cells.parquet`, then these.",
-        structs: &[("peaks", &["Peak"])],
+        structs: &[("crates/results/src/peaks.rs", &["Peak"])],
     },
     File {
         title: "statistics/",
         about: "What `tracewright report` writes: a column for each that cells are grouped by, then those of `GroupMean`, \
                 or with `--against` of `PairedDifference`.",
-        structs: &[("group_by", &["GroupMean"]), ("compare", &["PairedDifference"])],
+        structs: &[
+            ("crates/results/src/group_by.rs", &["GroupMean"]),
+            ("crates/results/src/compare.rs", &["PairedDifference"]),
+        ],
     },
     File {
         title: "run.json",
         about: "What was asked, where it ran and what it cost. `tracewright sweep run.json` runs it again.",
-        structs: &[("run_file", &["RunFile", "Progress", "FailedCase"])],
+        structs: &[("crates/results/src/run_file.rs", &["RunFile", "Progress", "FailedCase"])],
     },
     File {
         title: "parts/",
         about: "One Parquet table for each finished unit of work, with the columns of `cells.parquet` and its cases as \
                 JSON in the metadata. All other files are made from these.",
-        structs: &[("case", &["CaseRecord", "KindGrid", "Retry"])],
+        structs: &[
+            ("crates/results/src/case.rs", &["CaseRecord", "KindGrid", "Retry"]),
+            ("crates/ir/src/tokens.rs", &["Tokens"]),
+        ],
     },
 ];
 
 const PAIRS: &str = "The prompts, baselines and grids of a pair.";
-
-const SWEEP_FILES: &str = "\
-What `tracewright sweep` reads, as TOML or JSON: a `PairFile` or a `TraceFile`. `tracewright sweep --schema` prints the JSON
-schema that this is made from, `--print` of `trace` and `pair` writes a file, and [sweep-files.md](../sweep-files.md) has
-whole ones.";
 
 pub(super) fn page() -> Result<String> {
     let mut text = INTRO.to_owned();
     for File { title, about, structs } in FILES {
         text += &format!("\n\n## {title}\n\n{about}");
         for (file, names) in structs {
-            let source = Source::read(&format!("crates/results/src/{file}.rs"))?;
+            let source = Source::read(file)?;
             text +=
                 &names.iter().map(|name| fields(source.item(name)?)).collect::<Result<String>>()?;
         }
@@ -81,15 +82,22 @@ pub(super) fn page() -> Result<String> {
     let pair = Source::read("crates/results/src/pair.rs")?;
     let pair = pair.items.iter().filter(|item| !item.parts.is_empty()).map(fields);
     text += &format!("\n\n## cases/NAME.json\n\n{PAIRS}{}", pair.collect::<Result<String>>()?);
-    Ok(format!("{text}\n\n## Sweep files\n\n{SWEEP_FILES}{}", sweep_files()?))
+    Ok(format!("{text}\n\n## Roles\n\n{}\n\n{}", roles()?, sweep_files()?))
+}
+
+/// What a token is to its prompt's subject.
+fn roles() -> Result<String> {
+    let source = Source::read("crates/ir/src/role.rs")?;
+    let role = source.item("Role")?;
+    let rows = role.variants(&Role::ALL.map(Role::name))?;
+    Ok(format!("{}\n\n{}", role.docs, table(&["role", "what it is"], &rows)))
 }
 
 /// A table of a struct's fields.
 fn fields(of: &Item) -> Result<String> {
     let fields = of.parts.iter().filter(|field| !field.flattened);
     let row = |field: &Item| {
-        let docs = field.documented()?.docs.replace('\n', " ");
-        Ok(vec![names([&field.name]), kind(&field.of), docs])
+        Ok(vec![names([&field.name]), kind(&field.of), field.documented()?.docs.clone()])
     };
     let rows = fields.map(row).collect::<Result<Vec<_>>>()?;
     Ok(format!(
@@ -114,47 +122,8 @@ fn kind(of: &str) -> String {
         "f64" => "number".to_owned(),
         "bool" => "true or false".to_owned(),
         "Value" => "JSON".to_owned(),
+        "Range<usize>" => "object of `start` and `end`".to_owned(),
+        "BTreeMap<String,String>" => "object of texts".to_owned(),
         other => format!("`{other}`"),
     }
-}
-
-/// A table of each object and each list of words that a sweep file can hold.
-fn sweep_files() -> Result<String> {
-    let schema = json!(SweepFile::schema());
-    let parts = schema["$defs"].as_object().context("a schema with parts")?;
-    let part = |(name, of): (&String, &Value)| {
-        let rows = match &of["properties"] {
-            Value::Object(keys) => {
-                keys.iter().map(|(key, of)| vec![names([key]), default(of), about(of)]).collect()
-            }
-            _ => words(of),
-        };
-        let columns: &[&str] = if of["properties"].is_object() {
-            &["key", "default", "what it says"]
-        } else {
-            &["word", "what it says"]
-        };
-        let table =
-            if rows.is_empty() { String::new() } else { format!("\n{}", table(columns, &rows)) };
-        format!("\n\n### {name}\n\n{}\n{table}", about(of))
-    };
-    Ok(parts.iter().map(part).collect())
-}
-
-fn about(of: &Value) -> String {
-    of["description"].as_str().unwrap_or_default().replace('\n', " ")
-}
-
-fn default(of: &Value) -> String {
-    of.get("default")
-        .filter(|default| !default.is_null())
-        .map(|default| format!("`{default}`"))
-        .unwrap_or_default()
-}
-
-/// The words of an enum, with what each says.
-fn words(of: &Value) -> Vec<Vec<String>> {
-    let words = of["oneOf"].as_array().into_iter().flatten();
-    let word = |of: &Value| Some(vec![names([of["const"].as_str()?]), about(of)]);
-    words.filter_map(word).collect()
 }

@@ -9,6 +9,7 @@ mod families;
 mod files;
 mod markdown;
 mod metrics;
+mod schema;
 mod sites;
 mod source;
 mod unit;
@@ -74,7 +75,10 @@ pub fn check(folder: &Path) -> Result<()> {
 fn pages(folder: &Path) -> Result<Vec<(PathBuf, String)>> {
     let page = |(name, title, body): &Page| {
         let body = body().with_context(|| format!("docs/reference/{name}.md"))?;
-        let text = format!("# {title}\n\n{ORIGIN}\n\n{}\n", body.trim_end());
+        let mut text = format!("# {title}\n\n{ORIGIN}\n\n{}\n", body.trim_end());
+        while text.contains("\n\n\n") {
+            text = text.replace("\n\n\n", "\n\n");
+        }
         Ok((folder.join(format!("{name}.md")), text))
     };
     PAGES.iter().map(page).collect()

@@ -1,6 +1,6 @@
 //! `sites.md`: every kind of activation, from the table of components.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use tracewright_ir::{Architecture, Axis, Component};
 
 use super::families::architectures;
@@ -23,15 +23,11 @@ pub(super) fn page() -> Result<String> {
         "Llama",
         "shape",
         "what it is",
-        "not in",
+        "families",
     ];
     let rows: Vec<_> = Component::ALL.iter().map(|site| row(*site, &architectures)).collect();
     let source = Source::read("crates/ir/src/component.rs")?;
-    let variants = &source.item("Axis")?.parts;
-    ensure!(variants.len() == Axis::ALL.len(), "an axis isn't among Axis::ALL");
-    let axes = Axis::ALL.iter().zip(variants);
-    let axes: Vec<_> =
-        axes.map(|(axis, variant)| vec![names([axis.name()]), variant.summary()]).collect();
+    let axes = source.item("Axis")?.variants(&Axis::ALL.map(Axis::name))?;
     Ok(format!(
         "{INTRO}\n\n{}\n## Axes\n\n{}",
         table(&columns, &rows),
@@ -42,10 +38,9 @@ pub(super) fn page() -> Result<String> {
 fn row(site: Component, architectures: &[Architecture]) -> Vec<String> {
     let of = |family: &str| {
         let architecture = architectures.iter().find(|one| one.family == family);
-        names(architecture.map(|one| modules(site, one)).unwrap_or_default())
+        names(architecture.and_then(|one| module(site, one)))
     };
     let axes = site.axes().iter().map(|axis| axis.name());
-    let lacking = architectures.iter().filter(|architecture| architecture.lacks(site).is_some());
     vec![
         names([site.name()]),
         names(site.aliases()),
@@ -54,8 +49,26 @@ fn row(site: Component, architectures: &[Architecture]) -> Vec<String> {
         of("llama"),
         format!("`[{}]`", axes.collect::<Vec<_>>().join(", ")),
         site.what().to_owned(),
-        names(lacking.map(|architecture| &architecture.family)),
+        families(site, architectures),
     ]
+}
+
+/// The families that have a site or, where these are fewer, those that lack it.
+fn families(site: Component, architectures: &[Architecture]) -> String {
+    let (with, without): (Vec<_>, Vec<_>) =
+        architectures.iter().partition(|architecture| architecture.lacks(site).is_none());
+    let names = |of: &[&Architecture]| names(of.iter().map(|architecture| &architecture.family));
+    match (with.len(), without.len()) {
+        (_, 0) => "all".to_owned(),
+        (some, few) if few < some => format!("not {}", names(&without)),
+        _ => names(&with),
+    }
+}
+
+/// The module whose output a site is, or else one whose input it is.
+fn module(site: Component, architecture: &Architecture) -> Option<String> {
+    let module = modules(site, architecture);
+    module.into_iter().min_by_key(|name| (name.ends_with(".input"), name.len()))
 }
 
 /// The modules of a model that give a site.

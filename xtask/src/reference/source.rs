@@ -72,6 +72,20 @@ impl Item {
         Ok(self)
     }
 
+    /// A table's rows of an enum's variants: their names, which are given in the same order, and comments.
+    pub(super) fn variants(&self, names: &[&str]) -> Result<Vec<Vec<String>>> {
+        if names.len() != self.parts.len() {
+            bail!(
+                "'{}' has {} variants and its ALL has {}",
+                self.name,
+                self.parts.len(),
+                names.len()
+            );
+        }
+        let row = |(name, variant): (&&str, &Self)| vec![format!("`{name}`"), variant.summary()];
+        Ok(names.iter().zip(&self.parts).map(row).collect())
+    }
+
     /// The first paragraph of the doc comment, in one line.
     pub(super) fn summary(&self) -> String {
         self.docs.split("\n\n").next().unwrap_or_default().replace('\n', " ")
@@ -139,7 +153,7 @@ fn docs(attributes: &[Attribute]) -> String {
 }
 
 /// `` [`Metric`](crate::Metric) `` and `` [`Metric`] `` become `` `Metric` ``.
-fn without_links(docs: &str) -> String {
+pub(super) fn without_links(docs: &str) -> String {
     let mut plain = String::new();
     let mut rest = docs;
     while let Some((before, after)) = rest.split_once("[`") {

@@ -41,25 +41,12 @@ impl Unit {
 
     /// The texts as a list.
     pub(super) fn list(&self) -> String {
-        let line =
-            |(heading, text): (&&str, &String)| format!("- **{heading}**: {}\n", sentence(text));
+        let line = |(heading, text): (&&str, &String)| format!("- **{heading}**: {}\n", text);
         HEADINGS.iter().zip(&self.texts).map(line).collect()
     }
 
     /// What it does.
-    pub(super) fn what(&self) -> String {
-        sentence(&self.texts[0])
-    }
-}
-
-/// With a capital at its beginning, unless it begins with a formula or a name.
-pub(super) fn sentence(text: &str) -> String {
-    let mut characters = text.chars();
-    let first_word = text.split_whitespace().next().unwrap_or_default();
-    let is_word =
-        first_word.chars().count() > 1 && first_word.chars().all(|c| c.is_ascii_lowercase());
-    match characters.next() {
-        Some(first) if is_word => first.to_uppercase().chain(characters).collect(),
-        _ => text.to_owned(),
+    pub(super) fn what(&self) -> &str {
+        &self.texts[0]
     }
 }

@@ -25,13 +25,10 @@ pub(crate) fn run(args: &ManArgs, console: &Console) -> Result<ExitCode, Failure
 fn find<'a>(pages: &'a [Page], words: &[String]) -> Result<&'a Page, Failure> {
     let given = words.join(" ");
     let unknown = || {
-        let near = nearest(&given, pages.iter().map(|page| page.command.as_str()));
-        let near: Vec<String> = near.iter().map(|near| format!("'{near}'")).collect();
-        let near = match near.is_empty() {
-            true => "`tracewright help` lists them".to_owned(),
-            false => format!("did you mean {}?", near.join(" or ")),
-        };
-        Failure::Usage(format!("there is no command '{given}': {near}"))
+        let known =
+            pages.iter().map(|page| page.command.as_str()).filter(|known| !known.is_empty());
+        let nearest = nearest(&given, known).join(", ");
+        Failure::Usage(format!("there is no command '{given}'; the nearest are {nearest}"))
     };
     pages.iter().find(|page| page.command == given).ok_or_else(unknown)
 }
