@@ -5,7 +5,7 @@
 //!
 //! **Formula**: m = x + RMS₁ attn(x); y = m + RMS₂ mlp(m).
 //!
-//! **Reference**: OLMo et al. 2024, "2 OLMo 2 Furious", arXiv 2501.00656.
+//! **Reference**: Team OLMo 2025, "2 OLMo 2 Furious", arXiv 2501.00656.
 //!
 //! **Fails when**: `ln1` or `ln2` is asked for: nothing is normalised before attention and MLP.
 
