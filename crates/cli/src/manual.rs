@@ -104,25 +104,3 @@ fn section(title: &str, entries: &[(&str, &str)]) -> Roff {
     }
     roff
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_command_has_a_page_that_says_how_it_ends_and_what_it_reads() {
-        let pages = pages().expect("pages");
-        let names: Vec<&str> = pages.iter().map(|page| page.command.as_str()).collect();
-        assert_eq!((names[0], names[1]), ("", "trace"));
-        assert!(names.contains(&"plan trace") && names.contains(&"completions"), "{names:?}");
-        for Page { command, file, roff } in &pages {
-            assert_eq!(*file, format!("tracewright {command}").trim_end().replace(' ', "-") + ".1");
-            for part in [".SH NAME", ".SH SYNOPSIS", ".SH \"EXIT STATUS\"", ".SH ENVIRONMENT"] {
-                assert!(roff.contains(part), "{file} has no {part}\n{roff}");
-            }
-            for (word, _) in EXIT_STATUS.iter().chain(ENVIRONMENT) {
-                assert!(roff.contains(word), "{file} doesn't tell of {word}");
-            }
-        }
-    }
-}

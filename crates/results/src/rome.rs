@@ -94,8 +94,8 @@ pub fn npz_path(case: &CaseRecord, kind: &str) -> String {
 /// | `correct_prediction` | bool | whether the model says what is expected |
 /// | `kind` | text | `mlp`, `attn`; empty for hidden states and severed grids |
 ///
-/// A case answered wrongly holds `correct_prediction` alone, as ROME's does. `None` while a cell of
-/// the grid is missing, and for a case that failed.
+/// A case answered wrongly holds `correct_prediction` alone, as ROME's does. There is none (`None`)
+/// while a cell of the grid is missing, and for a case that failed.
 pub fn npz_arrays(case: &CaseRecord, scores: &Scores) -> Option<NamedArrays> {
     if case.failure.is_some() {
         return None;

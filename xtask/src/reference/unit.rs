@@ -20,7 +20,7 @@ impl Unit {
         let mut under = None;
         for paragraph in docs.split("\n\n").map(|paragraph| paragraph.replace('\n', " ")) {
             let begins = |heading: &&str| paragraph.starts_with(&format!("**{heading}**: "));
-            let begun = HEADINGS.iter().position(|heading| begins(&heading));
+            let begun = HEADINGS.iter().position(begins);
             under = begun.or(under);
             let text = match under {
                 Some(heading) => &mut unit.texts[heading],
