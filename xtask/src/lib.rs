@@ -12,6 +12,7 @@ pub mod footprint;
 pub mod golden;
 mod python;
 pub mod reproduce;
+pub mod reference;
 pub mod stream;
 pub mod sweep;
 mod synthetic;

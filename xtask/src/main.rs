@@ -108,6 +108,12 @@ enum Chore {
         #[arg(last = true)]
         flags: Vec<String>,
     },
+    /// Writes the pages of docs/reference from the code.
+    Reference {
+        /// Compare instead, and fail where a page isn't what the code says.
+        #[arg(long)]
+        check: bool,
+    },
     /// Runs everything that CI runs: format, tests, clippy, docs, the README's main command.
     Check,
 }
@@ -177,6 +183,17 @@ fn main() -> Result<ExitCode> {
             let mut say = |what: &str| drop(writeln!(io::stdout().lock(), "{what}"));
             let right = reproduce::run(&tracewright(), &options, &mut say)?;
             Ok(if right { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Chore::Reference { check } => {
+            let folder = xtask::reference::folder();
+            if check {
+                xtask::reference::check(&folder)?;
+            } else {
+                for page in xtask::reference::write(&folder)? {
+                    writeln!(io::stdout().lock(), "{}", page.display())?;
+                }
+            }
+            Ok(ExitCode::SUCCESS)
         }
         Chore::Memory => {
             // Progress that can't be shown is no reason to stop.

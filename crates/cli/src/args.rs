@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use tracewright_sweep::{Shard, SweepError};
 
 use crate::session::Session;
@@ -44,6 +45,10 @@ pub(crate) enum Command {
     Models,
     /// Shows devices, threads and memory, and tests each device
     Doctor,
+    /// Prints what a shell needs to complete commands and flags
+    Completions(CompletionsArgs),
+    /// Prints a manual page, in the format of `man`
+    Man(ManArgs),
 }
 
 /// The command that is planned, with its own flags.
@@ -141,13 +146,14 @@ pub(crate) struct FolderArgs {
     /// after what is asked]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Compute one of several parts, such as 2/4, into a folder of its own; `tracewright merge` joins them
+    /// Compute one of several shares of the work, such as 2/4, into a folder of its own; `tracewright merge` joins
+    /// them
     #[arg(long, value_name = "I/N")]
     pub(crate) shard: Option<String>,
 }
 
 impl FolderArgs {
-    /// The part that is asked for, or everything.
+    /// The share that is asked for, or everything.
     pub(crate) fn shard(&self) -> Result<Shard, SweepError> {
         self.shard.as_deref().map_or(Ok(Shard::WHOLE), str::parse)
     }
@@ -394,6 +400,23 @@ pub(crate) struct ReportArgs {
     /// Compare with this folder, case by case and cell by cell [default columns: those of averages.parquet]
     #[arg(long, value_name = "DIR")]
     pub(crate) against: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: Shell,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ManArgs {
+    /// The command, such as trace or plan trace [default: the program]
+    #[arg(value_name = "COMMAND")]
+    pub(crate) command: Vec<String>,
+    /// Write the pages of the program and of all commands into this folder
+    #[arg(long, value_name = "DIR", conflicts_with = "command")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -14,24 +14,31 @@ use tracewright_sweep::SweepError;
 
 use crate::interrupt::INTERRUPTED;
 
+/// What ends the program; most of it is said by the library that failed.
 #[derive(Debug, Error)]
 pub(crate) enum Failure {
+    /// Whoever read the output has seen enough, which is no error.
     #[error("the output was closed")]
     ClosedPipe,
+    /// Standard output can't be written.
     #[error("can't write the output: {0}")]
     Output(io::Error),
+    /// Flags that don't go together, or a value that a flag doesn't take.
     #[error("{0}")]
     Usage(String),
+    /// Somebody stopped a sweep.
     #[error(
         "stopped: {done} of {} cases are done and in {}; give the same command again to go on",
         done + left,
         folder.display()
     )]
     Interrupted { folder: PathBuf, done: usize, left: usize },
+    /// Somebody stopped `--all-cached` between two models.
     #[error("stopped after {done} of {of} models: give the same command again to go on")]
     InterruptedBetween { done: usize, of: usize },
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// A model that is neither a folder nor one of the hub's.
     #[error("there is no folder '{given}' here; as a model of the hub: {error}")]
     Hub { given: String, error: Box<HubError> },
     #[error(transparent)]

@@ -12,6 +12,7 @@
 //! | [`results`] | results folders: npz, Parquet, JSON |
 //! | [`sweep`] | cases, protocols, jobs |
 //! | [`report`] | figures and summaries |
+//! | [`program`] | the program itself: its commands as data, and what runs them |
 //!
 //! A fact of the built-in model, traced as ROME does, and drawn:
 //!
@@ -98,6 +99,17 @@
 //! assert!(gaps[1..].iter().all(|gap| (gap - gaps[0]).abs() > 1e-4));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+
+mod args;
+mod commands;
+mod console;
+mod error;
+mod interrupt;
+mod manual;
+mod place;
+pub mod program;
+mod progress;
+mod session;
 
 pub use tracewright_corruption as corruption;
 pub use tracewright_engine as engine;

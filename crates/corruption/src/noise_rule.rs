@@ -24,65 +24,60 @@ use crate::{CorruptionError, EmbeddingMoments, GaussianTransform, Noise};
 pub enum NoiseRule {
     /// `0.1`
     ///
-    /// # What
-    /// Gaussian noise with a fixed standard deviation, in the embedding's own unit.
-    /// # Formula
-    /// noise = σ x, x standard normal.
-    /// # Reference
-    /// `noise=0.1` in ROME's `experiments/causal_trace.py`; its script uses 0.1 for GPT-2 XL,
+    /// **What**: Gaussian noise with a fixed standard deviation, in the embedding's own unit.
+    ///
+    /// **Formula**: noise = σ x, x standard normal.
+    ///
+    /// **Reference**: `noise=0.1` in ROME's `experiments/causal_trace.py`; its script uses 0.1 for GPT-2 XL,
     /// 0.025 for GPT-J and 0.03 for GPT-NeoX.
-    /// # Fails when
-    /// σ is negative or not finite.
+    ///
+    /// **Fails when**: σ is negative or not finite.
     Deviation(f64),
 
     /// `s3`
     ///
-    /// # What
-    /// Gaussian noise of k standard deviations of the embeddings of a dataset's subjects.
-    /// # Formula
-    /// noise = k s x, x standard normal, s from [`embedding_std`](crate::embedding_std).
-    /// # Reference
-    /// Meng et al., "Locating and Editing Factual Associations in GPT" (2022), section 2.1 and
+    /// **What**: Gaussian noise of k standard deviations of the embeddings of a dataset's subjects.
+    ///
+    /// **Formula**: noise = k s x, x standard normal, s from [`embedding_std`](crate::embedding_std).
+    ///
+    /// **Reference**: Meng et al., "Locating and Editing Factual Associations in GPT" (2022), section 2.1 and
     /// appendix B.1; the default of ROME's code is `s3`.
-    /// # Fails when
-    /// k is negative or not finite, or the subjects have fewer than two embedding values.
+    ///
+    /// **Fails when**: k is negative or not finite, or the subjects have fewer than two embedding values.
     SubjectDeviations(f64),
 
     /// `u0.3`
     ///
-    /// # What
-    /// Noise that is uniform on (−x, x).
-    /// # Formula
-    /// noise = x u, u uniform on [−1, 1).
-    /// # Reference
-    /// `u<x>` in ROME's code; figure 13 of the paper.
-    /// # Fails when
-    /// x is negative or not finite.
+    /// **What**: noise that is uniform on (−x, x).
+    ///
+    /// **Formula**: noise = x u, u uniform on [−1, 1).
+    ///
+    /// **Reference**: `u<x>` in ROME's code; figure 13 of the paper.
+    ///
+    /// **Fails when**: x is negative or not finite.
     Uniform(f64),
 
     /// `m`
     ///
-    /// # What
-    /// Normal noise with the mean and covariance of the embeddings of a text.
-    /// # Formula
-    /// noise = μ + V diag(√s) x, x standard normal, covariance = V diag(s) Vᵀ.
-    /// # Reference
-    /// `collect_embedding_gaussian` in ROME's code; figure 13 of the paper.
-    /// # Fails when
-    /// The text has fewer than two tokens, or an embedding isn't finite.
+    /// **What**: normal noise with the mean and covariance of the embeddings of a text.
+    ///
+    /// **Formula**: noise = μ + V diag(√s) x, x standard normal, covariance = V diag(s) Vᵀ.
+    ///
+    /// **Reference**: `collect_embedding_gaussian` in ROME's code; figure 13 of the paper.
+    ///
+    /// **Fails when**: the text has fewer than two tokens, or an embedding isn't finite.
     Multivariate,
 
     /// `t3`
     ///
-    /// # What
-    /// The noise of `m` with heavy tails: multivariate Student t with ν degrees of freedom and
+    /// **What**: the noise of `m` with heavy tails: multivariate Student t with ν degrees of freedom and
     /// the same covariance.
-    /// # Formula
-    /// noise = √((ν − 2) / u) (μ + V diag(√s) x), one u from χ²(ν) for each row.
-    /// # Reference
-    /// `collect_embedding_tdist` in ROME's code.
-    /// # Fails when
-    /// ν isn't a finite number above 2 (the covariance wouldn't exist), as `m`, or for more
+    ///
+    /// **Formula**: noise = √((ν − 2) / u) (μ + V diag(√s) x), one u from χ²(ν) for each row.
+    ///
+    /// **Reference**: `collect_embedding_tdist` in ROME's code.
+    ///
+    /// **Fails when**: ν isn't a finite number above 2 (the covariance wouldn't exist), as `m`, or for more
     /// than 1,000 rows of noise.
     Student(f64),
 }

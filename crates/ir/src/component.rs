@@ -28,6 +28,19 @@ pub enum Axis {
 }
 
 impl Axis {
+    /// All axes.
+    pub const ALL: [Self; 9] = [
+        Self::Position,
+        Self::SrcPosition,
+        Self::Head,
+        Self::KvHead,
+        Self::Neuron,
+        Self::HeadWidth,
+        Self::Width,
+        Self::Vocab,
+        Self::One,
+    ];
+
     /// The word for this axis in shapes.
     pub fn name(self) -> &'static str {
         match self {
@@ -44,10 +57,11 @@ impl Axis {
     }
 }
 
-/// A row of the table of components: its short name, further names, its TransformerLens name
-/// (`{}` stands for the layer) and the axes of its value.
+/// A row of the table of components: what it is, its short name, further names, its TransformerLens
+/// name (`{}` stands for the layer) and the axes of its value.
 pub(crate) struct Entry {
     pub(crate) component: Component,
+    pub(crate) what: &'static str,
     pub(crate) short: &'static str,
     pub(crate) aliases: &'static [&'static str],
     pub(crate) hook: &'static str,
@@ -55,14 +69,14 @@ pub(crate) struct Entry {
 }
 
 macro_rules! components {
-    ($( $(#[$doc:meta])* $name:ident = $short:literal, $aliases:expr, $hook:literal, $axes:expr; )*) => {
+    ($( $(#[doc = $doc:literal])* $name:ident = $short:literal, $aliases:expr, $hook:literal, $axes:expr; )*) => {
         /// A kind of activation, in the order in which a forward pass computes them.
         ///
         /// The meanings are TransformerLens'; the numbers are Hugging Face's, without folding or
         /// centring of weights.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
-        pub enum Component { $( $(#[$doc])* $name, )* }
+        pub enum Component { $( $(#[doc = $doc])* $name, )* }
 
         impl Component {
             /// All components.
@@ -72,6 +86,7 @@ macro_rules! components {
         pub(crate) const TABLE: [Entry; Component::ALL.len()] =
             [$(Entry {
                 component: Component::$name,
+                what: concat!($($doc),*),
                 short: $short,
                 aliases: $aliases,
                 hook: $hook,
@@ -170,8 +185,13 @@ impl Component {
         &TABLE[self as usize]
     }
 
+    /// What it is, in a sentence or two.
+    pub fn what(self) -> &'static str {
+        self.entry().what.trim_start()
+    }
+
     /// The TransformerLens name, with `{}` in place of the layer.
-    pub(crate) fn hook(self) -> &'static str {
+    pub fn hook(self) -> &'static str {
         self.entry().hook
     }
 

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 ///
 /// Reference: ROME's `average_causal_effects.ipynb`, which averages over these classes. The
 /// notebook counts a subject of one token both as first and as last, and a single trailing token
-/// both as first subsequent and as last; a role is one word, so such a token is `LastSubject`
-/// and `Last` here.
+/// both as first subsequent and as last; a role is one word, so such a token is `last_subject`
+/// and `last` here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
@@ -31,6 +31,17 @@ pub enum Role {
 }
 
 impl Role {
+    /// All roles.
+    pub const ALL: [Self; 7] = [
+        Self::BeforeSubject,
+        Self::FirstSubject,
+        Self::MiddleSubject,
+        Self::LastSubject,
+        Self::FirstSubsequent,
+        Self::Further,
+        Self::Last,
+    ];
+
     /// The role of `position` in a prompt of `len` tokens with the given subject.
     pub fn of(position: usize, subject: &Range<usize>, len: usize) -> Self {
         if position < subject.start {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// One cell of the grids averaged over cases; a column that doesn't apply is `None`.
+/// One cell of the grids averaged over cases; a column that doesn't apply is null.
 ///
 /// The fields are the columns of `averages.parquet`, in this order and with these names.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

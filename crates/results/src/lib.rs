@@ -1,5 +1,8 @@
 //! What a sweep writes: the table of cells, statistics over cases, ROME's `.npz` files, `run.json`.
 //!
+//! What a sweep calls a unit of work, cases that are done together, is a *pass* here, as in the names of
+//! the parts and in `run.json`. Into how many walks through the model's layers it is cut isn't known here.
+//!
 //! Invariants:
 //!
 //! - *No tensors.* Everything here is plain data in host memory.

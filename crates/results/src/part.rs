@@ -1,4 +1,4 @@
-//! What is durable: one part for each finished pass.
+//! What is durable: one part for each finished pass, which is a sweep's unit of work.
 
 use std::collections::BTreeSet;
 use std::path::Path;

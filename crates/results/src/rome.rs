@@ -79,8 +79,23 @@ pub fn npz_path(case: &CaseRecord, kind: &str) -> String {
     }
 }
 
-/// The arrays of a grid's file. A case answered wrongly holds `correct_prediction` alone, as
-/// ROME's does. `None` while a cell of the grid is missing, and for a case that failed.
+/// The arrays of a grid's file, with the names, types and order of those that ROME's code writes:
+///
+/// | array | type | what it holds |
+/// | --- | --- | --- |
+/// | `scores` | f32 `[tokens, layers]` | the metric after each patch, averaged over the samples; `[1, layers]` of a severed grid |
+/// | `low_score` | f64 | the metric of the corrupted runs |
+/// | `high_score` | f32 | the metric of the clean run |
+/// | `input_ids` | i64 `[tokens]` | the tokens as fed |
+/// | `input_tokens` | text `[tokens]` | each token decoded by itself |
+/// | `subject_range` | i64 `[2]` | the subject's first token, and the one after its last; left out where there is no subject |
+/// | `answer` | text | the answer's token decoded |
+/// | `window` | i64 | layers that are restored together |
+/// | `correct_prediction` | bool | whether the model says what is expected |
+/// | `kind` | text | `mlp`, `attn`; empty for hidden states and severed grids |
+///
+/// A case answered wrongly holds `correct_prediction` alone, as ROME's does. There is none (`None`)
+/// while a cell of the grid is missing, and for a case that failed.
 pub fn npz_arrays(case: &CaseRecord, scores: &Scores) -> Option<NamedArrays> {
     if case.failure.is_some() {
         return None;

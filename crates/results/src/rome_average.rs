@@ -14,7 +14,7 @@ pub struct RomeAverage {
     pub site: String,
     /// The metric of the scores; ROME's is `prob`.
     pub metric: String,
-    /// The class of tokens, in words of [`Role::name`]. Unlike a cell's role it isn't one for each
+    /// The class of tokens, a word of [`Role`]. Unlike a cell's role it isn't one for each
     /// token: a subject's only token is its first and its last, and a single token after the
     /// subject is the first subsequent and the last.
     pub role: String,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// One cell of a sweep under one metric; a column that doesn't apply is `None`.
+/// One cell of a sweep under one metric; a column that doesn't apply is null.
 ///
 /// The fields are the columns of `cells.parquet`, in this order and with these names.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -23,7 +23,7 @@ pub struct Row {
     pub src_position: Option<u32>,
     /// The token at `position`, decoded by itself.
     pub token: Option<String>,
-    /// The token's role (see [`tracewright_ir::Role::name`]).
+    /// The token's role (a word of [`Role`](tracewright_ir::Role)).
     pub role: Option<String>,
     /// The query head.
     pub head: Option<u32>,

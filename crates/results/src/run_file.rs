@@ -24,25 +24,25 @@ pub struct RunFile {
     /// What was asked, as data.
     pub request: Value,
     /// What the numbers depend on besides: versions, device, threads, budget. It is that of the
-    /// start, which decided what goes into which pass.
+    /// start, which decided what goes into which unit of work.
     pub environment: Value,
     /// What it cost; absent until it has finished or was stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<Value>,
     /// How far it was when the file was written.
     pub finished: Progress,
-    /// The number of cases in the finished passes.
+    /// The number of cases in the finished units of work.
     pub cases: usize,
     /// The cases that failed.
     pub failed: Vec<FailedCase>,
 }
 
-/// How many passes are finished.
+/// How many units of work are finished; the key's name is older than that word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
-    /// The passes whose part is there.
+    /// The units of work whose part is there.
     pub passes: usize,
-    /// All passes of the sweep.
+    /// All of the sweep's.
     pub of: usize,
 }
 

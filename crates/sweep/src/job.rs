@@ -111,7 +111,7 @@ impl<'a> Job<'a> {
         Ok(Self { experiment, shard: Shard::WHOLE })
     }
 
-    /// A part of this job, into a folder of its own; [`merge`](tracewright_results::merge) joins the parts.
+    /// A share of this job, into a folder of its own; [`merge`](tracewright_results::merge) joins the folders.
     pub fn shard(self, shard: Shard) -> Self {
         Self { shard, ..self }
     }

@@ -1,12 +1,12 @@
-//! A part of a sweep, for one of several machines.
+//! A share of a sweep, for one of several machines.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::error::SweepError;
 
-/// One of `of` parts of a sweep's passes. Which passes it takes depends on the request and the memory
-/// budget alone, so that the parts of all machines together are the sweep.
+/// One of `of` shares of a sweep's units of work. Which units it takes depends on the request and the memory
+/// budget alone, so that the shares of all machines together are the sweep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {
     /// Which one, counted from 1.

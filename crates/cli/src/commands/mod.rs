@@ -1,8 +1,10 @@
 //! One file for each command, and what those that fill a results folder share.
 
+pub(crate) mod completions;
 pub(crate) mod dataset;
 pub(crate) mod doctor;
 mod job;
+pub(crate) mod man;
 pub(crate) mod merge;
 pub(crate) mod models;
 pub(crate) mod pair;

@@ -1,5 +1,13 @@
-//! Gemma (`GemmaForCausalLM` in transformers): Llama's layout with scaled embeddings, gains that
-//! are stored less 1, and the tanh form of GELU in its MLP.
+//! `gemma`: Gemma (`GemmaForCausalLM` in transformers).
+//!
+//! **What**: Llama's layout with scaled embeddings, gains that are stored less 1, and the tanh form
+//! of GELU in its MLP.
+//!
+//! **Formula**: Llama's; x₀ = √d_model E[token]; RMS x = (1 + g) x / sqrt(mean square + eps).
+//!
+//! **Reference**: Gemma Team 2024, arXiv 2403.08295.
+//!
+//! **Fails when**: the config asks for bidirectional attention.
 
 use tracewright_ir::{Activation, Architecture, Norm};
 

@@ -1,6 +1,15 @@
-//! Gemma 2 (`Gemma2ForCausalLM` in transformers): as Gemma, with norms of what attention and MLP
-//! give too, scores and logits that are capped, a scale of its own for scores, and a sliding window
-//! in every other layer.
+//! `gemma2`: Gemma 2 (`Gemma2ForCausalLM` in transformers).
+//!
+//! **What**: as Gemma, with norms of what attention and MLP give too, scores and logits that are
+//! capped, a scale of its own for scores, and a sliding window in every other layer.
+//!
+//! **Formula**: m = x + RMS₁′ attn(RMS₁ x); y = m + RMS₂′ mlp(RMS₂ m); a score or logit s becomes
+//! cap · tanh(s / cap).
+//!
+//! **Reference**: Gemma Team 2024, "Gemma 2", arXiv 2408.00118.
+//!
+//! **Fails when**: as for Gemma; and `attn_out` is taken for the module's own output, which is
+//! `attn_module` here.
 
 use tracewright_ir::{Architecture, Component as C, NormPlace, ScoreScale};
 

@@ -1,6 +1,15 @@
-//! Gemma 3's language model (`Gemma3ForCausalLM` in transformers; 270m and 1b are nothing else): as
-//! Gemma 2, with norms of each head's queries and keys, scores without a cap, five layers with a
-//! window to one without, and angles of their own in those with one.
+//! `gemma3_text`: Gemma 3's language model (`Gemma3ForCausalLM` in transformers; 270m and 1b are
+//! nothing else).
+//!
+//! **What**: as Gemma 2, with norms of each head's queries and keys, scores without a cap, five
+//! layers with a window to one without, and angles of their own in those with one.
+//!
+//! **Formula**: Gemma 2's; each head's q and k become RMS q and RMS k before they are turned.
+//!
+//! **Reference**: Gemma Team 2025, "Gemma 3 Technical Report", arXiv 2503.19786.
+//!
+//! **Fails when**: as for Gemma 2; and for checkpoints that see pictures, whose `model_type` is
+//! another.
 
 use serde_json::Map;
 use tracewright_ir::{Architecture, Pairs, QueryKeyNorm, Rotary};

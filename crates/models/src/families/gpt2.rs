@@ -1,5 +1,13 @@
-//! GPT-2 (`GPT2LMHeadModel` in transformers): learned positions, LayerNorm, one fused projection
-//! for q, k and v, weights stored `[in, out]`.
+//! `gpt2`: GPT-2 (`GPT2LMHeadModel` in transformers).
+//!
+//! **What**: learned positions, LayerNorm, biases, an MLP without a gate; one fused projection for
+//! q, k and v, and weights stored `[in, out]`.
+//!
+//! **Formula**: m = x + attn(LN₁ x); y = m + W₂ gelu_new(W₁ LN₂ m + b₁) + b₂.
+//!
+//! **Reference**: Radford et al. 2019, "Language Models are Unsupervised Multitask Learners".
+//!
+//! **Fails when**: the config asks for cross attention.
 
 use tracewright_ir::{
     Architecture, Component as C, Norm, NormPlace, Position, Residual, ScoreScale,

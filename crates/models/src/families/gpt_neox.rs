@@ -1,6 +1,14 @@
-//! GPT-NeoX (`GPTNeoXForCausalLM` in transformers), Pythia's family: attention and MLP side by
-//! side, each after a LayerNorm of its own, or one after the other; partly rotary heads; one
-//! projection for q, k and v, head after head.
+//! `gpt_neox`: GPT-NeoX and Pythia (`GPTNeoXForCausalLM` in transformers).
+//!
+//! **What**: attention and MLP side by side, each after a LayerNorm of its own, or one after the
+//! other; partly rotary heads; one projection for q, k and v, head after head.
+//!
+//! **Formula**: y = x + attn(LN₁ x) + mlp(LN₂ x); without `use_parallel_residual` as GPT-2.
+//!
+//! **Reference**: Black et al. 2022, "GPT-NeoX-20B", arXiv 2204.06745; Biderman et al. 2023,
+//! "Pythia", arXiv 2304.01373.
+//!
+//! **Fails when**: side by side, `resid_mid` is asked for: nothing lies between attention and MLP.
 
 use tracewright_ir::{
     Architecture, Component as C, Norm, NormPlace, Position, Residual, ScoreScale,

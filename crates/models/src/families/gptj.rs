@@ -1,5 +1,14 @@
-//! GPT-J (`GPTJForCausalLM` in transformers): attention and MLP side by side after one LayerNorm,
-//! rotary positions over neighbours, no biases in attention, one of the unembedding.
+//! `gptj`: GPT-J (`GPTJForCausalLM` in transformers).
+//!
+//! **What**: attention and MLP side by side after one LayerNorm, rotary positions over neighbours,
+//! no biases in attention, one of the unembedding.
+//!
+//! **Formula**: y = x + attn(n) + mlp(n), n = LN x.
+//!
+//! **Reference**: Wang and Komatsuzaki 2021, "GPT-J-6B".
+//!
+//! **Fails when**: the config has no width of rotary positions; `resid_mid` or `ln2` is asked for:
+//! there is neither.
 
 use tracewright_ir::{
     AngleScaling, Angles, Architecture, Component as C, Norm, NormPlace, Pairs, Position, Residual,

@@ -1,7 +1,18 @@
-//! Llama (`LlamaForCausalLM` in transformers) and what shares its layout, TinyLlama and SmolLM
-//! among others: rotary positions, RMSNorm, a gated MLP, grouped heads.
+//! `llama`: Llama (`LlamaForCausalLM` in transformers) and what shares its layout, TinyLlama and
+//! SmolLM among others.
 //!
 //! Other families have its fields and names but for a few; they begin with what is here.
+//!
+//! **What**: rotary positions, RMSNorm, a gated MLP, grouped heads; biases where the config has
+//! them.
+//!
+//! **Formula**: m = x + attn(RMS₁ x); y = m + W_down (silu(W_gate n) ⊙ W_up n), n = RMS₂ m.
+//!
+//! **Reference**: Touvron et al. 2023, arXiv 2302.13971; Grattafiori et al. 2024, "The Llama 3 Herd
+//! of Models", arXiv 2407.21783.
+//!
+//! **Fails when**: the config asks for another rotary scaling than `linear` and `llama3`; the heads
+//! can't be divided among the key/value heads.
 
 use tracewright_ir::{
     Architecture, Component as C, ModuleName, Norm, NormPlace, Position, Residual, Rotary,

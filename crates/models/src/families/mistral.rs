@@ -1,5 +1,12 @@
-//! Mistral (`MistralForCausalLM` in transformers): Llama's layout without biases, with a sliding
-//! window in every layer.
+//! `mistral`: Mistral (`MistralForCausalLM` in transformers).
+//!
+//! **What**: Llama's layout without biases, with a sliding window in every layer.
+//!
+//! **Formula**: Llama's; a query at position p sees the keys p − w + 1 to p.
+//!
+//! **Reference**: Jiang et al. 2023, "Mistral 7B", arXiv 2310.06825.
+//!
+//! **Fails when**: as for Llama.
 
 use tracewright_ir::Architecture;
 

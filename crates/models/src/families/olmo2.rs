@@ -1,6 +1,13 @@
-//! OLMo 2 (`Olmo2ForCausalLM` in transformers): Llama's layout, where attention and MLP read the
-//! stream as it is and what they give is normalised, with norms of all heads' queries and keys
-//! together.
+//! `olmo2`: OLMo 2 (`Olmo2ForCausalLM` in transformers).
+//!
+//! **What**: Llama's layout, where attention and MLP read the stream as it is and what they give is
+//! normalised, with norms of all heads' queries and keys together.
+//!
+//! **Formula**: m = x + RMS₁ attn(x); y = m + RMS₂ mlp(m).
+//!
+//! **Reference**: Team OLMo 2025, "2 OLMo 2 Furious", arXiv 2501.00656.
+//!
+//! **Fails when**: `ln1` or `ln2` is asked for: nothing is normalised before attention and MLP.
 
 use tracewright_ir::{Architecture, Component as C, NormPlace, QueryKeyNorm};
 

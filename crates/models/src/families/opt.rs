@@ -1,6 +1,14 @@
-//! OPT (`OPTForCausalLM` in transformers): GPT-2's shape with ReLU, learned positions whose table
-//! begins with two spare rows, and biases that the config can leave out. OPT-350m, which normalises
-//! the stream itself, isn't supported.
+//! `opt`: OPT (`OPTForCausalLM` in transformers).
+//!
+//! **What**: GPT-2's shape with ReLU, learned positions whose table begins with two spare rows, and
+//! biases that the config can leave out.
+//!
+//! **Formula**: m = x + attn(LN₁ x); y = m + W₂ relu(W₁ LN₂ m + b₁) + b₂.
+//!
+//! **Reference**: Zhang et al. 2022, "OPT", arXiv 2205.01068.
+//!
+//! **Fails when**: the stream itself is normalised or embeddings have another width than the
+//! stream, as in OPT-350m.
 
 use tracewright_ir::{
     Architecture, Component as C, Norm, NormPlace, Position, Residual, ScoreScale,

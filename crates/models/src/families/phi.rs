@@ -1,5 +1,14 @@
-//! Phi 1, 1.5 and 2 (`PhiForCausalLM` in transformers): attention and MLP side by side after one
-//! LayerNorm, partly rotary heads, biases everywhere, that of the unembedding among them.
+//! `phi`: Phi 1, 1.5 and 2 (`PhiForCausalLM` in transformers).
+//!
+//! **What**: attention and MLP side by side after one LayerNorm, partly rotary heads, biases
+//! everywhere, that of the unembedding among them.
+//!
+//! **Formula**: y = x + attn(n) + mlp(n), n = LN x.
+//!
+//! **Reference**: Gunasekar et al. 2023, "Textbooks Are All You Need", arXiv 2306.11644.
+//!
+//! **Fails when**: the config asks for norms of queries and keys; `resid_mid` or `ln2` is asked
+//! for: there is neither.
 
 use tracewright_ir::{Architecture, Component as C, Norm, Residual, Rotary};
 

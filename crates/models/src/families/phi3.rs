@@ -1,6 +1,14 @@
-//! Phi-3 and Phi-4 (`Phi3ForCausalLM` in transformers): Llama's shape with q, k and v from one
-//! projection and the MLP's two factors from another, partly rotary heads, and in some a sliding
-//! window in every layer.
+//! `phi3`: Phi-3 and Phi-4 (`Phi3ForCausalLM` in transformers).
+//!
+//! **What**: Llama's shape with q, k and v from one projection and the MLP's two factors from
+//! another, partly rotary heads, and in some a sliding window in every layer.
+//!
+//! **Formula**: Llama's.
+//!
+//! **Reference**: Abdin et al. 2024, "Phi-3 Technical Report", arXiv 2404.14219.
+//!
+//! **Fails when**: the config has a rotary scaling, as those with a context of 128k have
+//! (`longrope`).
 
 use tracewright_ir::{AngleScaling, Architecture, Component as C, Rotary};
 

@@ -1,5 +1,13 @@
-//! Qwen 1.5, 2 and 2.5 (`Qwen2ForCausalLM` in transformers): Llama's layout with biases of q, k and
-//! v, and a sliding window that upper layers may have.
+//! `qwen2`: Qwen 1.5, 2 and 2.5 (`Qwen2ForCausalLM` in transformers).
+//!
+//! **What**: Llama's layout with biases of q, k and v, and a sliding window that upper layers may
+//! have.
+//!
+//! **Formula**: Llama's; q, k, v = W n + b.
+//!
+//! **Reference**: Yang et al. 2024, "Qwen2 Technical Report", arXiv 2407.10671.
+//!
+//! **Fails when**: as for Llama.
 
 use serde_json::Value;
 use tracewright_ir::{Architecture, Window};

@@ -1,5 +1,13 @@
-//! Qwen 3 (`Qwen3ForCausalLM` in transformers): as Qwen 2, with a norm of each head's queries and
-//! keys, and biases only where the config asks for them.
+//! `qwen3`: Qwen 3 (`Qwen3ForCausalLM` in transformers).
+//!
+//! **What**: as Qwen 2, with a norm of each head's queries and keys, and biases only where the
+//! config asks for them.
+//!
+//! **Formula**: Llama's; each head's q and k become RMS q and RMS k before they are turned.
+//!
+//! **Reference**: Yang et al. 2025, "Qwen3 Technical Report", arXiv 2505.09388.
+//!
+//! **Fails when**: as for Llama; its mixtures of experts are another family, which is unknown here.
 
 use tracewright_ir::{Architecture, Component as C, QueryKeyNorm};
 

@@ -48,18 +48,56 @@ pub struct Corruption {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum By {
-    /// The tokens of the case's corrupted prompt (symmetric token replacement, where it has as many).
+    /// **What**: the tokens of the case's corrupted prompt (symmetric token replacement, where it has as many).
+    ///
+    /// **Formula**: tₚ = t′ₚ for p in `on`, t the clean and t′ the corrupted prompt's tokens.
+    ///
+    /// **Reference**: Zhang and Nanda 2023, arXiv 2309.16042, who recommend it; Wang et al. 2022, arXiv 2211.00593.
+    ///
+    /// **Fails when**: the prompts have different numbers of tokens and `align` doesn't say how they correspond. What
+    /// both prompts have in common can't be found: it isn't corrupted.
     #[default]
     Prompt,
-    /// Noise on the embeddings, as in ROME's causal tracing.
+    /// **What**: noise on the embeddings, by the rule that `noise` names, as in ROME's causal tracing.
+    ///
+    /// **Formula**: eₚ + noise for p in `on`, or noise alone with `replace`; the mean over `samples`.
+    ///
+    /// **Reference**: Meng et al. 2022, arXiv 2202.05262, section 2.1.
+    ///
+    /// **Fails when**: it is too weak, so that the answer stays; or so strong that the model sees what it never saw in
+    /// training (Zhang and Nanda 2023, arXiv 2309.16042).
     Noise,
-    /// Embeddings of zero.
+    /// **What**: embeddings of zero.
+    ///
+    /// **Formula**: eₚ = 0 for p in `on`.
+    ///
+    /// **Reference**: Olsson et al. 2022, arXiv 2209.11895, who ablate heads so.
+    ///
+    /// **Fails when**: zero is far from what any token gives: then more breaks than the answer.
     Zero,
-    /// The mean embedding of a dataset's tokens.
+    /// **What**: the mean embedding of the tokens of a dataset, or of the known facts' subjects.
+    ///
+    /// **Formula**: eₚ = mean of e over all tokens of `from`, for p in `on`.
+    ///
+    /// **Reference**: Wang et al. 2022, arXiv 2211.00593, who ablate heads so.
+    ///
+    /// **Fails when**: the mean says nothing of the answer, but isn't what any token gives either.
     Mean,
-    /// Other prompts of a dataset with as many tokens.
+    /// **What**: other prompts of a dataset with as many tokens, drawn without regard to what they say.
+    ///
+    /// **Formula**: t = t′, each of `samples` prompts of `from`, drawn without replacement; the mean over these.
+    ///
+    /// **Reference**: Chan et al. 2022, "Causal Scrubbing", where it is called resampling.
+    ///
+    /// **Fails when**: the dataset has fewer such prompts than `samples`. A prompt with the same answer corrupts nothing.
     Resample,
-    /// Nothing: the clean run is patched alone (ablations and steering).
+    /// **What**: nothing: the clean run is patched alone (ablations and steering).
+    ///
+    /// **Formula**: the corrupted run is the clean one.
+    ///
+    /// **Reference**: Heimersheim and Nanda 2024, arXiv 2404.15255, on ablation as a kind of patching.
+    ///
+    /// **Fails when**: the change copies and no source is named: the clean run is only looked at then.
     None,
 }
 
