@@ -5,7 +5,7 @@ use tracewright_results::{Baseline, GridAxis, PairGrid, PairPrompt, PairRecord};
 
 use crate::error::ReportError;
 use crate::heatmap::row;
-use crate::label::{quoted, visible};
+use crate::label::{quoted, token_labels, visible};
 use crate::pair_summary::summary;
 use crate::summary::{LEAST_EFFECT, falls};
 
@@ -24,10 +24,11 @@ impl PairReport {
     ///
     /// Grids that aren't as large as their axes.
     pub fn new(record: PairRecord) -> Result<Self, ReportError> {
-        let clean = &record.clean.tokens.texts;
+        let labels = |prompt: &PairPrompt| token_labels(&prompt.tokens, &prompt.prompt);
+        let clean = labels(&record.clean);
         // Of prompts of different lengths positions are the clean one's.
-        let others = if record.align.is_none() { &record.corrupted.tokens.texts } else { clean };
-        let tokens = clean.iter().zip(others).map(|(a, b)| token(a, b)).collect();
+        let others = if record.align.is_none() { labels(&record.corrupted) } else { clean.clone() };
+        let tokens = clean.iter().zip(&others).map(|(a, b)| token(a, b)).collect();
         let report = Self { tokens, record };
         report.record.grids.iter().try_for_each(|grid| report.check(grid))?;
         Ok(report)

@@ -4,13 +4,13 @@
 use tracewright_results::{GridAxis, PairGrid, PairRecord, SubjectCurve};
 
 use crate::colormap::Colormap;
-use crate::curve::{Curve, CurveLine};
-use crate::error::ReportError;
-use crate::figure::{Plot, draw_png, draw_svg};
+use crate::curve::Curve;
+use crate::drawing::Figure;
 use crate::heatmap::Heatmap;
 use crate::label::visible;
 use crate::pair::PairReport;
 use crate::regions::{Region, regions};
+use crate::series::Series;
 use crate::ticks;
 
 /// The ends of a recovery's colours at least and at most: a faint field isn't drawn as a strong one,
@@ -41,50 +41,16 @@ impl Style {
     }
 }
 
-/// One figure of a pair.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PairFigure {
-    /// What its file's name ends in: the metric, and `_curve` for the subject's curves.
-    pub name: String,
-    heading: String,
-    heatmaps: Vec<Heatmap>,
-    curves: Vec<Curve>,
-}
-
-impl PairFigure {
-    fn plots(&self) -> impl Iterator<Item = Plot<'_>> {
-        self.heatmaps.iter().map(Plot::from).chain(self.curves.iter().map(Plot::from))
-    }
-
-    /// The figure's PNG.
-    ///
-    /// # Errors
-    ///
-    /// A figure with more pixels than can be drawn.
-    pub fn png(&self) -> Result<Vec<u8>, ReportError> {
-        draw_png(self.plots(), &self.heading)
-    }
-
-    /// The figure's SVG document.
-    ///
-    /// # Errors
-    ///
-    /// A figure with more pixels than can be drawn.
-    pub fn svg(&self) -> Result<String, ReportError> {
-        draw_svg(self.plots(), &self.heading)
-    }
-}
-
 impl PairReport {
     /// The figures: for each metric the heatmaps of all grids, and the subject's curves, where layers stand
     /// across.
-    pub fn figures(&self, style: Style) -> Vec<PairFigure> {
+    ///
+    /// A figure's name is the metric, with `_curve` for the subject's curves.
+    pub fn figures(&self, style: Style) -> Vec<Figure> {
         let heading = self.heading();
-        let figure = |name: String, heatmaps, curves| PairFigure {
-            name,
-            heading: heading.clone(),
-            heatmaps,
-            curves,
+        let figure = |name: String, heatmaps, curves| {
+            let heading = heading.clone();
+            Figure { name, heading, heatmaps, curves, ..Figure::default() }
         };
         let of_metric = |metric: &str| {
             let curves = Vec::from_iter(self.curve(metric));
@@ -102,7 +68,7 @@ impl PairReport {
                 figure(format!("{metric}_curve"), Vec::new(), curves),
             ]
         };
-        let drawn = |figure: &PairFigure| !(figure.heatmaps.is_empty() && figure.curves.is_empty());
+        let drawn = |figure: &Figure| !figure.is_empty();
         let metrics = self.record().baselines.iter().map(|baseline| baseline.metric.as_str());
         metrics.flat_map(of_metric).filter(drawn).collect()
     }
@@ -204,10 +170,11 @@ impl PairReport {
             }
             None => self.together(),
         };
-        let line = |curve: &SubjectCurve| CurveLine {
+        let line = |curve: &SubjectCurve| Series {
             name: self.named(curve),
             values: self.moved_by(curve),
             marked: curve.best_layer,
+            ..Series::default()
         };
         let name = self.quantity(metric).0;
         let deed = self.deed("values");
@@ -226,6 +193,7 @@ impl PairReport {
             },
             columns: self.columns(grid),
             lines: curves().map(line).collect(),
+            ..Curve::default()
         })
     }
 
