@@ -55,6 +55,14 @@ impl Figure {
         self.plots().next().is_none()
     }
 
+    /// Its name after a case's, if it has one of its own.
+    pub fn named(&self, case: &str) -> String {
+        match self.name.as_str() {
+            "" => case.to_owned(),
+            name => format!("{case}_{name}"),
+        }
+    }
+
     fn plots(&self) -> impl Iterator<Item = Plot<'_>> {
         let heatmaps = self.heatmaps.iter().map(Plot::from);
         let curves = self.curves.iter().map(Plot::from);

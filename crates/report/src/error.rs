@@ -55,6 +55,9 @@ pub enum ReportError {
         /// The height in pixels.
         height: i64,
     },
+    /// Cells that can't be averaged.
+    #[error("the cells can't be averaged: {0}")]
+    Averages(String),
     /// The drawing library failed.
     #[error("drawing the figure failed: {0}")]
     Drawing(String),

@@ -39,17 +39,20 @@
 //! # Ok::<(), tracewright_report::ReportError>(())
 //! ```
 
+mod average_figures;
 mod axes;
 mod case;
 mod cividis;
 mod colormap;
 mod colors;
+mod comparison;
 mod curve;
 mod curve_panel;
 mod drawing;
 mod error;
 mod figure;
 mod font;
+mod grids;
 mod heatmap;
 mod label;
 mod layout;
@@ -66,9 +69,11 @@ mod summary;
 mod terminal;
 mod ticks;
 
+pub use average_figures::average_figures;
 pub use case::CaseReport;
 pub use colormap::{Colormap, Rgb};
 pub use colors::{Colors, Look, Palette};
+pub use comparison::comparison_figures;
 pub use curve::{Bars, Curve};
 pub use drawing::{Figure, Format};
 pub use error::ReportError;

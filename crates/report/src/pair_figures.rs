@@ -17,8 +17,8 @@ use crate::ticks;
 /// and more than everything (or less than nothing) has the colour of everything.
 const LIMITS: (f64, f64) = (0.1, 1.0);
 /// More heatmaps than this, or rows or columns of one, aren't drawn: nobody could read them.
-const MOST_HEATMAPS: usize = 24;
-const MOST_CELLS: usize = 128;
+pub(crate) const MOST_HEATMAPS: usize = 24;
+pub(crate) const MOST_CELLS: usize = 128;
 /// A scale ends at a multiple of this.
 const STEP: f64 = 0.05;
 
@@ -110,11 +110,7 @@ impl PairReport {
         let of_site = self.of_metric(metric).filter(|grid| grid.site == first.site);
         let all = of_site.chain(grids.iter().copied()).flat_map(|grid| self.cells(grid));
         let sizes = all.flatten().map(f64::abs);
-        let limit = match self.is_ablation() {
-            // In the metric's own unit.
-            true => Some(sizes.fold(0.0, f64::max)).filter(|limit| *limit > 0.0).unwrap_or(1.0),
-            false => (sizes.fold(LIMITS.0, f64::max).min(LIMITS.1) / STEP).ceil() * STEP,
-        };
+        let limit = limit(sizes, self.is_ablation());
         let (name, quantity) = self.quantity(metric);
         let range = match range {
             Some((low, high)) if self.differs(metric) => {
@@ -272,6 +268,14 @@ impl PairReport {
     }
 }
 
+/// Where a scale of values of these sizes ends: of a recovery, or in the metric's own unit.
+pub(crate) fn limit(sizes: impl Iterator<Item = f64>, own_unit: bool) -> f64 {
+    match own_unit {
+        true => Some(sizes.fold(0.0, f64::max)).filter(|limit| *limit > 0.0).unwrap_or(1.0),
+        false => (sizes.fold(LIMITS.0, f64::max).min(LIMITS.1) / STEP).ceil() * STEP,
+    }
+}
+
 fn is_large(grid: &PairGrid) -> bool {
     // A long prompt or a deep model is drawn all the same.
     let many = |axis: &GridAxis| axis.indices.len() > MOST_CELLS;
@@ -279,11 +283,11 @@ fn is_large(grid: &PairGrid) -> bool {
     [&grid.rows, &grid.columns].into_iter().flatten().any(|axis| many(axis) && !free(axis))
 }
 
-/// A recovery; what is hardly different from nothing is nothing.
-fn shown(recovery: f64) -> String {
+/// A recovery; what rounding makes of nothing is nothing.
+pub(crate) fn shown(recovery: f64) -> String {
     match recovery.abs() {
-        size if size < 5e-4 => "0".to_owned(),
-        size if size < 1e6 => format!("{recovery:.3}"),
+        size if size < 1e-6 => "0".to_owned(),
+        size if (5e-4..1e6).contains(&size) => format!("{recovery:.3}"),
         _ => ticks::number(recovery),
     }
 }
