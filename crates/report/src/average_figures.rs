@@ -72,6 +72,9 @@ fn by_thirds(results: &Results) -> Option<(Results, Vec<String>)> {
     (!thirds.is_empty()).then(|| (Results { rows, ..results.clone() }, names))
 }
 
+/// A title, lines by layer, and layers.
+type Chart = (String, Vec<Series>, Vec<String>);
+
 /// What the figures are made with.
 struct Averages<'a> {
     /// The first pair, in whose words all are told: their settings are the same.
@@ -224,6 +227,10 @@ impl Averages<'_> {
 
     /// A curve of all sites; with several corruptions a curve for each site, and a line for each corruption.
     fn curves(&self, grids: &[Grid<'_, GroupMean>]) -> Vec<Curve> {
+        let named = |(title, mut lines, columns): Chart| {
+            lines.iter_mut().for_each(|line| line.name = with_best(line));
+            (title, lines, columns)
+        };
         let curve = |(title, lines, columns)| Curve {
             title,
             x_label: match self.report.is_ablation() {
@@ -238,12 +245,12 @@ impl Averages<'_> {
             },
             ..Curve::default()
         };
-        self.charts(grids).into_iter().map(curve).collect()
+        self.charts(grids).into_iter().map(named).map(curve).collect()
     }
 
     /// The same for thirds of the layers, whose names are given.
     fn bars(&self, grids: &[Grid<'_, GroupMean>], names: &[String]) -> Vec<Bars> {
-        let bars = |(title, mut series, columns): (String, Vec<Series>, Vec<String>)| {
+        let bars = |(title, mut series, columns): Chart| {
             series.iter_mut().for_each(|series| series.marked = None);
             let named = |column: &String| names.get(column.parse::<usize>().ok()?).cloned();
             Bars {
@@ -257,19 +264,18 @@ impl Averages<'_> {
         self.charts(grids).into_iter().map(bars).collect()
     }
 
-    /// Titles, lines by layer, and layers.
-    fn charts(&self, grids: &[Grid<'_, GroupMean>]) -> Vec<(String, Vec<Series>, Vec<String>)> {
+    fn charts(&self, grids: &[Grid<'_, GroupMean>]) -> Vec<Chart> {
         let lines: Vec<(&Grid<'_, GroupMean>, Series)> =
             grids.iter().filter_map(|grid| Some((grid, self.line(grid)?))).collect();
         let corruptions = |grid: &Grid<'_, GroupMean>| grid.of("corruption");
         let several = lines.windows(2).any(|two| corruptions(two[0].0) != corruptions(two[1].0));
-        let mut charts: Vec<(String, Vec<Series>, Vec<String>)> = Vec::new();
+        let mut charts: Vec<Chart> = Vec::new();
         for (grid, line) in lines {
             let what = if several { grid.of("site") } else { "values".to_owned() };
             let name = if several { corruptions(grid) } else { grid.of("site") };
             let place = if grid.rows.is_some() { " at the subject's last token" } else { "" };
             let title = format!("{}{place}", self.report.deed(&what));
-            let line = Series { name: named(&name, &line), ..line };
+            let line = Series { name, ..line };
             let columns = self.columns(grid);
             match charts.iter_mut().find(|(other, _, at)| *other == title && *at == columns) {
                 Some((_, lines, _)) => lines.push(line),
@@ -303,18 +309,19 @@ impl Averages<'_> {
             intervals: cells.iter().map(|mean| self.interval((*mean)?)).collect(),
             marked: best.map(|(layer, _)| layer).filter(|_| !self.report.is_ablation()),
             values,
+            color: None,
         })
     }
 }
 
 /// A line's name with its best layer.
-fn named(name: &str, line: &Series) -> String {
+fn with_best(line: &Series) -> String {
     let best = line.marked.and_then(|layer| Some((layer, line.values[layer]?)));
     match best {
         Some((layer, value)) => {
-            format!("{name}: most at layer {layer}, {}", ticks::hundredths(value))
+            format!("{}: most at layer {layer}, {}", line.name, ticks::hundredths(value))
         }
-        None => name.to_owned(),
+        None => line.name.clone(),
     }
 }
 

@@ -126,7 +126,7 @@ impl CaseReport {
 fn bars(case: &CaseRecord, rows: &[Row]) -> Option<Bars> {
     let last = case.subject_range.as_ref()?.end.checked_sub(1)?;
     let bars = |grid: &KindGrid| {
-        let name = severed_name(&grid.kind)?;
+        let (name, color) = severed_name(&grid.kind)?;
         let at_last = |row: &&Row| row.position.is_none_or(|at| at as usize == last);
         let rows: Vec<&Row> = of_grid(grid, rows).into_iter().filter(at_last).collect();
         let gain = |value: f64| value - case.low_score;
@@ -136,10 +136,12 @@ fn bars(case: &CaseRecord, rows: &[Row]) -> Option<Bars> {
             values: rows.iter().map(|row| row.value.map(gain)).collect(),
             intervals: rows.iter().map(interval).collect(),
             marked: None,
+            color: Some(color),
         })
     };
-    let series: Vec<Series> = case.grids.iter().filter_map(bars).collect();
+    let mut series: Vec<Series> = case.grids.iter().filter_map(bars).collect();
     let severed = case.grids.iter().any(|grid| grid.kind.starts_with("severed_"));
+    series.sort_by_key(|series| series.color);
     let layers = series.first()?.values.len();
     (severed && case.correct_prediction && layers > 0).then(|| Bars {
         title: format!(
@@ -158,12 +160,12 @@ fn bars(case: &CaseRecord, rows: &[Row]) -> Option<Bars> {
     })
 }
 
-/// What ROME's figure 3 calls a kind; none for those that aren't in it.
-pub(crate) fn severed_name(kind: &str) -> Option<&'static str> {
+/// What ROME's figure 3 calls a kind, and its place there; none for those that aren't in it.
+pub(crate) fn severed_name(kind: &str) -> Option<(&'static str, usize)> {
     match kind {
-        "hidden" => Some("effect of a single state"),
-        "severed_mlp" => Some("effect with MLP severed"),
-        "severed_attn" => Some("effect with Attn severed"),
+        "hidden" => Some(("effect of a single state", 0)),
+        "severed_attn" => Some(("effect with Attn severed", 1)),
+        "severed_mlp" => Some(("effect with MLP severed", 2)),
         _ => None,
     }
 }

@@ -73,7 +73,7 @@ pub enum Palette {
     /// ColorBrewer's Dark2, in which neighbours differ most.
     #[default]
     Dark2,
-    /// Those of ROME's bars: a whole state, without its MLPs, without its attention.
+    /// Those of ROME's bars: a whole state, without its attention, without its MLPs.
     Rome,
     /// By M. Okabe and K. Ito (2008), made for every kind of colour vision; without black and yellow.
     OkabeIto,

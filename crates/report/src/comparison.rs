@@ -64,7 +64,8 @@ fn figure(
 /// What the cells are, in words and for a file's name.
 fn what(part: &[Grid<'_, PairedDifference>], labels: &Labels<'_>) -> (String, String) {
     let first = &part[0];
-    let shared = first.what.iter().filter(|(name, _)| part.len() == 1 || *name != "site");
+    let told_by_rows = |name: &str| part.len() > 1 && ["kind", "site"].contains(&name);
+    let shared = first.what.iter().filter(|(name, _)| !told_by_rows(name));
     let at = first.at.iter().map(|(axis, key)| labels.row(axis, key));
     let words: Vec<String> = shared.map(|(_, key)| key.to_string()).chain(at).collect();
     let safe = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' };
@@ -80,7 +81,7 @@ fn heatmap(
     let first = &part[0];
     let rows = match &first.rows {
         Some(axis) => axis.keys.iter().map(|key| labels.row(axis.name, key)).collect(),
-        None => part.iter().map(|grid| grid.of("site")).collect(),
+        None => part.iter().map(Grid::component).collect(),
     };
     let (across, columns) = match &first.columns {
         Some(axis) => {

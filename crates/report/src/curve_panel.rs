@@ -119,6 +119,10 @@ impl<'a> CurvePanel<'a> {
         ((1.0 - share) * f64::from(HEIGHT - 1)).round() as i32
     }
 
+    fn color(&self, index: usize) -> Rgb {
+        self.palette.color(self.series[index].color.unwrap_or(index))
+    }
+
     fn draw_scale(&self, scene: &mut Scene, (x, y): (i32, i32)) {
         let within = |level: &f64| (self.range.0..=self.range.1).contains(level);
         for level in [0.0, 1.0].into_iter().filter(within) {
@@ -175,7 +179,7 @@ impl<'a> CurvePanel<'a> {
             let left = self.middle(x, layer) - width * count / 2 + width * index as i32;
             let end = self.down(value);
             let size = (width, (end - zero).abs().max(1));
-            scene.rect((left, y + end.min(zero)), size, self.palette.color(index));
+            scene.rect((left, y + end.min(zero)), size, self.color(index));
             if let Some((low, high)) = series.interval(layer) {
                 draw_interval(scene, (left, width), (y + self.down(high), y + self.down(low)));
             }
@@ -183,7 +187,7 @@ impl<'a> CurvePanel<'a> {
     }
 
     fn draw_series(&self, scene: &mut Scene, at: (i32, i32)) {
-        let each = || (0..self.series.len()).map(|index| (index, self.palette.color(index)));
+        let each = || (0..self.series.len()).map(|index| (index, self.color(index)));
         match self.marks {
             Marks::Bars => each().for_each(|(index, _)| self.draw_bars(scene, at, index)),
             Marks::Lines => {
@@ -197,7 +201,7 @@ impl<'a> CurvePanel<'a> {
     fn draw_legend(&self, scene: &mut Scene, (x, y): (i32, i32)) -> i32 {
         for (index, text) in self.legend.iter().enumerate() {
             let middle = y + LINE * index as i32 + LINE / 2;
-            scene.rect((x, middle - MARK / 2), (MARK, MARK), self.palette.color(index));
+            scene.rect((x, middle - MARK / 2), (MARK, MARK), self.color(index));
             scene.text((x + MARK + MARK_GAP, middle), Anchor::Start, TEXT, INK, text);
         }
         y + LINE * self.legend.len() as i32

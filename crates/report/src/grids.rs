@@ -50,6 +50,14 @@ impl<'a, N> Grid<'a, N> {
         found.map(|(_, key)| key.to_string()).unwrap_or_default()
     }
 
+    /// What is patched: its kind, or its site.
+    pub(crate) fn component(&self) -> String {
+        match self.of("kind") {
+            kind if kind.is_empty() => self.of("site"),
+            kind => kind,
+        }
+    }
+
     /// The cells of one row.
     pub(crate) fn row(&self, row: usize) -> &[Option<&'a N>] {
         let across = self.columns.as_ref().map_or(1, |axis| axis.keys.len());

@@ -227,6 +227,7 @@ mod tests {
                 values: (0..layers).map(|layer| Some(layer as f64 / layers as f64)).collect(),
                 intervals: vec![Some((0.25, 0.75)); layers],
                 marked: Some(index % layers),
+                color: None,
             };
             let title = "Recovery by layer at the subject's last token".to_owned();
             let x_label = "patched layer".to_owned();

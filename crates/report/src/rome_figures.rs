@@ -132,7 +132,7 @@ impl<'a> KindAverages<'a> {
                 name: (*words).to_owned(),
                 values: (0..self.layers).map(|layer| Some(at(layer)?.effect)).collect(),
                 intervals: (0..self.layers).map(|layer| interval(at(layer)?)).collect(),
-                marked: None,
+                ..Series::default()
             }
         };
         let known = |line: &Series| line.values.iter().any(Option::is_some);
@@ -168,23 +168,26 @@ fn interval(average: &RomeAverage) -> Option<(f64, f64)> {
 fn bars(averages: &[&RomeAverage]) -> Option<Bars> {
     let layers = layers(averages);
     let series = |averages: &[&RomeAverage]| {
-        let name = severed_name(&averages[0].kind)?;
+        let (name, color) = severed_name(&averages[0].kind)?;
         let at = |layer: usize| averages.iter().find(|one| one.layer as usize == layer);
         Some(Series {
             name: name.to_owned(),
             values: (0..layers).map(|layer| Some(at(layer)?.effect)).collect(),
             intervals: (0..layers).map(|layer| interval(at(layer)?)).collect(),
             marked: None,
+            color: Some(color),
         })
     };
     let kinds = averages.chunk_by(|a, b| a.kind == b.kind);
+    let mut series: Vec<Series> = kinds.filter_map(series).collect();
+    series.sort_by_key(|series| series.color);
     averages.iter().any(|average| average.kind.starts_with("severed_")).then(|| Bars {
         title: format!("Average effect of states at the last subject token, {}", over(averages)),
         x_label:
             "single restored layer; effect in probability, 95 % bootstrap intervals over cases"
                 .to_owned(),
         columns: (0..layers).map(|layer| layer.to_string()).collect(),
-        series: kinds.filter_map(series).collect(),
+        series,
         palette: Palette::Rome,
     })
 }

@@ -20,6 +20,8 @@ pub struct Series {
     pub intervals: Vec<Option<(f64, f64)>>,
     /// The layer that is marked.
     pub marked: Option<usize>,
+    /// Its colour's place in the palette, where it isn't its own place among the others.
+    pub color: Option<usize>,
 }
 
 /// What an axis of values holds.

@@ -34,8 +34,17 @@ pub(super) fn against(
     (results, path): (&Results, &Path),
 ) -> Result<Vec<Figure>, Failure> {
     let groups = compare(other, results, &grid_columns(results))?;
-    let [first, second] = [other_path, path].map(|path| path.display().to_string());
+    let [first, second] = names([other_path, path]);
     Ok(comparison_figures(&groups, &results.cases, [&first, &second]))
+}
+
+/// What two folders are called: by their last names, unless these are the same.
+fn names(paths: [&Path; 2]) -> [String; 2] {
+    let whole = paths.map(|path| path.display().to_string());
+    match paths.map(Path::file_name) {
+        [Some(a), Some(b)] if a != b => [a, b].map(|name| name.to_string_lossy().into_owned()),
+        _ => whole,
+    }
 }
 
 /// Draws these figures and those of the cases that are asked for, and returns their paths. The first one's
