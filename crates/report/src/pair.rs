@@ -211,13 +211,14 @@ impl PairReport {
     pub(crate) fn places(&self, at: &[(&str, usize)]) -> String {
         let token = |index: usize| quoted(self.tokens.get(index).map_or("", String::as_str));
         let mut words = Vec::new();
-        for axis in ["layer", "head", "neuron", "position", "src_position"] {
+        for axis in ["layer", "head", "kv_head", "neuron", "position", "src_position"] {
+            let word = if axis == "kv_head" { "key/value head" } else { axis };
             for (_, index) in at.iter().filter(|(given, _)| *given == axis) {
                 words.push(match axis {
                     "position" => format!(" at {}", token(*index)),
                     "src_position" => format!(" with the key at {}", token(*index)),
-                    _ if words.is_empty() => format!(" in {axis} {index}"),
-                    _ => format!(", {axis} {index}"),
+                    _ if words.is_empty() => format!(" in {word} {index}"),
+                    _ => format!(", {word} {index}"),
                 });
             }
         }
