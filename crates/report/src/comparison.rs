@@ -2,9 +2,10 @@
 
 use tracewright_results::{CaseRecord, Grouped, PairedDifference};
 
+use crate::cell_labels::Labels;
 use crate::colormap::Colormap;
 use crate::drawing::Figure;
-use crate::grids::{Grid, Labels, grids};
+use crate::grids::{Grid, grids};
 use crate::heatmap::Heatmap;
 use crate::label::visible;
 use crate::pair_figures::{MOST_CELLS, shown};

@@ -46,8 +46,14 @@ const PART: char = '\u{fffd}';
 pub(crate) fn token_labels(tokens: &Tokens, prompt: &str) -> Vec<String> {
     let mut labels = tokens.texts.clone();
     let is_part = |at: &usize| tokens.texts[*at].contains(PART);
+    // Another character begins where the one before has ended.
+    let begins = |a: &usize, b: &usize| {
+        let offsets = tokens.offsets.get(*a).zip(tokens.offsets.get(*b));
+        offsets.is_some_and(|(a, b)| b.start >= a.end && prompt.is_char_boundary(b.start))
+    };
     let places: Vec<usize> = (0..labels.len()).collect();
-    for run in places.chunk_by(|a, b| is_part(a) && is_part(b)).filter(|run| is_part(&run[0])) {
+    let runs = places.chunk_by(|a, b| is_part(a) && is_part(b) && !begins(a, b));
+    for run in runs.filter(|run| is_part(&run[0])) {
         let offsets = || run.iter().filter_map(|at| tokens.offsets.get(*at));
         let covered = offsets().map(|o| o.start).min().zip(offsets().map(|o| o.end).max());
         let text = covered.and_then(|(start, end)| prompt.get(start..end));
@@ -140,6 +146,9 @@ mod tests {
             ["a", "字 1/3", "字 2/3", "字 3/3", " b"]
         );
         assert_eq!(labels(&three, &[0..1, 1..2, 2..3, 3..4, 4..6], "a字 b")[2], "字 2/3");
+        // Two characters, one after the other.
+        let four = labels(&["�"; 4], &[0..2, 0..2, 2..4, 2..4], "éé");
+        assert_eq!(four, ["é 1/2", "é 2/2", "é 1/2", "é 2/2"]);
         // Not known where they are, and a prompt with that very character.
         assert_eq!(labels(&three, &[], "a字 b")[1..3], ["� <6>", "� <7>"]);
         assert_eq!(labels(&["�"], &[0..3], "�"), ["� <5>"]);

@@ -39,9 +39,12 @@
 //! # Ok::<(), tracewright_report::ReportError>(())
 //! ```
 
+mod average_curves;
 mod average_figures;
+mod average_heatmaps;
 mod axes;
 mod case;
+mod cell_labels;
 mod cividis;
 mod colormap;
 mod colors;
