@@ -8,6 +8,9 @@ use crate::grids::Grid;
 use crate::series::{Extent, Series};
 use crate::ticks;
 
+/// Where the best layer recovers less, none is marked.
+const LEAST: f64 = 0.005;
+
 /// A title, lines by layer, and layers.
 type Chart = (String, Vec<Series>, Vec<String>);
 
@@ -93,6 +96,7 @@ impl Averages<'_> {
         if !by_layer || !grid.at.iter().all(|at| self.is_last_subject(*at)) {
             return None;
         }
+        let ablation = self.report.is_ablation();
         let cells = grid.row(row);
         let values: Vec<Option<f64>> = cells.iter().map(|mean| self.shown((*mean)?)).collect();
         let best = values.iter().enumerate().filter_map(|(layer, value)| Some((layer, (*value)?)));
@@ -100,7 +104,7 @@ impl Averages<'_> {
         Some(Series {
             name: String::new(),
             intervals: cells.iter().map(|mean| self.interval((*mean)?)).collect(),
-            marked: best.map(|(layer, _)| layer).filter(|_| !self.report.is_ablation()),
+            marked: best.filter(|(_, most)| *most >= LEAST && !ablation).map(|(layer, _)| layer),
             values,
             color: None,
         })

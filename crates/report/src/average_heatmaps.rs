@@ -6,7 +6,7 @@ use crate::average_figures::Averages;
 use crate::colormap::Colormap;
 use crate::grids::{Axis, Grid};
 use crate::heatmap::Heatmap;
-use crate::pair_figures::{MOST_CELLS, MOST_HEATMAPS, limit, shown};
+use crate::pair_figures::{MOST_CELLS, MOST_HEATMAPS, limit, span};
 
 impl Averages<'_> {
     /// A heatmap for each grid, or where grids are single rows one of all sites; none where they would be too many,
@@ -43,7 +43,7 @@ impl Averages<'_> {
         let limit = limit(sizes, self.report.is_ablation());
         let known = || values.iter().flatten().copied();
         let range = match known().reduce(f64::min).zip(known().reduce(f64::max)) {
-            Some((low, high)) => format!("; {} to {}", shown(low), shown(high)),
+            Some((low, high)) => format!("; {}", span(low, high)),
             None => String::new(),
         };
         let (what, rows) = match &first.rows {

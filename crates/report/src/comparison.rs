@@ -8,7 +8,7 @@ use crate::drawing::Figure;
 use crate::grids::{Grid, grids};
 use crate::heatmap::Heatmap;
 use crate::label::visible;
-use crate::pair_figures::{MOST_CELLS, shown};
+use crate::pair_figures::{MOST_CELLS, span};
 
 /// A figure for each grid of the cells that two runs have in common: the first run, the second, and second −
 /// first with zero in the middle. `cases` are those of either run, `names` what the runs are called.
@@ -92,7 +92,7 @@ fn heatmap(
     };
     let known = || values.iter().flatten().copied();
     let range = match known().reduce(f64::min).zip(known().reduce(f64::max)) {
-        Some((low, high)) => format!("{} to {}", shown(low), shown(high)),
+        Some((low, high)) => span(low, high),
         None => "no cells in common".to_owned(),
     };
     Heatmap {

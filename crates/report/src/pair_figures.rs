@@ -114,7 +114,7 @@ impl PairReport {
         let (name, quantity) = self.quantity(metric);
         let range = match range {
             Some((low, high)) if self.differs(metric) => {
-                format!("{quantity}: {} to {}", shown(low), shown(high))
+                format!("{quantity}: {}", span(low, high))
             }
             None if !self.record().receivers.is_empty() => {
                 format!("no path leads to {}", self.record().receivers.join(", "))
@@ -283,11 +283,27 @@ fn is_large(grid: &PairGrid) -> bool {
     [&grid.rows, &grid.columns].into_iter().flatten().any(|axis| many(axis) && !free(axis))
 }
 
-/// A recovery; what rounding makes of nothing is nothing.
-pub(crate) fn shown(recovery: f64) -> String {
-    match recovery.abs() {
-        size if size < 1e-6 => "0".to_owned(),
-        size if (5e-4..1e6).contains(&size) => format!("{recovery:.3}"),
-        _ => ticks::number(recovery),
+/// A range of recoveries in words. What is hardly different from nothing beside the other end is nothing.
+pub(crate) fn span(low: f64, high: f64) -> String {
+    const HARDLY: f64 = 5e-4;
+    let largest = low.abs().max(high.abs()).min(1.0);
+    let shown = |value: f64| match value.abs() {
+        size if size <= HARDLY * largest => "0".to_owned(),
+        size if (HARDLY..1e6).contains(&size) => format!("{value:.3}"),
+        _ => ticks::number(value),
+    };
+    format!("{} to {}", shown(low), shown(high))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_of_small_effects_is_told_and_rounding_beside_a_large_one_is_not() {
+        assert_eq!(span(-2.5e-4, 1.055), "0 to 1.055");
+        assert_eq!(span(-1.8e-5, 3.1e-4), "-1.8e-5 to 3.1e-4");
+        assert_eq!(span(0.0, 0.0), "0 to 0");
+        assert_eq!(span(0.001, 2e9), "0.001 to 2.0e9");
     }
 }
