@@ -1,0 +1,1 @@
+//! The page of `tracewright-report` in a browser: see `tests/`.
