@@ -120,7 +120,7 @@ impl Document {
 fn token(clean: &str, corrupted: &str) -> String {
     match clean == corrupted {
         true => visible(clean),
-        false => format!("{} → {}", visible(clean), visible(corrupted)),
+        false => format!("{} → {}", visible(clean), visible(corrupted.trim_start_matches(' '))),
     }
 }
 

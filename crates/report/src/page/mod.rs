@@ -1,6 +1,6 @@
 //! One self-contained HTML page of a results folder, or of two side by side.
 //!
-//! The page is a template (`assets/page.html`) with our style and script, Plotly, and the data: one script of JSON
+//! The page is a template (`assets/page/page.html`) with our style and scripts, Plotly, and the data: one script of JSON
 //! for each case, which a browser leaves alone until the case is chosen.
 //!
 //! Nothing of a prompt or a file can act in it. Texts go through [`crate::visible`], then as JSON without `<`, `>` and
@@ -23,9 +23,22 @@ pub use self::run::PageRun;
 use crate::colormap::Colormap;
 use crate::error::ReportError;
 
-const TEMPLATE: &str = include_str!("../../assets/page.html");
-const STYLE: &str = include_str!("../../assets/page.css");
-const SCRIPT: &str = include_str!("../../assets/page.js");
+const TEMPLATE: &str = include_str!("../../assets/page/page.html");
+const STYLE: &str = include_str!("../../assets/page/page.css");
+/// One script; within a function, so that no name of it meets one of the browser's.
+const SCRIPT: &str = concat!(
+    "(() => {\n\"use strict\";\n",
+    include_str!("../../assets/page/words.js"),
+    include_str!("../../assets/page/state.js"),
+    include_str!("../../assets/page/grid.js"),
+    include_str!("../../assets/page/choice.js"),
+    include_str!("../../assets/page/colours.js"),
+    include_str!("../../assets/page/figure.js"),
+    include_str!("../../assets/page/cell.js"),
+    include_str!("../../assets/page/tables.js"),
+    include_str!("../../assets/page/controls.js"),
+    "})();\n",
+);
 const PLOTLY: &str = include_str!("../../assets/plotly-cartesian.min.js");
 
 /// The page of one run, or of two side by side: an HTML document that needs no other file and no network.

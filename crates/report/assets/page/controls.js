@@ -1,0 +1,119 @@
+// Texts, controls, the list of cases, and the start.
+
+function drawTexts() {
+  const { run, name, doc } = shown;
+  const listed = runs[run].cases.find(one => one[0] === name);
+  const title = name === undefined ? "All cases" : listed[1] || name;
+  $("title").textContent = title;
+  document.title = `${title} – Tracewright`;
+  $("model").textContent = state.run === "both" && runs[1]
+    ? runs.map(({ name, model }) => `${name} (${model})`).join(" and ") : `${runs[run].name} (${runs[run].model})`;
+  $("prompts").replaceChildren(...(doc?.prompts ?? []).map(prompt => make("p", "", { class: "prompt" }, [
+    make("b", prompt.name),
+    ...prompt.tokens.map((text, i) => make("span", text, {
+      class: i >= doc.subject[0] && i < doc.subject[1] ? "token subject" : "token", title: `token ${i}`,
+    })),
+    make("span", `→ ${prompt.says}`, { class: "says" }),
+  ])));
+  const summaries = [...new Set((shown.panels.length ? shown.panels : [{ doc, name: "" }]).map(panel => panel.doc))];
+  $("summary").replaceChildren(...summaries.flatMap((one, i) => (one?.summary ?? []).map((text, j) =>
+    make("p", summaries.length > 1 && j === 0 ? `${runs[i].name}: ${text}` : text))));
+  $("facts").hidden = !doc?.facts.length;
+  $("facts").lastElementChild.replaceChildren(...(doc?.facts ?? []).flatMap(([name, text]) => [make("dt", name), make("dd", text)]));
+  const grid = shown.grid;
+  const held = Object.entries(shown.axes?.at ?? {}).map(([axis, key]) => `${words(axis)} ${label(doc, axis, key)}`);
+  const parts = grid ? [...facetsOf(grid), shown.quantity, ...held] : [];
+  $("caption").textContent = parts.join(" · ");
+  $("about").replaceChildren(...runs.flatMap(({ name, about }) => about.map(([what, text]) =>
+    make("details", "", {}, [make("summary", runs.length > 1 ? `${what} of ${name}` : what), make("pre", text)]))));
+}
+
+// A labelled select; `options` are pairs of value and text.
+function selectFor(text, chosen, options, picked) {
+  const select = make("select", "", { name: text }, options.map(([value, words]) => make("option", words, { value })));
+  select.value = chosen;
+  select.addEventListener("change", () => picked(select.value));
+  return make("label", text, {}, [select]);
+}
+
+function drawControls() {
+  const focused = document.activeElement?.name;
+  const { choices, quantities, quantity, axes, doc } = shown;
+  const controls = choices.map(({ name, options, chosen }) => selectFor(
+    words(name), chosen, options.map(option => [option, option || "last position"]), value => choose({ [name]: value })));
+  if (axes) controls.push(...axisControls(quantities, quantity, axes, doc));
+  $("controls").replaceChildren(...controls);
+  if (focused) $("controls").elements[focused]?.focus();
+}
+
+function axisControls(quantities, quantity, { across, down, held, at }, doc) {
+  const controls = [];
+  const names = shown.grid.axes.map(({ name }) => [name, words(name)]);
+  const place = (mine, other) => value => choose({ across: across.name, down: down.name, [mine]: value, ...(shown.axes[other].name === value ? { [other]: shown.axes[mine].name } : {}) });
+  if (quantities.length > 1) controls.push(selectFor("quantity", quantity, quantities.map(name => [name, name]), value => choose({ show: value })));
+  if (down) controls.push(selectFor("view", shown.isMap ? "map" : "lines", [["map", "heatmap"], ["lines", "lines"]], value => choose({ view: value })));
+  if (down) controls.push(selectFor("across", across.name, names, place("across", "down")));
+  if (down) controls.push(selectFor("down", down.name, names.filter(([name]) => held.length || name !== across.name), place("down", "across")));
+  for (const { name, keys } of held) {
+    controls.push(selectFor(words(name), String(at[name]), keys.map(key => [String(key), isPosition(name) ? `${key} ${label(doc, name, key)}` : label(doc, name, key)]),
+      value => choose({ ["at." + name]: value })));
+  }
+  if (shown.isMap) controls.push(selectFor("colours", state.colours ?? "", [["", "as in the papers"], ["safe", "colour-blind safe"]], value => choose({ colours: value })));
+  const table = make("input", "", { type: "checkbox", name: "table" });
+  table.checked = state.table === "1";
+  table.addEventListener("change", () => choose({ table: table.checked ? "1" : null }));
+  controls.push(make("label", "", { class: "check" }, [table, "show as table"]));
+  return controls;
+}
+
+// The list of cases: those with what is looked for in their name, prompt, subject or answer.
+function drawList() {
+  const { run, name } = chosenCase();
+  const wanted = $("search").value.trim().toLowerCase();
+  const found = runs[run].cases.filter(listed => listed.join("\n").toLowerCase().includes(wanted));
+  const text = ([name, prompt, , answer, mark]) => `${name}  ${prompt}${answer ? " → " + answer : ""}${mark ? ` (${mark})` : ""}`;
+  const options = found.map(listed => make("option", text(listed), { value: "=" + listed[0], title: listed[1] }));
+  if (runs[run].all) options.unshift(make("option", "All cases", { value: "" }));
+  $("case").size = Math.min(Math.max(options.length, 2), 30);
+  $("case").replaceChildren(...options);
+  $("case").value = name === undefined ? "" : "=" + name;
+  document.querySelector("nav").hidden = runs[run].cases.length < 2;
+  $("found").textContent = wanted ? `${found.length} of ${runs[run].cases.length} cases` : `${runs[run].cases.length} cases`;
+}
+
+let listedRun = null;
+function render() {
+  shown = choosePanels();
+  if (shown.grid) {
+    shown.axes = chooseAxes(shown.grid, shown.quantity);
+    const lines = state.view === "lines";
+    shown.isMap = shown.axes.down !== null && !lines;
+  }
+  if (listedRun !== shown.run) { drawList(); listedRun = shown.run; }
+  $("case").value = shown.name === undefined ? "" : "=" + shown.name;
+  $("run").value = state.run === "both" || state.run === "2" ? state.run : "1";
+  drawTexts();
+  drawControls();
+  drawFigures();
+  drawCell();
+  drawTables();
+}
+
+function start() {
+  const options = runs.map(({ name }, i) => [String(i + 1), name]);
+  if (runs[1]) options.push(["both", "both, side by side"]);
+  $("run").append(...options.map(([value, text]) => make("option", text, { value })));
+  $("run-choice").hidden = !runs[1];
+  $("run").addEventListener("change", () => choose({ run: $("run").value }));
+  $("search").addEventListener("input", drawList);
+  $("case").addEventListener("change", () => choose({ case: $("case").value.slice(1) }));
+  $("theme").addEventListener("change", () => { document.documentElement.dataset.theme = $("theme").value; drawFigures(); });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawFigures);
+  $("controls").addEventListener("submit", event => event.preventDefault());
+  $("cell").addEventListener("keydown", event => { if (event.key === "Escape") $("plots").querySelector(".plot").focus(); });
+  addEventListener("hashchange", () => { readAddress(); render(); });
+  readAddress();
+  render();
+}
+
+start();
