@@ -5,6 +5,7 @@ pub(crate) mod doctor;
 mod job;
 pub(crate) mod merge;
 pub(crate) mod models;
+mod page;
 pub(crate) mod pair;
 mod pair_file;
 pub(crate) mod plan;

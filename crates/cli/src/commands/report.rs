@@ -10,6 +10,7 @@ use tracewright_results::{
     read_peaks, read_rome_averages, rome_averages,
 };
 
+use super::page;
 use super::target::Destination;
 use crate::args::ReportArgs;
 use crate::console::{Console, count, table};
@@ -22,13 +23,15 @@ pub(crate) fn run(args: &ReportArgs, console: &Console) -> Result<ExitCode, Fail
     let folder = fetched(&args.folder, console)?;
     let results = load(&folder)?;
     let mut document = json!({ "folder": folder, "cases": results.cases.len() });
-    match &args.against {
+    let other = match &args.against {
+        None => None,
+        Some(other) => Some(load(&fetched(other, console)?)?),
+    };
+    match &other {
         None => means((args, &folder), &results, &mut document, console)?,
-        Some(other) => {
-            let other = load(&fetched(other, console)?)?;
-            differences((args, &folder), (&results, &other), &mut document, console)?;
-        }
+        Some(other) => differences((args, &folder), (&results, other), &mut document, console)?,
     }
+    page::write((args, &folder), (&results, other.as_ref()), &mut document, console)?;
     console.json(&document)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -127,7 +130,7 @@ pub(super) fn of_folder(folder: &Path) -> Result<Vec<String>, Failure> {
 }
 
 /// What many cases say, in sentences: ROME's averages, and where the peaks are.
-fn over_cases(averages: &[RomeAverage], spreads: &[PeakSpread]) -> Vec<String> {
+pub(super) fn over_cases(averages: &[RomeAverage], spreads: &[PeakSpread]) -> Vec<String> {
     let mut lines = Vec::new();
     for summary in RomeSummary::of(averages) {
         let best = |role: &str| {

@@ -53,7 +53,7 @@ function axisControls(quantities, quantity, { across, down, held, at }, doc) {
   if (quantities.length > 1) controls.push(selectFor("quantity", quantity, quantities.map(name => [name, name]), value => choose({ show: value })));
   if (down) controls.push(selectFor("view", shown.isMap ? "map" : "lines", [["map", "heatmap"], ["lines", "lines"]], value => choose({ view: value })));
   if (down) controls.push(selectFor("across", across.name, names, place("across", "down")));
-  if (down) controls.push(selectFor("down", down.name, names.filter(([name]) => held.length || name !== across.name), place("down", "across")));
+  if (held.length) controls.push(selectFor("down", down.name, names, place("down", "across")));
   for (const { name, keys } of held) {
     controls.push(selectFor(words(name), String(at[name]), keys.map(key => [String(key), isPosition(name) ? `${key} ${label(doc, name, key)}` : label(doc, name, key)]),
       value => choose({ ["at." + name]: value })));

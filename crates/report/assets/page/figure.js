@@ -41,7 +41,7 @@ function lineTraces(panel, axes) {
     if (bars) {
       const reach = side => sure.map((s, i) => (s ? Math.abs(s[side] - y[i]) : 0));
       const error_y = { type: "data", symmetric: false, array: reach("high"), arrayminus: reach("low"), visible: sure.some(Boolean) };
-      return [{ ...main, type: "bar", marker: { color }, error_y: { ...error_y, color: inks().quiet, thickness: 1 } }];
+      return [{ ...main, type: "bar", textposition: "none", marker: { color }, error_y: { ...error_y, color: inks().quiet, thickness: 1 } }];
     }
     const line = { color, width: 2, dash: DASHES[Math.floor(j / LINES.length) % DASHES.length] };
     const edge = { x, mode: "lines", line: { width: 0, color }, hoverinfo: "skip", showlegend: false, legendgroup: j };

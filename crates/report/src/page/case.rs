@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 use serde_json::{Map, Value};
-use tracewright_results::{CaseRecord, PairRecord, Row, TopTokens};
+use tracewright_ir::Direction;
+use tracewright_results::{CaseRecord, PairRecord, Row, TopToken, TopTokens};
 
 use super::grid::{Grid, grids};
 use super::tables::{OF_ROWS, of_row};
@@ -73,8 +74,8 @@ impl Document {
         }
         match case.pair() {
             Some(pair) => {
-                let show = if pair.base.is_some() || pair.source.is_some() { "effect" } else { "recovery" };
-                Self { facts, grids: grids(cells, &OF_ROWS, show)?, ..Self::default() }.with_pair(pair)
+                let grids = grids(cells, &OF_ROWS, first_shown(&pair))?;
+                Self { facts, grids, ..Self::default() }.with_pair(pair)
             }
             None => {
                 let summary = CaseReport::new(case, rows, model)?.summary()?;
@@ -116,6 +117,13 @@ impl Document {
     }
 }
 
+/// How far a patch moves its run: of denoising that is what it recovers, otherwise its effect.
+fn first_shown(pair: &PairRecord) -> &'static str {
+    let between_others = pair.base.is_some() || pair.source.is_some();
+    let denoises = pair.direction == Direction::Denoise && !between_others;
+    if denoises { "recovery" } else { "effect" }
+}
+
 /// A token as both prompts have it.
 fn token(clean: &str, corrupted: &str) -> String {
     match clean == corrupted {
@@ -131,7 +139,7 @@ fn top(top: &TopTokens) -> Option<Top> {
         (name.clone(), index)
     };
     let at = top.at.as_object().map(|at| at.iter().map(place).collect()).unwrap_or_default();
-    let token = |token: &tracewright_results::TopToken| (visible(&token.text), token.prob, token.logit);
+    let token = |token: &TopToken| (visible(&token.text), token.prob, token.logit);
     let tokens = top.tokens.iter().map(token).collect();
     (top.sample == 0).then(|| Top { run: visible(&top.run), at, tokens })
 }

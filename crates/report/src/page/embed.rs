@@ -10,12 +10,15 @@ use crate::error::ReportError;
 /// A script element of JSON, which a browser doesn't run. Whatever could end it, or begin markup,
 /// is escaped.
 pub(super) fn data(id: &str, value: &impl Serialize) -> Result<String, ReportError> {
-    let json = serde_json::to_string(value).map_err(|error| ReportError::Data(error.to_string()))?;
+    let json =
+        serde_json::to_string(value).map_err(|error| ReportError::Data(error.to_string()))?;
     let mut script = format!("<script type=\"application/json\" id=\"{id}\">");
     script.reserve(json.len() + 16);
     for c in json.chars() {
         match c {
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => script += &format!("\\u{:04x}", u32::from(c)),
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
+                script += &format!("\\u{:04x}", u32::from(c))
+            }
             c => script.push(c),
         }
     }
@@ -57,6 +60,9 @@ mod tests {
     fn the_policy_names_each_scripts_digest() {
         let policy = policy(&["alert('Hello, world.');"]);
         // The example of the specification.
-        assert!(policy.contains("'sha256-qznLcsROx4GACP2dm0UCKCzCG+HiZ1guq6ZZDob/Tng='"), "{policy}");
+        assert!(
+            policy.contains("'sha256-qznLcsROx4GACP2dm0UCKCzCG+HiZ1guq6ZZDob/Tng='"),
+            "{policy}"
+        );
     }
 }

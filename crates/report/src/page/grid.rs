@@ -131,9 +131,10 @@ fn places(
     let orders: Vec<_> = keys.iter().map(order).collect();
     let mut places = vec![None; orders.iter().map(BTreeMap::len).product()];
     for (index, cell) in cells.iter().enumerate() {
-        let place = axes.iter().zip(&orders).fold(0, |place, (axis, order)| {
-            place * order.len() + order[&cell.place[*axis].1]
-        });
+        let place = axes
+            .iter()
+            .zip(&orders)
+            .fold(0, |place, (axis, order)| place * order.len() + order[&cell.place[*axis].1]);
         if places[place].replace(index).is_some() {
             return Err(twice(cell));
         }
@@ -202,24 +203,29 @@ fn columns(
         if numbers.iter().all(Option::is_none) {
             continue;
         }
-        columns.insert(*name, match (first, same) {
-            (Some(first), _) if numbers.iter().all(|number| *number == Some(first)) => {
-                Column::Constant(first)
-            }
-            (_, Some(same)) => Column::Same(same),
-            _ => {
-                known.push((name, numbers.clone()));
-                Column::Each(numbers)
-            }
-        });
+        columns.insert(
+            *name,
+            match (first, same) {
+                (Some(first), _) if numbers.iter().all(|number| *number == Some(first)) => {
+                    Column::Constant(first)
+                }
+                (_, Some(same)) => Column::Same(same),
+                _ => {
+                    known.push((name, numbers.clone()));
+                    Column::Each(numbers)
+                }
+            },
+        );
     }
     columns
 }
 
 fn twice(cell: &Cell) -> ReportError {
-    let facets = cell.facets.iter().filter_map(|(name, facet)| {
-        Some(format!("{name} {}", visible(facet.as_ref()?)))
-    });
-    let place = cell.place.iter().filter_map(|(name, key)| Some(format!("{name} {}", key.as_ref()?)));
+    let facets = cell
+        .facets
+        .iter()
+        .filter_map(|(name, facet)| Some(format!("{name} {}", visible(facet.as_ref()?))));
+    let place =
+        cell.place.iter().filter_map(|(name, key)| Some(format!("{name} {}", key.as_ref()?)));
     ReportError::Twice { place: facets.chain(place).collect::<Vec<_>>().join(", ") }
 }

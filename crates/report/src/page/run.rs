@@ -47,7 +47,11 @@ impl PageRun<'_> {
 
     pub(super) fn outline(&self, all: bool) -> Outline {
         let Results { request, environment, cost, .. } = self.results;
-        let about = [("Request", Some(request)), ("Environment", Some(environment)), ("Cost", cost.as_ref())];
+        let about = [
+            ("Request", Some(request)),
+            ("Environment", Some(environment)),
+            ("Cost", cost.as_ref()),
+        ];
         let about = about.into_iter().filter_map(|(name, value)| Some((name, pretty(value?))));
         Outline {
             name: visible(self.name),
@@ -59,15 +63,21 @@ impl PageRun<'_> {
     }
 
     /// All cases together; none where there is nothing to average.
-    pub(super) fn all_cases(&self, against: Option<&Self>) -> Result<Option<Document>, ReportError> {
+    pub(super) fn all_cases(
+        &self,
+        against: Option<&Self>,
+    ) -> Result<Option<Document>, ReportError> {
         let Results { cases, rows, finished, .. } = self.results;
         let classes = rome_averages(cases, rows).iter().map(of_rome).collect();
         let cells = averages(cases, rows).iter().map(of_average).collect();
         let spreads = peak_spreads(&peaks(cases, rows));
         let of_several = spreads.iter().filter(|spread| spread.n > 1);
         let mut all: Vec<Grid> = grids(classes, &OF_ROME, "effect")?;
-        all.extend(grids(cells, &OF_AVERAGES, "value")?);
-        all.extend(grids(of_several.flat_map(of_peaks).collect(), &OF_PEAKS, "cases")?);
+        let of_pairs = cases.iter().any(|case| case.pair().is_some());
+        all.extend(grids(cells, &OF_AVERAGES, if of_pairs { "recovery" } else { "value" })?);
+        let last = rows.iter().filter_map(|row| row.layer).max().unwrap_or(0);
+        let peaks = of_several.flat_map(|spread| of_peaks(spread, last));
+        all.extend(grids(peaks.collect(), &OF_PEAKS, "cases")?);
         if all.is_empty() {
             return Ok(None);
         }
@@ -96,7 +106,8 @@ impl PageRun<'_> {
 
     fn counted(&self) -> String {
         let of = |what: &str| self.results.cases.iter().filter(|case| mark(case) == what).count();
-        let others = [("failed", "failed"), ("other answer", "without the expected answer, left out")];
+        let others =
+            [("failed", "failed"), ("other answer", "without the expected answer, left out")];
         let others = others.map(|(mark, words)| match of(mark) {
             0 => String::new(),
             n => format!("; {n} {words}"),

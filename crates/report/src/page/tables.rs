@@ -8,17 +8,46 @@ use super::grid::Cell;
 
 /// The numbers of a case's cells.
 pub(super) const OF_ROWS: [&str; 11] = [
-    "value", "recovery", "effect", "clean", "corrupted", "base", "source", "std", "low", "high", "n",
+    "value",
+    "recovery",
+    "effect",
+    "clean",
+    "corrupted",
+    "base",
+    "source",
+    "std",
+    "low",
+    "high",
+    "n",
 ];
 /// The numbers of averages over cases.
 pub(super) const OF_AVERAGES: [&str; 12] = [
-    "value", "recovery", "clean", "corrupted", "std", "stderr", "low", "high", "noise_stderr",
-    "recovery_low", "recovery_high", "n",
+    "value",
+    "recovery",
+    "clean",
+    "corrupted",
+    "std",
+    "stderr",
+    "low",
+    "high",
+    "noise_stderr",
+    "recovery_low",
+    "recovery_high",
+    "n",
 ];
 /// The numbers of ROME's averages.
 pub(super) const OF_ROME: [&str; 11] = [
-    "effect", "value", "clean", "corrupted", "std", "stderr", "low", "high", "effect_low",
-    "effect_high", "n",
+    "effect",
+    "value",
+    "clean",
+    "corrupted",
+    "std",
+    "stderr",
+    "low",
+    "high",
+    "effect_low",
+    "effect_high",
+    "n",
 ];
 /// The numbers of peaks.
 pub(super) const OF_PEAKS: [&str; 1] = ["cases"];
@@ -54,8 +83,17 @@ pub(super) fn of_row(row: &Row) -> Cell {
             ("receiver", text(&row.receiver)),
         ],
         numbers: vec![
-            row.value, row.recovery, row.effect, row.clean, row.corrupted, row.base, row.source,
-            row.std, row.low, row.high, Some(f64::from(row.n)),
+            row.value,
+            row.recovery,
+            row.effect,
+            row.clean,
+            row.corrupted,
+            row.base,
+            row.source,
+            row.std,
+            row.low,
+            row.high,
+            Some(f64::from(row.n)),
         ],
     }
 }
@@ -85,9 +123,18 @@ pub(super) fn of_average(average: &Average) -> Cell {
             ("receiver", text(&group.receiver)),
         ],
         numbers: vec![
-            Some(average.value), average.recovery, average.clean, average.corrupted, average.std,
-            average.stderr, average.low, average.high, average.noise_stderr, average.recovery_low,
-            average.recovery_high, Some(f64::from(average.n)),
+            Some(average.value),
+            average.recovery,
+            average.clean,
+            average.corrupted,
+            average.std,
+            average.stderr,
+            average.low,
+            average.high,
+            average.noise_stderr,
+            average.recovery_low,
+            average.recovery_high,
+            Some(f64::from(average.n)),
         ],
     }
 }
@@ -106,17 +153,24 @@ pub(super) fn of_rome(average: &RomeAverage) -> Cell {
             ("role", Some(Key::Text(average.role.clone()))),
         ],
         numbers: vec![
-            Some(average.effect), Some(average.value), Some(average.clean), Some(average.corrupted),
-            average.std, average.stderr, average.low, average.high, average.effect_low,
-            average.effect_high, Some(f64::from(average.n)),
+            Some(average.effect),
+            Some(average.value),
+            Some(average.clean),
+            Some(average.corrupted),
+            average.std,
+            average.stderr,
+            average.low,
+            average.high,
+            average.effect_low,
+            average.effect_high,
+            Some(f64::from(average.n)),
         ],
     }
 }
 
-/// How many cases have their peak in each layer.
-pub(super) fn of_peaks(spread: &PeakSpread) -> Vec<Cell> {
-    let tokens = spread.role.clone().unwrap_or_else(|| "any".to_owned());
-    let last = spread.layers.keys().next_back().copied().unwrap_or(0);
+/// How many cases have their peak in each of the layers up to `last`.
+pub(super) fn of_peaks(spread: &PeakSpread, last: u32) -> Vec<Cell> {
+    let tokens = spread.role.clone().unwrap_or_else(|| "any token".to_owned());
     let cell = |layer: u32| Cell {
         facets: vec![
             ("statistics", Some("layers of the peaks".to_owned())),
@@ -144,15 +198,27 @@ pub(super) fn of_differences(groups: &Grouped<PairedDifference>) -> Vec<Cell> {
         let axis = |name: &'static str| (name, key(name));
         let facets = ["corruption", "kind", "site", "metric", "metric_position"].map(facet);
         let axes = [
-            "layer", "position", "role", "src_position", "src_role", "head", "kv_head", "neuron",
-            "sender", "receiver",
+            "layer",
+            "position",
+            "role",
+            "src_position",
+            "src_role",
+            "head",
+            "kv_head",
+            "neuron",
+            "sender",
+            "receiver",
         ];
         let numbers = &group.numbers;
         Cell {
             facets: facets.into_iter().collect(),
             place: axes.map(axis).into_iter().collect(),
             numbers: vec![
-                numbers.difference, numbers.std, numbers.stderr, numbers.low, numbers.high,
+                numbers.difference,
+                numbers.std,
+                numbers.stderr,
+                numbers.low,
+                numbers.high,
                 Some(f64::from(numbers.n)),
             ],
         }
