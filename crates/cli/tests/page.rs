@@ -37,7 +37,10 @@ fn a_folder_with_its_page_is_a_results_folder_as_before() {
     place.output(&["pair", "--out", "runs"]);
     let before = place.json(&["report", "runs"]);
     let written = place.json(&["report", "runs", "--html"]);
-    assert!(written["page"].as_str().is_some_and(|page| page.ends_with("report.html")), "{written}");
+    assert!(
+        written["page"].as_str().is_some_and(|page| page.ends_with("report.html")),
+        "{written}"
+    );
     let page = place.read("runs/report.html");
     place.output(&["pair", "--out", "runs"]);
     assert_eq!(place.json(&["report", "runs"]), before);

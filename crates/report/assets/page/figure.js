@@ -54,6 +54,9 @@ function lineTraces(panel, axes) {
   return [...traces.filter(trace => trace.hoverinfo === "skip"), ...traces.filter(trace => trace.hoverinfo !== "skip")];
 }
 
+// An axis of more keys can be zoomed; a figure without such an axis leaves fingers and wheels to the page.
+const MOST_FIXED = 64;
+
 // An axis whose ticks are its keys; every so manieth where there isn't room for all.
 function tickAxis(panel, axis, room, ink) {
   const every = Math.max(1, Math.ceil(axis.keys.length / room));
@@ -62,17 +65,18 @@ function tickAxis(panel, axis, room, ink) {
   return {
     tickvals: at, ticktext: at.map(i => text(axis.keys[i])), range: [-0.5, axis.keys.length - 0.5], automargin: true,
     title: { text: plain(words(axis.name)), standoff: 10 }, zeroline: false, showgrid: false, ticks: "",
-    fixedrange: axis.keys.length <= 64, color: ink,
+    fixedrange: axis.keys.length <= MOST_FIXED, color: ink,
   };
 }
 
 function layoutOf(panel, axes, isMap, width) {
   const { ink, paper, line } = inks();
   const rows = isMap ? axes.down.keys.length : 0;
+  const fixed = Math.max(rows, axes.across.keys.length) <= MOST_FIXED;
   const height = isMap ? Math.min(Math.max(rows * (rows > 40 ? 16 : 24) + 90, 240), 2400) : 380;
   const layout = {
     height, margin: { l: 20, r: 20, t: 16, b: 20 }, paper_bgcolor: paper, plot_bgcolor: isMap ? line : paper,
-    font: { family: getComputedStyle(document.body).fontFamily, size: 13, color: ink }, dragmode: "zoom",
+    font: { family: getComputedStyle(document.body).fontFamily, size: 13, color: ink }, dragmode: fixed ? false : "zoom",
     hoverlabel: { bgcolor: paper, bordercolor: line, font: { color: ink, size: 13 }, align: "left" },
     hovermode: "closest", xaxis: tickAxis(panel, axes.across, Math.max(width - 220, 80) / 18, ink),
     legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, xanchor: "left" }, shapes: [],

@@ -13,7 +13,11 @@ fn main() {
         let started = Instant::now();
         let run = PageRun { name: "a", results: &results, sentences: &[] };
         let html = page(&run, None).expect("a page");
-        println!("{layers} layers: {:.1} MB, made in {:.2?}", html.len() as f64 / 1e6, started.elapsed());
+        println!(
+            "{layers} layers: {:.1} MB, made in {:.2?}",
+            html.len() as f64 / 1e6,
+            started.elapsed()
+        );
         let Some(page) = Page::open(&html, "") else { return };
         for _ in 0..3 {
             page.go("");

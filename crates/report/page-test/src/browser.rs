@@ -66,14 +66,18 @@ impl Page {
 
     /// Opens another part of the document, loading it anew.
     pub fn go(&self, part: &str) {
-        self.tab.navigate_to("about:blank").and_then(|tab| tab.wait_until_navigated()).expect("an empty page");
+        self.tab
+            .navigate_to("about:blank")
+            .and_then(|tab| tab.wait_until_navigated())
+            .expect("an empty page");
         self.tab.navigate_to(&format!("{}{part}", self.address)).expect("the page");
         self.wait("document.querySelector('.plot .plotly .main-svg, #scale:not(:empty)') !== null");
     }
 
     /// What an expression is, as JSON.
     pub fn eval(&self, expression: &str) -> Value {
-        let result = self.tab.evaluate(&format!("JSON.stringify({expression})"), true).expect("a result");
+        let result =
+            self.tab.evaluate(&format!("JSON.stringify({expression})"), true).expect("a result");
         let text = result.value.as_ref().and_then(Value::as_str).unwrap_or("null").to_owned();
         serde_json::from_str(&text).expect("JSON")
     }
@@ -89,7 +93,11 @@ impl Page {
     pub fn wait(&self, expression: &str) {
         let started = Instant::now();
         while self.eval(expression) != Value::Bool(true) {
-            assert!(started.elapsed() < PATIENCE, "never true: {expression}\n{:?}", self.complaints());
+            assert!(
+                started.elapsed() < PATIENCE,
+                "never true: {expression}\n{:?}",
+                self.complaints()
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -134,14 +142,16 @@ impl Page {
 
     /// Takes the system's appearance for dark or light.
     pub fn prefer(&self, scheme: &str) {
-        let feature = Emulation::MediaFeature { name: "prefers-color-scheme".into(), value: scheme.into() };
+        let feature =
+            Emulation::MediaFeature { name: "prefers-color-scheme".into(), value: scheme.into() };
         let media = Emulation::SetEmulatedMedia { media: None, features: Some(vec![feature]) };
         self.tab.call_method(media).expect("an appearance");
     }
 
     /// Makes the window this wide.
     pub fn resize(&self, width: f64, height: f64) {
-        let bounds = Bounds::Normal { left: None, top: None, width: Some(width), height: Some(height) };
+        let bounds =
+            Bounds::Normal { left: None, top: None, width: Some(width), height: Some(height) };
         self.tab.set_bounds(bounds).expect("a size");
     }
 

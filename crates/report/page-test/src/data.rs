@@ -118,17 +118,15 @@ pub fn pair() -> Results {
             "prediction": { "text": says, "id": 5, "given": false },
         })
     };
-    let place = |layer: usize, position: usize, head: usize| {
-        json!({ "site": "z", "layer": layer, "position": position, "head": head })
-    };
-    let top = |run: &str, at: Value, text: String| {
-        json!({ "run": run, "sample": 0, "at": at, "tokens": [{ "text": text, "id": 1, "logit": 2.5, "prob": 0.5 }] })
-    };
+    let place = |layer: usize, position: usize, head: usize| json!({ "site": "z", "layer": layer, "position": position, "head": head });
+    let top = |run: &str, at: Value, text: String| json!({ "run": run, "sample": 0, "at": at, "tokens": [{ "text": text, "id": 1, "logit": 2.5, "prob": 0.5 }] });
     let places: Vec<(usize, usize, usize)> = (0..3)
         .flat_map(|layer| (0..4).flat_map(move |at| (0..2).map(move |head| (layer, at, head))))
         .collect();
     let mut tops = vec![top("clean", Value::Null, " John".to_owned())];
-    let said = |(l, p, h): &(usize, usize, usize)| top("cell", place(*l, *p, *h), format!(" says {l}{p}{h}"));
+    let said = |(l, p, h): &(usize, usize, usize)| {
+        top("cell", place(*l, *p, *h), format!(" says {l}{p}{h}"))
+    };
     tops.extend(places.iter().map(said));
     let extra = json!({
         "model": "made-up",
@@ -166,6 +164,8 @@ pub fn pair() -> Results {
         n: 1,
         ..Row::default()
     };
-    let of = |metric: &'static str, share: f64| places.iter().map(move |place| row(metric, share, *place));
+    let of = |metric: &'static str, share: f64| {
+        places.iter().map(move |place| row(metric, share, *place))
+    };
     results(vec![case], of("logit-diff", 0.01).chain(of("prob", 0.001)).collect())
 }

@@ -29,7 +29,9 @@ fn shown(page: &Page, plot: usize) -> Vec<Vec<f64>> {
 }
 
 fn expected(case: usize, kind: usize) -> Vec<Vec<f64>> {
-    let row = |position| (0..6).map(|layer| f64::from(value(case, kind, position, layer) as f32)).collect();
+    let row = |position| {
+        (0..6).map(|layer| f64::from(value(case, kind, position, layer) as f32)).collect()
+    };
     (0..10).map(row).collect()
 }
 
@@ -38,7 +40,10 @@ fn close(found: &[Vec<f64>], expected: &[Vec<f64>]) {
     let (found, expected) = (found.concat(), expected.concat());
     assert_eq!(found.len(), expected.len());
     // Numbers are of single precision.
-    assert!(found.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-6), "{found:?}, not {expected:?}");
+    assert!(
+        found.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-6),
+        "{found:?}, not {expected:?}"
+    );
 }
 
 #[test]
@@ -67,7 +72,8 @@ fn a_hover_says_the_cells_token_layer_number_and_interval() {
         let number = value(1, 1, 3, 4);
         let lines = format!(
             "layer 4, token 3 “le”*prob {number}95 % {} … {}",
-            (number - 0.03) as f32, (number + 0.02) as f32
+            (number - 0.03) as f32,
+            (number + 0.02) as f32
         );
         assert_eq!(page.text(".hoverlayer .hovertext"), lines);
     });
@@ -81,14 +87,24 @@ fn keys_move_a_cursor_that_is_spoken_and_enter_goes_to_the_cells_numbers() {
             page.press(key);
         }
         let number = value(0, 0, 1, 4);
-        assert!(page.text("#live").starts_with(&format!("layer 4, token 1 “ Space”*: prob {number}")));
-        assert_eq!(page.eval("document.querySelector('.plot').layout.shapes.length > 0"), json!(true));
+        assert!(
+            page.text("#live").starts_with(&format!("layer 4, token 1 “ Space”*: prob {number}"))
+        );
+        assert_eq!(
+            page.eval("document.querySelector('.plot').layout.shapes.length > 0"),
+            json!(true)
+        );
         page.press("Enter");
         assert_eq!(page.eval("document.activeElement.id"), json!("cell"));
-        let cells = page.eval("[...document.querySelectorAll('#cell-numbers td')].map(cell => cell.textContent)");
+        let cells = page.eval(
+            "[...document.querySelectorAll('#cell-numbers td')].map(cell => cell.textContent)",
+        );
         let cells: Vec<String> = serde_json::from_value(cells).expect("texts");
         assert_eq!(cells[0], number.to_string());
-        assert!(cells.contains(&"0.95".to_owned()) && cells.contains(&"10".to_owned()), "{cells:?}");
+        assert!(
+            cells.contains(&"0.95".to_owned()) && cells.contains(&"10".to_owned()),
+            "{cells:?}"
+        );
         page.press("Escape");
         assert_eq!(page.eval("document.activeElement.className.includes('plot')"), json!(true));
     });
@@ -105,7 +121,10 @@ fn a_click_on_a_cell_shows_all_its_metrics_and_its_top_tokens() {
         assert_eq!(rows, json!(["logit-diff", "prob"]));
         assert!(page.text("#cell-numbers").contains("0.19"));
         let top = page.text("#cell-top");
-        assert!(top.contains(" John0.52.5") && top.contains(" says 211") && !top.contains(" says 210"), "{top}");
+        assert!(
+            top.contains(" John0.52.5") && top.contains(" says 211") && !top.contains(" says 210"),
+            "{top}"
+        );
     });
 }
 
@@ -124,7 +143,10 @@ fn of_three_axes_one_is_held_and_any_two_can_be_shown() {
         page.choose("#controls [name=metric]", "prob");
         assert!((shown(page, 0)[2][1] - 0.001 * (16.0 + 6.0 + 1.0) / 2.0).abs() < 1e-6);
         page.choose("#controls [name=view]", "lines");
-        assert_eq!(page.eval("document.querySelector('.plot').data.map(line => line.name)"), json!(["0", "1", "2"]));
+        assert_eq!(
+            page.eval("document.querySelector('.plot').data.map(line => line.name)"),
+            json!(["0", "1", "2"])
+        );
     });
 }
 
@@ -156,21 +178,36 @@ fn an_address_restores_what_was_shown_and_back_goes_back() {
 #[test]
 fn nothing_in_a_prompt_acts() {
     let tokens = [
-        "</script><script>alert(1)</script>", "<img src=x onerror=alert(2)>", "<b>bold</b>", "&lt;i&gt;",
-        "<a href=\"javascript:alert(3)\">here</a>", "%{x} {{style}}", "$x$", "\u{1b}[31m\n\u{202e}", "<!--",
+        "</script><script>alert(1)</script>",
+        "<img src=x onerror=alert(2)>",
+        "<b>bold</b>",
+        "&lt;i&gt;",
+        "<a href=\"javascript:alert(3)\">here</a>",
+        "%{x} {{style}}",
+        "$x$",
+        "\u{1b}[31m\n\u{202e}",
+        "<!--",
     ];
     check(&html(&trace_of(&tokens)), "#cell.position=0", |page| {
         assert!(page.text("#title").starts_with(tokens[0]));
         let outside = "document.querySelectorAll('main img, main b:not(.prompt > b), main a, svg a, svg image').length";
         assert_eq!(page.eval(outside), json!(0));
-        assert_eq!(page.eval("[...document.scripts].filter(script => !script.type).length"), json!(2));
-        let chips = page.eval("[...document.querySelectorAll('.token')].map(token => token.textContent)");
+        assert_eq!(
+            page.eval("[...document.scripts].filter(script => !script.type).length"),
+            json!(2)
+        );
+        let chips =
+            page.eval("[...document.querySelectorAll('.token')].map(token => token.textContent)");
         let mut visible = tokens.map(str::to_owned);
         visible[7] = r"\x1b[31m⏎\u{202e}".to_owned();
         assert_eq!(chips, json!(visible));
-        let ticks = page.eval("[...document.querySelectorAll('.xtick text')].map(tick => tick.textContent)");
+        let ticks = page
+            .eval("[...document.querySelectorAll('.xtick text')].map(tick => tick.textContent)");
         for plain in ["<b>bold</b>*", "&lt;i&gt;*", "%{x} {{style}}", "$x$", "<!--"] {
-            assert!(ticks.as_array().is_some_and(|ticks| ticks.contains(&json!(plain))), "{plain}: {ticks}");
+            assert!(
+                ticks.as_array().is_some_and(|ticks| ticks.contains(&json!(plain))),
+                "{plain}: {ticks}"
+            );
         }
         page.point_at(0, 2, 0, false);
         page.eval("Plotly.Fx.hover(document.querySelector('.plot'), [{ curveNumber: 0, pointNumber: 2 }])");
@@ -203,17 +240,25 @@ fn two_runs_share_a_scale_and_their_difference_is_shown() {
     let html = page(&run("a", &a), Some(&run("b", &b))).expect("a page");
     check(&html, "#run=both&case=1&kind=mlp", |page| {
         let first = expected(1, 1);
-        let half: Vec<Vec<f64>> = first.iter().map(|row| row.iter().map(|value| value / 2.0).collect()).collect();
+        let half: Vec<Vec<f64>> =
+            first.iter().map(|row| row.iter().map(|value| value / 2.0).collect()).collect();
         close(&shown(page, 0), &first);
         close(&shown(page, 1), &half);
         close(&shown(page, 2), &half);
-        let scale = |plot: usize| page.eval(&format!("(({{ zmin, zmax }}) => [zmin, zmax])(document.querySelectorAll('.plot')[{plot}].data[0])"));
+        let scale = |plot: usize| {
+            page.eval(&format!("(({{ zmin, zmax }}) => [zmin, zmax])(document.querySelectorAll('.plot')[{plot}].data[0])"))
+        };
         assert_eq!(scale(0), scale(1));
         let ends = scale(2);
         assert_eq!(ends[0].as_f64().map(|low| -low), ends[1].as_f64());
         page.choose("#run", "2");
         close(&shown(page, 0), &half);
-        assert_eq!(page.eval("[...document.querySelectorAll('figure')].filter(figure => !figure.hidden).length"), json!(1));
+        assert_eq!(
+            page.eval(
+                "[...document.querySelectorAll('figure')].filter(figure => !figure.hidden).length"
+            ),
+            json!(1)
+        );
         // Averages over cases: the difference in pairs has an interval.
         page.go("#run=both&statistics=averages+of+cells&kind=mlp&cell.layer=1&cell.position=2");
         assert!(page.text("#live").contains("a − b, by pairs of cases: difference in prob"));
@@ -227,11 +272,37 @@ fn a_table_with_headers_and_files_have_the_numbers_too() {
         let row = page.eval("[...document.querySelectorAll('#tables tbody tr')[3].cells].map(cell => cell.textContent)");
         let numbers = (0..6).map(|layer| value(1, 1, 3, layer).to_string());
         assert_eq!(row, json!(["3 le*".to_owned()].into_iter().chain(numbers).collect::<Vec<_>>()));
-        assert_eq!(page.eval("document.querySelectorAll('#tables thead th[scope=col]').length"), json!(7));
-        assert_eq!(page.eval("document.querySelectorAll('#tables tbody th[scope=row]').length"), json!(10));
-        page.eval("(() => { window.saved = []; HTMLAnchorElement.prototype.click = function () { window.saved.push([this.download, this.href]); }; })()");
-        page.eval("document.querySelectorAll('figcaption button').forEach(button => button.click())");
+        assert_eq!(
+            page.eval("document.querySelectorAll('#tables thead th[scope=col]').length"),
+            json!(7)
+        );
+        assert_eq!(
+            page.eval("document.querySelectorAll('#tables tbody th[scope=row]').length"),
+            json!(10)
+        );
+        // What would be saved is kept instead.
+        page.eval(
+            "(() => { window.saved = []; const url = URL.createObjectURL; \
+             URL.createObjectURL = blob => { if (blob.type === 'text/csv') window.csv = blob; return url(blob); }; \
+             HTMLAnchorElement.prototype.click = function () { window.saved.push([this.download, this.href]); }; })()",
+        );
+        page.eval(
+            "document.querySelectorAll('figcaption button').forEach(button => button.click())",
+        );
         page.wait("window.saved.length === 3");
+        page.eval("window.csv.text().then(text => { window.lines = text.split('\\r\\n'); })");
+        page.wait("window.lines !== undefined");
+        let head = "run,case,kind,site,metric,layer,position,token,value,low,high,clean,corrupted,base,source,recovery,effect,std,n";
+        assert_eq!(page.eval("window.lines[0]"), json!(head));
+        let cell = format!(
+            "\"a\",\"1\",\"mlp\",\"mlp_out\",\"prob\",\"4\",\"3\",\"le\",{},",
+            value(1, 1, 3, 4)
+        );
+        assert_eq!(
+            page.eval(&format!("window.lines.filter(line => line.startsWith({cell:?})).length")),
+            json!(1)
+        );
+        assert_eq!(page.eval("window.lines.length"), json!(1 + 60 + 1));
         let names = page.eval("window.saved.map(([name]) => name).sort()");
         let name = "1-mlp-mlp_out-prob-value";
         assert_eq!(names, json!(["csv", "png", "svg"].map(|end| format!("{name}.{end}"))));
@@ -253,7 +324,10 @@ fn every_control_has_a_name() {
         let nameless = "[...document.querySelectorAll('select, input, button')].filter(control => \
                         !control.labels?.length && !control.ariaLabel && !control.textContent).length";
         assert_eq!(page.eval(nameless), json!(0));
-        assert_eq!(page.eval("document.querySelectorAll('.plot[tabindex=\"0\"][aria-label]').length"), json!(1));
+        assert_eq!(
+            page.eval("document.querySelectorAll('.plot[tabindex=\"0\"][aria-label]').length"),
+            json!(1)
+        );
     });
 }
 

@@ -198,17 +198,14 @@ fn columns(
     let mut columns = BTreeMap::new();
     for (column, name) in names.iter().enumerate() {
         let numbers: Vec<Option<f32>> = places.iter().map(|place| number(column, place)).collect();
-        let first = numbers.first().copied().flatten();
+        let Some(first) = numbers.iter().flatten().next().copied() else { continue };
         let same = known.iter().find(|(_, others)| *others == numbers).map(|(name, _)| *name);
-        if numbers.iter().all(Option::is_none) {
-            continue;
-        }
+        let mut there = places.iter().zip(&numbers).filter(|(place, _)| place.is_some());
+        let constant = there.all(|(_, number)| *number == Some(first));
         columns.insert(
             *name,
-            match (first, same) {
-                (Some(first), _) if numbers.iter().all(|number| *number == Some(first)) => {
-                    Column::Constant(first)
-                }
+            match (constant, same) {
+                (true, _) => Column::Constant(first),
                 (_, Some(same)) => Column::Same(same),
                 _ => {
                     known.push((name, numbers.clone()));
@@ -228,4 +225,61 @@ fn twice(cell: &Cell) -> ReportError {
     let place =
         cell.place.iter().filter_map(|(name, key)| Some(format!("{name} {}", key.as_ref()?)));
     ReportError::Twice { place: facets.chain(place).collect::<Vec<_>>().join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAMES: [&str; 3] = ["value", "clean", "effect"];
+
+    fn cell(site: &str, layer: u32, position: u32, value: f64) -> Cell {
+        Cell {
+            facets: vec![("site", Some(site.to_owned())), ("kind", None)],
+            place: vec![
+                ("layer", Some(Key::Number(layer))),
+                ("position", Some(Key::Number(position))),
+                ("head", Some(Key::Number(7))),
+                ("sender", Some(Key::Text(format!("z@{layer}.{position}")))),
+                ("receiver", None),
+            ],
+            numbers: vec![Some(value), Some(0.9), Some(value)],
+        }
+    }
+
+    fn json(cells: Vec<Cell>) -> String {
+        let grids = grids(cells, &NAMES, "value").expect("grids");
+        let lines = grids.iter().map(|grid| serde_json::to_string(grid).expect("JSON"));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn columns_that_vary_are_axes_and_what_others_imply_is_not() {
+        let cells = vec![cell("z", 2, 1, 0.1), cell("z", 0, 0, 0.2), cell("z", 0, 1, f64::NAN)];
+        insta::assert_snapshot!(json(cells), @r#"{"facets":{"site":"z"},"at":{"head":7},"axes":[{"name":"layer","keys":[0,2]},{"name":"position","keys":[0,1]}],"columns":{"effect":"value","value":[0.2,null,null,0.1]},"show":"value"}"#);
+    }
+
+    #[test]
+    fn sites_are_grids_of_their_own_and_equal_numbers_are_written_once() {
+        let cells = vec![cell("z", 0, 0, 0.5), cell("q", 0, 0, 0.25), cell("z", 1, 0, 0.5)];
+        insta::assert_snapshot!(json(cells), @"");
+    }
+
+    #[test]
+    fn roles_stand_in_their_order() {
+        let cell = |role: &str| Cell {
+            facets: Vec::new(),
+            place: vec![("role", Some(Key::Text(role.to_owned())))],
+            numbers: vec![Some(0.5), None, None],
+        };
+        let grids = json(["last", "first_subject", "further"].map(cell).into_iter().collect());
+        assert!(grids.contains(r#""keys":["first_subject","further","last"]"#), "{grids}");
+    }
+
+    #[test]
+    fn two_cells_at_one_place_are_an_error() {
+        let cells = vec![cell("z", 0, 1, 0.1), cell("z", 0, 2, 0.1), cell("z", 0, 1, 0.3)];
+        let error = grids(cells, &NAMES, "value").unwrap_err();
+        insta::assert_snapshot!(error, @"");
+    }
 }

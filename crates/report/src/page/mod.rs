@@ -45,6 +45,26 @@ const PLOTLY: &str = include_str!("../../assets/plotly-cartesian.min.js");
 ///
 /// Numbers are of single precision, which the files that they come from aren't always.
 ///
+/// ```
+/// use serde_json::json;
+/// use tracewright_report::{PageRun, page};
+/// use tracewright_results::{CaseRecord, Progress, Results, Row};
+///
+/// let case = CaseRecord::failed("0", "the device was lost");
+/// let results = Results {
+///     request: json!({ "prompt": "Hi there" }),
+///     environment: json!({ "model": "facts-6m" }),
+///     cost: None,
+///     finished: Progress { passes: 1, of: 1 },
+///     cases: vec![case],
+///     rows: Vec::<Row>::new(),
+/// };
+/// let run = PageRun { name: "runs/one", results: &results, sentences: &[] };
+/// let html: String = page(&run, None)?;
+/// assert!(html.contains("This case failed: the device was lost"));
+/// # Ok::<(), tracewright_report::ReportError>(())
+/// ```
+///
 /// # Errors
 ///
 /// Rows that aren't the grids which their cases promise, and two cells at one place.
