@@ -11,7 +11,7 @@ function drawTexts() {
   $("prompts").replaceChildren(...(doc?.prompts ?? []).map(prompt => make("p", "", { class: "prompt" }, [
     make("b", prompt.name),
     ...prompt.tokens.map((text, i) => make("span", text, {
-      class: i >= doc.subject[0] && i < doc.subject[1] ? "token subject" : "token", title: `token ${i}`,
+      class: i >= prompt.subject[0] && i < prompt.subject[1] ? "token subject" : "token", title: `token ${i}`,
     })),
     make("span", `→ ${prompt.says}`, { class: "says" }),
   ])));
@@ -22,7 +22,9 @@ function drawTexts() {
   $("facts").lastElementChild.replaceChildren(...(doc?.facts ?? []).flatMap(([name, text]) => [make("dt", name), make("dd", text)]));
   const grid = shown.grid;
   const held = Object.entries(shown.axes?.at ?? {}).map(([axis, key]) => `${words(axis)} ${label(doc, axis, key)}`);
-  const parts = grid ? [...facetsOf(grid), shown.quantity, ...held] : [];
+  const facets = FACETS.filter(facet => grid?.facets[facet] !== undefined)
+    .map(facet => (facet === "metric_position" ? `read at token ${grid.facets[facet]}` : grid.facets[facet]));
+  const parts = grid ? [...facets, shown.quantity, ...held] : [];
   $("caption").textContent = parts.join(" · ");
   $("about").replaceChildren(...runs.flatMap(({ name, about }) => about.map(([what, text]) =>
     make("details", "", {}, [make("summary", runs.length > 1 ? `${what} of ${name}` : what), make("pre", text)]))));

@@ -12,6 +12,9 @@ function hoverText(panel, keys, place) {
 }
 const hover = (panel, keys, place) => hoverText(panel, keys, place).map(plain).join("<br>");
 
+// Lines between cells, where cells are wider than lines.
+const gap = axis => (axis.keys.length > 128 ? 0 : 1);
+
 function mapTraces(panel, axes, scale) {
   const rows = axes.down.keys.map((_, j) => axes.across.keys.map((_, i) => {
     const keys = keysAt(axes, i, j);
@@ -21,7 +24,7 @@ function mapTraces(panel, axes, scale) {
   const { ink } = inks();
   return [{
     type: "heatmap", z: rows.map(row => row.map(cell => cell[0])), text: rows.map(row => row.map(cell => cell[1])),
-    hoverinfo: "text", colorscale: scale.map, zmin: scale.low, zmax: scale.high, xgap: 1, ygap: 1, hoverongaps: true,
+    hoverinfo: "text", colorscale: scale.map, zmin: scale.low, zmax: scale.high, xgap: gap(axes.across), ygap: gap(axes.down), hoverongaps: true,
     colorbar: { thickness: 10, outlinewidth: 0, tickfont: { color: ink }, len: 1, title: { text: plain(titleOf(panel)), side: "right" } },
   }];
 }
@@ -57,13 +60,15 @@ function lineTraces(panel, axes) {
 // An axis of more keys can be zoomed; a figure without such an axis leaves fingers and wheels to the page.
 const MOST_FIXED = 64;
 
-// An axis whose ticks are its keys; every so manieth where there isn't room for all.
+// An axis whose ticks are its keys; only some of them where there isn't room for all.
 function tickAxis(panel, axis, room, ink) {
   const every = Math.max(1, Math.ceil(axis.keys.length / room));
   const at = axis.keys.map((_, i) => i).filter(i => i % every === 0);
   const text = key => plain(short(label(panel.doc, axis.name, key), 22));
+  // A single bar isn't as wide as the figure.
+  const pad = axis.keys.length === 1 && !shown.isMap ? 3 : 0.5;
   return {
-    tickvals: at, ticktext: at.map(i => text(axis.keys[i])), range: [-0.5, axis.keys.length - 0.5], automargin: true,
+    tickvals: at, ticktext: at.map(i => text(axis.keys[i])), range: [-pad, axis.keys.length - 1 + pad], automargin: true,
     title: { text: plain(words(axis.name)), standoff: 10 }, zeroline: false, showgrid: false, ticks: "",
     fixedrange: axis.keys.length <= MOST_FIXED, color: ink,
   };

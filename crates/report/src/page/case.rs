@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tracewright_ir::Direction;
-use tracewright_results::{CaseRecord, PairRecord, Row, TopToken, TopTokens};
+use tracewright_results::{CaseRecord, PairPrompt, PairRecord, Row, TopToken, TopTokens};
 
 use super::grid::{Grid, grids};
 use super::tables::{OF_ROWS, of_row};
@@ -38,6 +38,8 @@ pub(super) struct Document {
 pub(super) struct Prompt {
     name: &'static str,
     tokens: Vec<String>,
+    /// The subject's positions, half open.
+    subject: (usize, usize),
     says: String,
 }
 
@@ -90,8 +92,8 @@ impl Document {
         self.tokens = case.tokens.texts.iter().map(|text| visible(text)).collect();
         self.subject = (subject.start, subject.end);
         self.answer = visible(&case.answer);
-        let (tokens, says) = (self.tokens.clone(), self.answer.clone());
-        self.prompts = vec![Prompt { name: "prompt", tokens, says }];
+        let (tokens, subject, says) = (self.tokens.clone(), self.subject, self.answer.clone());
+        self.prompts = vec![Prompt { name: "prompt", tokens, subject, says }];
         self
     }
 
@@ -102,19 +104,22 @@ impl Document {
         self.tokens = clean.iter().zip(others).map(|(a, b)| token(a, b)).collect();
         self.subject = (pair.subject_range.start, pair.subject_range.end);
         self.answer = visible(&pair.answer.text);
-        let prompts = [("clean", &pair.clean), ("corrupted", &pair.corrupted)];
-        let prompts = prompts.map(|(name, prompt)| Prompt {
-            name,
-            tokens: prompt.tokens.texts.iter().map(|text| visible(text)).collect(),
-            says: visible(&prompt.prediction.text),
-        });
-        self.prompts = prompts.into_iter().collect();
+        self.prompts = vec![prompt("clean", &pair.clean, self.subject)];
+        if pair.corruption.is_some() || pair.clean.prompt != pair.corrupted.prompt {
+            let subject = if pair.align.is_none() { self.subject } else { (0, 0) };
+            self.prompts.push(prompt("corrupted", &pair.corrupted, subject));
+        }
         self.top = pair.top.iter().filter_map(top).collect();
         let report = PairReport::new(pair)?;
         self.summary = vec![report.summary()];
         self.facts.insert(0, ("setting".to_owned(), report.setting()));
         Ok(self)
     }
+}
+
+fn prompt(name: &'static str, prompt: &PairPrompt, subject: (usize, usize)) -> Prompt {
+    let tokens = prompt.tokens.texts.iter().map(|text| visible(text)).collect();
+    Prompt { name, tokens, subject, says: visible(&prompt.prediction.text) }
 }
 
 /// How far a patch moves its run: of denoising that is what it recovers, otherwise its effect.
