@@ -30,18 +30,20 @@ function choosePanels() {
     grid.columns[quantity] !== undefined && (quantity === grid.show || typeof grid.columns[quantity] !== "string"));
   const quantity = quantities.includes(state.show) ? state.show : quantities.includes(grid.show) ? grid.show : quantities[0];
   const panels = [{ run, name: runs[run].name, doc, grid, quantity }];
-  let problem = "";
-  if (state.run === "both" && runs[1]) {
-    const prompt = at => runs[at].cases.find(listed => listed[0] === name)?.[1];
-    const other = name === undefined ? (runs[1].all ? documentOf(1) : null)
-      : prompt(0) === prompt(1) ? documentOf(1, name) : null;
-    const partner = other?.grids.find(second => sameFacets(second, grid));
-    if (partner) {
-      panels.push({ run: 1, name: runs[1].name, doc: other, grid: partner, quantity });
-      panels.push(difference(panels[0], panels[1], quantity));
-    } else problem = `${runs[1].name} has nothing like this to compare with.`;
-  }
+  const both = state.run === "both" && runs[1];
+  const second = both ? partnerOf(panels[0], name) : null;
+  if (second) panels.push(second, difference(panels[0], second, quantity));
+  const problem = both && !second ? `${runs[1].name} has nothing like this to compare with.` : "";
   return { run, name, doc, grid, choices, quantity, quantities, panels, problem };
+}
+
+// The second run's panel beside the first's: of the same case with the same prompt, and the same grid.
+function partnerOf(first, name) {
+  const prompt = run => runs[run].cases.find(listed => listed[0] === name)?.[1];
+  const same = name === undefined ? runs[1].all : prompt(0) === prompt(1);
+  const doc = same ? documentOf(1, name) : null;
+  const grid = doc?.grids.find(grid => sameFacets(grid, first.grid));
+  return grid ? { ...first, run: 1, name: runs[1].name, doc, grid } : null;
 }
 
 const NONE = { name: "", keys: [""] };

@@ -2,12 +2,14 @@
 
 const SEQUENTIAL = { hidden: "purples", mlp: "greens", attn: "reds", severed_mlp: "greens", severed_attn: "reds" };
 
+const extent = values => values.reduce(([a, b], x) => [Math.min(a, x), Math.max(b, x)], [Infinity, -Infinity]);
+
 // The scale of some panels: over all their cells, so that slices can be compared.
 function scaleOf(panels) {
   const { quantity, grid } = panels[0];
-  const values = panels.flatMap(panel => [...cells(panel.grid)].map(keys => column(panel.grid, quantity, placeOf(panel.grid, keys))));
-  const finite = values.filter(value => value != null);
-  const [least, most] = finite.reduce(([a, b], x) => [Math.min(a, x), Math.max(b, x)], [Infinity, -Infinity]);
+  const numbers = ({ grid }) => [...cells(grid)].map(keys => column(grid, quantity, placeOf(grid, keys)));
+  const finite = panels.flatMap(numbers).filter(value => value != null);
+  const [least, most] = finite.length ? extent(finite) : [0, 1];
   const safe = state.colours === "safe";
   const ofClasses = quantity === "effect" && grid.facets.statistics === CLASSES;
   let low, high, map;
@@ -24,7 +26,8 @@ function scaleOf(panels) {
     map = safe ? "Cividis" : colours[SEQUENTIAL[grid.facets.kind] ?? "purples"];
   }
   if (high === low) high = low + 1e-9;
-  return { low, high, map, least, most, outside: finite.filter(value => value < low || value > high).length, cells: finite.length };
+  const outside = finite.filter(value => value < low || value > high).length;
+  return { low, high, map, least, most, outside, cells: finite.length };
 }
 
 function scaleText({ low, high, least, most, outside, cells }) {

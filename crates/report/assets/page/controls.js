@@ -19,7 +19,8 @@ function drawTexts() {
   $("summary").replaceChildren(...summaries.flatMap((one, i) => (one?.summary ?? []).map((text, j) =>
     make("p", summaries.length > 1 && j === 0 ? `${runs[i].name}: ${text}` : text))));
   $("facts").hidden = !doc?.facts.length;
-  $("facts").lastElementChild.replaceChildren(...(doc?.facts ?? []).flatMap(([name, text]) => [make("dt", name), make("dd", text)]));
+  const facts = (doc?.facts ?? []).flatMap(([name, text]) => [make("dt", name), make("dd", text)]);
+  $("facts").lastElementChild.replaceChildren(...facts);
   const grid = shown.grid;
   const held = Object.entries(shown.axes?.at ?? {}).map(([axis, key]) => `${words(axis)} ${label(doc, axis, key)}`);
   const facets = FACETS.filter(facet => grid?.facets[facet] !== undefined)
@@ -40,32 +41,38 @@ function selectFor(text, chosen, options, picked) {
 
 function drawControls() {
   const focused = document.activeElement?.name;
-  const { choices, quantities, quantity, axes, doc } = shown;
-  const controls = choices.map(({ name, options, chosen }) => selectFor(
+  const facets = shown.choices.map(({ name, options, chosen }) => selectFor(
     words(name), chosen, options.map(option => [option, option || "last position"]), value => choose({ [name]: value })));
-  if (axes) controls.push(...axisControls(quantities, quantity, axes, doc));
-  $("controls").replaceChildren(...controls);
+  $("controls").replaceChildren(...facets, ...(shown.axes ? [...axisControls(), tableControl()] : []));
   if (focused) $("controls").elements[focused]?.focus();
 }
 
-function axisControls(quantities, quantity, { across, down, held, at }, doc) {
-  const controls = [];
-  const names = shown.grid.axes.map(({ name }) => [name, words(name)]);
-  const place = (mine, other) => value => choose({ across: across.name, down: down.name, [mine]: value, ...(shown.axes[other].name === value ? { [other]: shown.axes[mine].name } : {}) });
-  if (quantities.length > 1) controls.push(selectFor("quantity", quantity, quantities.map(name => [name, name]), value => choose({ show: value })));
-  if (down) controls.push(selectFor("view", shown.isMap ? "map" : "lines", [["map", "heatmap"], ["lines", "lines"]], value => choose({ view: value })));
-  if (down) controls.push(selectFor("across", across.name, names, place("across", "down")));
-  if (held.length) controls.push(selectFor("down", down.name, names, place("down", "across")));
-  for (const { name, keys } of held) {
-    controls.push(selectFor(words(name), String(at[name]), keys.map(key => [String(key), isPosition(name) ? `${key} ${label(doc, name, key)}` : label(doc, name, key)]),
-      value => choose({ ["at." + name]: value })));
-  }
-  if (shown.isMap) controls.push(selectFor("colours", state.colours ?? "", [["", "as in the papers"], ["safe", "colour-blind safe"]], value => choose({ colours: value })));
+// How the grid is shown; only what there is a choice of.
+function axisControls() {
+  const { quantities, quantity, doc, grid, isMap, axes: { across, down, held, at } } = shown;
+  const axes = grid.axes.map(({ name }) => [name, words(name)]);
+  // An axis that is put in the other one's place gives it its own.
+  const put = (place, other) => name => choose(name === other ? { across: down.name, down: across.name }
+    : { across: across.name, down: down.name, [place]: name });
+  const keyOf = (name, key) => [String(key), (isPosition(name) ? `${key} ` : "") + label(doc, name, key)];
+  const named = names => names.map(name => [name, name]);
+  const maps = [["", "as in the papers"], ["safe", "colour-blind safe"]];
+  return [
+    quantities.length > 1 && selectFor("quantity", quantity, named(quantities), value => choose({ show: value })),
+    down && selectFor("view", isMap ? "heatmap" : "lines", named(["heatmap", "lines"]), value => choose({ view: value })),
+    down && selectFor("across", across.name, axes, put("across", down.name)),
+    held.length > 0 && selectFor("down", down.name, axes, put("down", across.name)),
+    ...held.map(({ name, keys }) => selectFor(
+      words(name), String(at[name]), keys.map(key => keyOf(name, key)), value => choose({ ["at." + name]: value }))),
+    isMap && selectFor("colours", state.colours ?? "", maps, value => choose({ colours: value })),
+  ].filter(Boolean);
+}
+
+function tableControl() {
   const table = make("input", "", { type: "checkbox", name: "table" });
   table.checked = state.table === "1";
   table.addEventListener("change", () => choose({ table: table.checked ? "1" : null }));
-  controls.push(make("label", "", { class: "check" }, [table, "show as table"]));
-  return controls;
+  return make("label", "", { class: "check" }, [table, "show as table"]);
 }
 
 // The list of cases: those with what is looked for in their name, prompt, subject or answer.
@@ -73,14 +80,15 @@ function drawList() {
   const { run, name } = chosenCase();
   const wanted = $("search").value.trim().toLowerCase();
   const found = runs[run].cases.filter(listed => listed.join("\n").toLowerCase().includes(wanted));
-  const text = ([name, prompt, , answer, mark]) => `${name}  ${prompt}${answer ? " → " + answer : ""}${mark ? ` (${mark})` : ""}`;
+  const text = ([name, prompt, , answer, mark]) =>
+    `${name}  ${prompt}${answer && ` → ${answer}`}${mark && ` (${mark})`}`;
   const options = found.map(listed => make("option", text(listed), { value: "=" + listed[0], title: listed[1] }));
   if (runs[run].all) options.unshift(make("option", "All cases", { value: "" }));
   $("case").size = Math.min(Math.max(options.length, 2), 30);
   $("case").replaceChildren(...options);
   $("case").value = name === undefined ? "" : "=" + name;
   document.querySelector("nav").hidden = runs[run].cases.length < 2;
-  $("found").textContent = wanted ? `${found.length} of ${runs[run].cases.length} cases` : `${runs[run].cases.length} cases`;
+  $("found").textContent = `${wanted ? `${found.length} of ` : ""}${runs[run].cases.length} cases`;
 }
 
 let listedRun = null;
@@ -88,8 +96,7 @@ function render() {
   shown = choosePanels();
   if (shown.grid) {
     shown.axes = chooseAxes(shown.grid, shown.quantity);
-    const lines = state.view === "lines";
-    shown.isMap = shown.axes.down !== null && !lines;
+    shown.isMap = shown.axes.down !== null && state.view !== "lines";
   }
   if (listedRun !== shown.run) { drawList(); listedRun = shown.run; }
   $("case").value = shown.name === undefined ? "" : "=" + shown.name;

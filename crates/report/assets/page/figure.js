@@ -1,61 +1,4 @@
-// Heatmaps, lines and bars, drawn by Plotly.
-
-// What the numbers of a panel are, as an axis or a sentence names it.
-const TITLES = { value: "", recovery: "recovery of ", effect: "effect on ", difference: "difference in " };
-const titleOf = ({ quantity, grid }) => (quantity in TITLES ? TITLES[quantity] + grid.facets.metric : quantity);
-
-function hoverText(panel, keys, place) {
-  const value = column(panel.grid, panel.quantity, place);
-  const sure = value == null ? null : spread(panel.grid, panel.quantity, place);
-  const lines = [spoken(panel.doc, panel.grid, keys), `${titleOf(panel)} ${value == null ? "– no value" : digits(value)}`];
-  return lines.concat(sure ? [sure.text] : []);
-}
-const hover = (panel, keys, place) => hoverText(panel, keys, place).map(plain).join("<br>");
-
-// Lines between cells, where cells are wider than lines.
-const gap = axis => (axis.keys.length > 128 ? 0 : 1);
-
-function mapTraces(panel, axes, scale) {
-  const rows = axes.down.keys.map((_, j) => axes.across.keys.map((_, i) => {
-    const keys = keysAt(axes, i, j);
-    const place = placeOf(panel.grid, keys);
-    return [column(panel.grid, panel.quantity, place), hover(panel, keys, place)];
-  }));
-  const { ink } = inks();
-  return [{
-    type: "heatmap", z: rows.map(row => row.map(cell => cell[0])), text: rows.map(row => row.map(cell => cell[1])),
-    hoverinfo: "text", colorscale: scale.map, zmin: scale.low, zmax: scale.high, xgap: gap(axes.across), ygap: gap(axes.down), hoverongaps: true,
-    colorbar: { thickness: 10, outlinewidth: 0, tickfont: { color: ink }, len: 1, title: { text: plain(titleOf(panel)), side: "right" } },
-  }];
-}
-
-function lineTraces(panel, axes) {
-  const keys = axes.down ? axes.down.keys : [null];
-  const bars = !axes.down && (axes.across.name !== "layer" || panel.quantity === "cases");
-  const traces = keys.flatMap((key, j) => {
-    const color = LINES[j % LINES.length];
-    const places = axes.across.keys.map((_, i) => placeOf(panel.grid, keysAt(axes, i, j)));
-    const y = places.map(place => column(panel.grid, panel.quantity, place));
-    const sure = places.map((place, i) => (y[i] == null ? null : spread(panel.grid, panel.quantity, place)));
-    const text = places.map((place, i) => hover(panel, keysAt(axes, i, j), place));
-    const x = y.map((_, i) => i);
-    const name = axes.down ? plain(short(label(panel.doc, axes.down.name, key), 24)) : "";
-    const main = { x, y, text, hoverinfo: "text", meta: j, name, showlegend: axes.down !== null };
-    if (bars) {
-      const reach = side => sure.map((s, i) => (s ? Math.abs(s[side] - y[i]) : 0));
-      const error_y = { type: "data", symmetric: false, array: reach("high"), arrayminus: reach("low"), visible: sure.some(Boolean) };
-      return [{ ...main, type: "bar", textposition: "none", marker: { color }, error_y: { ...error_y, color: inks().quiet, thickness: 1 } }];
-    }
-    const line = { color, width: 2, dash: DASHES[Math.floor(j / LINES.length) % DASHES.length] };
-    const edge = { x, mode: "lines", line: { width: 0, color }, hoverinfo: "skip", showlegend: false, legendgroup: j };
-    const band = sure.some(Boolean)
-      ? [{ ...edge, y: sure.map(s => s?.low ?? null) }, { ...edge, y: sure.map(s => s?.high ?? null), fill: "tonexty", fillcolor: color + "22" }]
-      : [];
-    return [...band, { ...main, type: "scatter", mode: "lines+markers", line, marker: { size: 5, color }, legendgroup: j }];
-  });
-  // Bands lie behind all lines.
-  return [...traces.filter(trace => trace.hoverinfo === "skip"), ...traces.filter(trace => trace.hoverinfo !== "skip")];
-}
+// Figures: their axes, their cursor, their elements.
 
 // An axis of more keys can be zoomed; a figure without such an axis leaves fingers and wheels to the page.
 const MOST_FIXED = 64;
@@ -86,9 +29,10 @@ function layoutOf(panel, axes, isMap, width) {
     hovermode: "closest", xaxis: tickAxis(panel, axes.across, Math.max(width - 220, 80) / 18, ink),
     legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, xanchor: "left" }, shapes: [],
   };
-  if (isMap) layout.yaxis = { ...tickAxis(panel, axes.down, (height - 90) / 14, ink), autorange: false };
-  if (isMap) layout.yaxis.range = [rows - 0.5, -0.5];
-  else layout.yaxis = { title: { text: plain(titleOf(panel)) }, automargin: true, gridcolor: line, zerolinecolor: line, color: ink, fixedrange: true };
+  const colours = { color: ink, gridcolor: line, zerolinecolor: line };
+  layout.yaxis = isMap
+    ? { ...tickAxis(panel, axes.down, (height - 90) / 14, ink), autorange: false, range: [rows - 0.5, -0.5] }
+    : { title: { text: plain(titleOf(panel)) }, automargin: true, fixedrange: true, ...colours };
   return layout;
 }
 
@@ -143,7 +87,7 @@ function sharedRange(panels) {
     const sure = spread(panel.grid, panel.quantity, place);
     return [column(panel.grid, panel.quantity, place), sure?.low, sure?.high].filter(value => value != null);
   }));
-  const [low, high] = ends.reduce(([a, b], x) => [Math.min(a, x), Math.max(b, x)], [Infinity, -Infinity]);
+  const [low, high] = ends.length ? extent(ends) : [0, 1];
   const room = (high - low) * 0.05 || 0.05;
   return [low - room, high + room];
 }

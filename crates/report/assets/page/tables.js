@@ -13,7 +13,9 @@ function tableOfPanel(panel) {
   const rows = down
     ? down.keys.map((key, j) => [name(down)(key), ...across.keys.map((_, i) => text(i, j))])
     : across.keys.map((key, i) => [name(across)(key), text(i, 0)]);
-  const head = down ? [`${words(down.name)} \\ ${words(across.name)}`, ...across.keys.map(name(across))] : [words(across.name), panel.quantity];
+  const head = down
+    ? [`${words(down.name)} \\ ${words(across.name)}`, ...across.keys.map(name(across))]
+    : [words(across.name), panel.quantity];
   return make("div", "", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table" },
     [tableOf(`${panel.name}: ${panel.quantity}`, head, rows)]);
 }
@@ -35,8 +37,9 @@ function downloadCsv(index) {
   const common = Object.keys(grid.at);
   const axes = grid.axes.map(axis => axis.name);
   const tokens = [...common, ...axes].filter(name => isPosition(name) && doc.tokens.length);
-  const names = ["difference", ...NUMBERS].filter((name, i, all) => grid.columns[name] !== undefined && all.indexOf(name) === i);
-  const lines = [["run", "case", ...facets, ...common, ...axes, ...tokens.map(name => name.replace("position", "token")), ...names]];
+  const names = NUMBERS.filter(name => grid.columns[name] !== undefined);
+  const texts = tokens.map(name => name.replace("position", "token"));
+  const lines = [["run", "case", ...facets, ...common, ...axes, ...texts, ...names]];
   for (const keys of cells(grid)) {
     const place = placeOf(grid, keys);
     const at = { ...grid.at, ...keys };

@@ -33,6 +33,7 @@ const SCRIPT: &str = concat!(
     include_str!("../../assets/page/grid.js"),
     include_str!("../../assets/page/choice.js"),
     include_str!("../../assets/page/colours.js"),
+    include_str!("../../assets/page/traces.js"),
     include_str!("../../assets/page/figure.js"),
     include_str!("../../assets/page/cell.js"),
     include_str!("../../assets/page/tables.js"),
