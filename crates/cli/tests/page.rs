@@ -52,6 +52,12 @@ fn a_folder_with_its_page_is_a_results_folder_as_before() {
 fn a_page_that_cannot_be_written_is_told() {
     let place = Place::new();
     place.output(&["pair", "--out", "runs"]);
-    let message = place.message(&["report", "runs", "--html=nowhere/report.html"]);
-    assert!(message.contains("nowhere"), "{message}");
+    // A file can't hold another one.
+    let output = place
+        .tracewright(&["report", "runs", "--html=runs/run.json/report.html"])
+        .output()
+        .expect("a run");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("run.json"), "{told}");
 }

@@ -256,13 +256,16 @@ mod tests {
     #[test]
     fn columns_that_vary_are_axes_and_what_others_imply_is_not() {
         let cells = vec![cell("z", 2, 1, 0.1), cell("z", 0, 0, 0.2), cell("z", 0, 1, f64::NAN)];
-        insta::assert_snapshot!(json(cells), @r#"{"facets":{"site":"z"},"at":{"head":7},"axes":[{"name":"layer","keys":[0,2]},{"name":"position","keys":[0,1]}],"columns":{"effect":"value","value":[0.2,null,null,0.1]},"show":"value"}"#);
+        insta::assert_snapshot!(json(cells), @r#"{"facets":{"site":"z"},"at":{"head":7},"axes":[{"name":"layer","keys":[0,2]},{"name":"position","keys":[0,1]}],"columns":{"clean":0.9,"effect":"value","value":[0.2,null,null,0.1]},"show":"value"}"#);
     }
 
     #[test]
     fn sites_are_grids_of_their_own_and_equal_numbers_are_written_once() {
         let cells = vec![cell("z", 0, 0, 0.5), cell("q", 0, 0, 0.25), cell("z", 1, 0, 0.5)];
-        insta::assert_snapshot!(json(cells), @"");
+        insta::assert_snapshot!(json(cells), @r#"
+        {"facets":{"site":"z"},"at":{"head":7,"position":0},"axes":[{"name":"layer","keys":[0,1]}],"columns":{"clean":0.9,"effect":0.5,"value":0.5},"show":"value"}
+        {"facets":{"site":"q"},"at":{"head":7,"layer":0,"position":0,"sender":"z@0.0"},"axes":[],"columns":{"clean":0.9,"effect":0.25,"value":0.25},"show":"value"}
+        "#);
     }
 
     #[test]
@@ -280,6 +283,6 @@ mod tests {
     fn two_cells_at_one_place_are_an_error() {
         let cells = vec![cell("z", 0, 1, 0.1), cell("z", 0, 2, 0.1), cell("z", 0, 1, 0.3)];
         let error = grids(cells, &NAMES, "value").unwrap_err();
-        insta::assert_snapshot!(error, @"");
+        insta::assert_snapshot!(error, @"two cells stand at one place (site z, layer 0, position 1, head 7, sender z@0.1): the table of cells isn't as it was written; put the folder back from a copy");
     }
 }
