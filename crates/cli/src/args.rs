@@ -401,6 +401,10 @@ pub(crate) struct ReportArgs {
     /// Compare with this folder, case by case and cell by cell [default columns: those of averages.parquet]
     #[arg(long, value_name = "DIR")]
     pub(crate) against: Option<PathBuf>,
+    /// Write a page that a browser opens, of the folder and of the one that it is compared with: one
+    /// file without a need for any other [default: DIR/report.html]
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    pub(crate) html: Option<Option<PathBuf>>,
     /// What figures are written as: png, svg
     #[arg(
         long,

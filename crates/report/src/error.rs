@@ -47,6 +47,18 @@ pub enum ReportError {
         /// The prompt's number of tokens.
         tokens: usize,
     },
+    /// Two cells of one place.
+    #[error(
+        "two cells stand at one place ({place}): the table of cells isn't as it was written; put the folder back \
+         from a copy"
+    )]
+    Twice {
+        /// What they have in common.
+        place: String,
+    },
+    /// A part of the page that couldn't be written as JSON.
+    #[error("the page's data can't be written: {0}")]
+    Data(String),
     /// More pixels than a figure can have.
     #[error("the figure would be {width} × {height} pixels: draw fewer heatmaps side by side")]
     TooLarge {

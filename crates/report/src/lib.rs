@@ -14,6 +14,8 @@
 //! (rectangles and texts with their places), and a backend of Plotters (pixels or SVG). Tokens are
 //! other people's text: [`visible`] stands between them and every output.
 //!
+//! [`page`] makes one HTML document of a results folder, or of two, which a browser shows without any other file.
+//!
 //! ```
 //! use tracewright_report::{ColorDepth, Heatmap, RomeGrid, RomeKind};
 //! use tracewright_report::{draw_png, draw_svg, draw_terminal, heading};
@@ -59,6 +61,7 @@ mod grids;
 mod heatmap;
 mod label;
 mod layout;
+mod page;
 mod pair;
 mod pair_figures;
 mod pair_summary;
@@ -83,6 +86,7 @@ pub use error::ReportError;
 pub use figure::{Plot, draw_png, draw_svg, heading};
 pub use heatmap::{Heatmap, RomeGrid, RomeKind};
 pub use label::visible;
+pub use page::{PageRun, page};
 pub use pair::PairReport;
 pub use pair_figures::Style;
 pub use peaks::{EffectGrid, Peak};

@@ -7,6 +7,7 @@ mod job;
 pub(crate) mod man;
 pub(crate) mod merge;
 pub(crate) mod models;
+mod page;
 pub(crate) mod pair;
 mod pair_file;
 pub(crate) mod plan;

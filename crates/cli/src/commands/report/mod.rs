@@ -13,31 +13,36 @@ use tracewright_results::{
     peak_spreads, peaks, rome_averages,
 };
 
-use self::over_cases::over_cases;
 use self::tables::{DIFFERENCE, MEAN, difference, file, numbers, shown};
+use super::page;
 use super::target::Destination;
 use crate::args::ReportArgs;
 use crate::console::{Console, count};
 use crate::error::Failure;
 
-pub(super) use self::over_cases::of_folder;
+pub(super) use self::over_cases::{of_folder, over_cases};
 
 pub(crate) fn run(args: &ReportArgs, console: &Console) -> Result<ExitCode, Failure> {
     let folder = fetched(&args.folder, console)?;
     let results = load(&folder)?;
     let mut document = json!({ "folder": folder, "cases": results.cases.len() });
-    let figures = match &args.against {
+    let other = match &args.against {
+        None => None,
+        Some(other) => Some((load(&fetched(other, console)?)?, other)),
+    };
+    let figures = match &other {
         None => {
             means((args, &folder), &results, &mut document, console)?;
             figures::over_cases(&results)?
         }
-        Some(given) => {
-            let other = load(&fetched(given, console)?)?;
-            differences((args, &folder), (&results, &other), &mut document, console)?;
-            figures::against((&other, given), (&results, &args.folder))?
+        Some((other, given)) => {
+            differences((args, &folder), (&results, other), &mut document, console)?;
+            figures::against((other, given), (&results, &args.folder))?
         }
     };
     document["figures"] = json!(figures::draw(args, &folder, &results, figures, console)?);
+    let other = other.as_ref().map(|(other, _)| other);
+    page::write((args, &folder), (&results, other), &mut document, console)?;
     console.json(&document)?;
     Ok(ExitCode::SUCCESS)
 }

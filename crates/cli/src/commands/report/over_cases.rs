@@ -18,7 +18,7 @@ pub(crate) fn of_folder(folder: &Path) -> Result<Vec<String>, Failure> {
 }
 
 /// What many cases say, in sentences: ROME's averages, and where the peaks are.
-pub(super) fn over_cases(averages: &[RomeAverage], spreads: &[PeakSpread]) -> Vec<String> {
+pub(crate) fn over_cases(averages: &[RomeAverage], spreads: &[PeakSpread]) -> Vec<String> {
     let mut lines = Vec::new();
     for summary in RomeSummary::of(averages) {
         let best = |role: &str| {
