@@ -395,7 +395,7 @@ pub(crate) struct ReportArgs {
     /// Compare with this folder, case by case and cell by cell [default columns: those of averages.parquet]
     #[arg(long, value_name = "DIR")]
     pub(crate) against: Option<PathBuf>,
-    /// What figures are written as: png, svg
+    /// What figures are written as: png, svg, pdf
     #[arg(
         long,
         value_name = "FORMATS",

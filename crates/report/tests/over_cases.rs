@@ -438,6 +438,7 @@ fn every_figure_over_cases_can_be_drawn() {
         let svg = String::from_utf8(figure.draw(Format::Svg).expect("an SVG")).expect("text");
         assert!(svg.contains("<polygon") == !figure.curves.is_empty(), "bands are areas");
         assert!(figure.draw(Format::Png).expect("a PNG").starts_with(b"\x89PNG"));
+        assert!(figure.draw(Format::Pdf).expect("a PDF").starts_with(b"%PDF-"));
     }
 }
 
@@ -446,7 +447,9 @@ fn words_for_formats_and_colours_are_read() {
     assert_eq!("svg".parse(), Ok(Format::Svg));
     assert_eq!("safe".parse(), Ok(Colors::Safe));
     let error = "jpeg".parse::<Format>().unwrap_err();
-    assert!(error.to_string().starts_with("there are no figures as 'jpeg': give one of png, svg"));
+    assert!(
+        error.to_string().starts_with("there are no figures as 'jpeg': give one of png, svg, pdf")
+    );
     let error = "red".parse::<Colors>().unwrap_err();
     insta::assert_snapshot!(error, @"there are no colours 'red': give one of paper, safe");
 }
