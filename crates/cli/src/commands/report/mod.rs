@@ -25,6 +25,7 @@ pub(super) use self::over_cases::of_folder;
 pub(crate) fn run(args: &ReportArgs, console: &Console) -> Result<ExitCode, Failure> {
     let folder = fetched(&args.folder, console)?;
     let results = load(&folder)?;
+    let chosen = figures::chosen(&args.cases, &results)?;
     let mut document = json!({ "folder": folder, "cases": results.cases.len() });
     let figures = match &args.against {
         None => {
@@ -37,7 +38,8 @@ pub(crate) fn run(args: &ReportArgs, console: &Console) -> Result<ExitCode, Fail
             figures::against((&other, given), (&results, &args.folder))?
         }
     };
-    document["figures"] = json!(figures::draw(args, &folder, &results, figures, console)?);
+    let drawn = figures::draw(args, &folder, figures, (&results, &chosen), console)?;
+    document["figures"] = json!(drawn);
     console.json(&document)?;
     Ok(ExitCode::SUCCESS)
 }
