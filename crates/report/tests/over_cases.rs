@@ -436,7 +436,7 @@ fn every_figure_over_cases_can_be_drawn() {
     let pairs = average_figures(&patched(&["z"], &[None], "denoise")).expect("figures");
     for figure in of_traces(&traced()).into_iter().chain(pairs) {
         let svg = String::from_utf8(figure.draw(Format::Svg).expect("an SVG")).expect("text");
-        assert!(svg.contains("<polygon") == !figure.curves.is_empty(), "bands are areas");
+        assert_eq!(svg.contains("<polygon"), !figure.curves.is_empty(), "bands are areas");
         assert!(figure.draw(Format::Png).expect("a PNG").starts_with(b"\x89PNG"));
         assert!(figure.draw(Format::Pdf).expect("a PDF").starts_with(b"%PDF-"));
     }
