@@ -408,6 +408,16 @@ fn two_runs_stand_beside_their_difference_centred_at_zero() {
 }
 
 #[test]
+fn what_only_one_of_two_runs_has_is_not_drawn() {
+    let (a, mut b) = (traced(), traced());
+    b.rows.retain(|row| row.kind.as_deref() == Some("mlp"));
+    let groups = compare(&a, &b, &grid_columns(&a)).expect("partners");
+    let figures = comparison_figures(&groups, &a.cases, ["first", "second"]);
+    let names: Vec<&str> = figures.iter().map(|figure| figure.name.as_str()).collect();
+    assert_eq!(names, ["against_mlp_mlp_out_prob"]);
+}
+
+#[test]
 fn safe_colours_and_tokens_across_change_nothing_else() {
     let look = Look { colors: Colors::Safe, transposed: true };
     let figure = of_traces(&traced()).swap_remove(0).with(look);
