@@ -405,7 +405,7 @@ pub(crate) struct ReportArgs {
     /// file without a need for any other [default: DIR/report.html]
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
     pub(crate) html: Option<Option<PathBuf>>,
-    /// What figures are written as: png, svg
+    /// What figures are written as: png, svg, pdf
     #[arg(
         long,
         value_name = "FORMATS",

@@ -310,6 +310,13 @@ fn heads_neurons_and_cells_of_patterns_are_patched_one_by_one() {
     assert!(place.files("out/figures").contains_key("0_kl.png"));
 
     let place = Place::new();
+    let out = place.output(&pair(&[&CAPITALS, &["--site", "v", "--per", "layer,head"]]));
+    assert!(out.contains("patched kv_head") && out.contains(", key/value head "), "{out}");
+    let grid = document(&place, "out/cases/0.json")["grids"][0].clone();
+    assert_eq!(grid["columns"]["axis"], json!("kv_head"), "as in the table");
+    assert_eq!((rows(&place)[7].head, rows(&place)[7].kv_head), (None, Some(1)));
+
+    let place = Place::new();
     let names = ["--site", "blocks.N.attn.hook_z", "--per", "layer"];
     place.output(&pair(&[&CAPITALS, &names]));
     assert_eq!(rows(&place).len(), 12);

@@ -13,8 +13,8 @@ use crate::pair_figures::{MOST_CELLS, span};
 /// A figure for each grid of the cells that two runs have in common: the first run, the second, and second −
 /// first with zero in the middle. `cases` are those of either run, `names` what the runs are called.
 ///
-/// A figure's name is `against_` and what tells its cells from others: metric, kind, site. Grids of a single cell
-/// have none, and neither have those with more than 128 rows or columns.
+/// A figure's name is `against_` and what tells its cells from others: metric, kind, site. Grids of a single cell or
+/// without a cell in common have none, and neither have those with more than 128 rows or columns.
 pub fn comparison_figures(
     groups: &Grouped<PairedDifference>,
     cases: &[CaseRecord],
@@ -26,7 +26,8 @@ pub fn comparison_figures(
     let drawn = |part: &&[Grid<'_, PairedDifference>]| {
         let axes = part.iter().flat_map(|grid| [&grid.rows, &grid.columns]).flatten();
         let largest = axes.map(|axis| axis.keys.len()).max().unwrap_or(1);
-        (2..=MOST_CELLS).contains(&largest)
+        let mut cells = part.iter().flat_map(|grid| grid.cells.iter().flatten());
+        (2..=MOST_CELLS).contains(&largest) && cells.any(|cell| cell.difference.is_some())
     };
     parts.filter(drawn).map(|part| figure(part, &labels, names)).collect()
 }
@@ -93,7 +94,7 @@ fn heatmap(
     let known = || values.iter().flatten().copied();
     let range = match known().reduce(f64::min).zip(known().reduce(f64::max)) {
         Some((low, high)) => span(low, high),
-        None => "no cells in common".to_owned(),
+        None => "no values".to_owned(),
     };
     Heatmap {
         title,

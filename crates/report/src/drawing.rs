@@ -5,7 +5,7 @@ use std::str::FromStr;
 use crate::colors::{Look, of_name};
 use crate::curve::{Bars, Curve};
 use crate::error::ReportError;
-use crate::figure::{Plot, draw_png, draw_svg};
+use crate::figure::{Plot, draw_pdf, draw_png, draw_svg};
 use crate::heatmap::Heatmap;
 
 /// What a figure is written as.
@@ -15,10 +15,12 @@ pub enum Format {
     Png,
     /// Vectors, with texts as texts.
     Svg,
+    /// Vectors on a page, with texts as texts and the font in the file.
+    Pdf,
 }
 
 impl Format {
-    const ALL: [(&str, Self); 2] = [("png", Self::Png), ("svg", Self::Svg)];
+    const ALL: [(&str, Self); 3] = [("png", Self::Png), ("svg", Self::Svg), ("pdf", Self::Pdf)];
 
     /// What files of this format end in.
     pub fn extension(self) -> &'static str {
@@ -88,6 +90,7 @@ impl Figure {
         match format {
             Format::Png => self.png(),
             Format::Svg => self.svg().map(String::into_bytes),
+            Format::Pdf => draw_pdf(self.plots(), &self.heading),
         }
     }
 

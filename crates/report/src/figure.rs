@@ -1,4 +1,4 @@
-//! Heatmaps, curves and bars side by side, as PNG and as SVG.
+//! Heatmaps, curves and bars side by side, as PNG, SVG and PDF.
 
 use plotters::backend::{BitMapBackend, SVGBackend};
 use plotters_backend::{BackendColor, DrawingBackend};
@@ -10,6 +10,7 @@ use crate::error::ReportError;
 use crate::heatmap::Heatmap;
 use crate::layout;
 use crate::panel::HeatmapPanel;
+use crate::pdf::pdf;
 use crate::scene::Scene;
 use crate::series::check;
 
@@ -102,6 +103,17 @@ pub fn draw_svg<'a>(
     scene.paint(&mut backend, 1).map_err(failed)?;
     drop(backend);
     Ok(document)
+}
+
+/// Draws heatmaps, curves or bars side by side under a heading (may be empty) and returns the bytes of a PDF
+/// of one page.
+///
+/// Its texts stay texts; the font is embedded, as far as it is used.
+pub fn draw_pdf<'a>(
+    plots: impl IntoIterator<Item: Into<Plot<'a>>>,
+    heading: &str,
+) -> Result<Vec<u8>, ReportError> {
+    pdf(&scene(plots, heading)?)
 }
 
 /// The heading of a prompt and the answer that its heatmaps are about.

@@ -4,6 +4,7 @@
 //! print; this places them exactly, through the same interface.
 
 use std::convert::Infallible;
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use ab_glyph::{Font, FontRef, PxScale, point};
@@ -14,14 +15,14 @@ use unicode_width::UnicodeWidthChar;
 use crate::colormap::Rgb;
 
 /// See `fonts/README.md`.
-static BYTES: &[u8] = include_bytes!("../fonts/DejaVuSans.ttf");
+pub(crate) static BYTES: &[u8] = include_bytes!("../fonts/DejaVuSans.ttf");
 
 /// `None` can't happen with the embedded bytes, which the tests parse; text would be left out.
 static FONT: LazyLock<Option<FontRef<'static>>> =
     LazyLock::new(|| FontRef::try_from_slice(BYTES).ok());
 
 /// From the middle of a lower-case letter down to the baseline, in ems; half of DejaVu's x.
-const MIDDLE: f32 = 0.27;
+pub(crate) const MIDDLE: f32 = 0.27;
 
 /// How wide `text` is in a font of `em` pixels.
 pub(crate) fn text_width(text: &str, em: f32) -> f32 {
@@ -48,6 +49,18 @@ fn place(text: &str, em: f32, mut put: impl FnMut(char, f32)) -> f32 {
         last = Some(glyph);
     }
     x
+}
+
+/// A text's glyphs: the bytes that each stands for, its number in the font, and where it starts.
+pub(crate) fn glyphs(text: &str, em: f32) -> Vec<(Range<usize>, u16, f32)> {
+    let Some(font) = FONT.as_ref() else { return Vec::new() };
+    let (mut glyphs, mut start) = (Vec::new(), 0);
+    place(text, em, |c, x| {
+        let end = start + c.len_utf8();
+        glyphs.push((start..end, font.glyph_id(c).0, x));
+        start = end;
+    });
+    glyphs
 }
 
 /// A text's looks; its position is the middle of its lower-case letters at `anchor`.

@@ -73,25 +73,35 @@ impl<'a, N> Grid<'a, N> {
     }
 }
 
-/// A group's keys by the names of their columns, and its numbers.
-type Cell<'a, N> = (Vec<(&'a str, &'a Key)>, &'a N);
+/// What a group has in some columns.
+type Keys<'a> = Vec<(&'a str, &'a Key)>;
+
+/// Where a group is, and its numbers.
+type Cell<'a, N> = (Keys<'a>, &'a N);
 
 /// The grids of groups of cells, in the order in which they first occur.
 ///
 /// As in a pair's own figures, queries stand down and keys across, layers down and heads across, and otherwise
 /// tokens down and layers across. Every other axis with several indices makes several grids.
 pub(crate) fn grids<N>(groups: &Grouped<N>) -> Vec<Grid<'_, N>> {
-    let mut parts: Vec<(Vec<(&str, &Key)>, Vec<Cell<'_, N>>)> = Vec::new();
-    for group in &groups.groups {
-        let (at, what): (Vec<_>, Vec<_>) =
-            named(&groups.columns, &group.keys).partition(|(name, _)| AXES.contains(name));
-        let cell = (at, &group.numbers);
-        match parts.iter_mut().find(|(other, _)| *other == what) {
-            Some((_, cells)) => cells.push(cell),
-            None => parts.push((what, vec![cell])),
+    let parted = groups.groups.iter().map(|group| {
+        let keys = named(&groups.columns, &group.keys);
+        let (at, what): (Keys<'_>, Keys<'_>) = keys.partition(|(name, _)| AXES.contains(name));
+        (what, (at, &group.numbers))
+    });
+    gathered(parted).iter().flat_map(|(what, cells)| of_part(what, cells)).collect()
+}
+
+/// What has the same keys together, in the order in which they first occur.
+fn gathered<'a, T>(all: impl Iterator<Item = (Keys<'a>, T)>) -> Vec<(Keys<'a>, Vec<T>)> {
+    let mut groups: Vec<(Keys<'a>, Vec<T>)> = Vec::new();
+    for (keys, one) in all {
+        match groups.iter_mut().find(|(other, _)| *other == keys) {
+            Some((_, group)) => group.push(one),
+            None => groups.push((keys, vec![one])),
         }
     }
-    parts.iter().flat_map(|(what, cells)| of_part(what, cells)).collect()
+    groups
 }
 
 /// What a group has in the columns that apply to it.
@@ -104,13 +114,34 @@ fn named<'a>(
     known.filter(|(name, _)| *name != SENDER)
 }
 
+/// The grids of cells of one kind: one for each combination of what stands neither down nor across.
 fn of_part<'a, N>(what: &[(&'a str, &'a Key)], cells: &[Cell<'a, N>]) -> Vec<Grid<'a, N>> {
-    let mut axes: Vec<Axis<'a>> = AXES.iter().filter_map(|name| axis(name, cells)).collect();
+    let (rows, columns) = laid_out(AXES.iter().filter_map(|name| axis(name, cells)).collect());
+    let shown = |name: &str| [&rows, &columns].into_iter().flatten().any(|axis| axis.name == name);
+    let placed = cells.iter().map(|cell| {
+        let fixed = cell.0.iter().filter(|(name, _)| !shown(name)).copied().collect();
+        (fixed, cell)
+    });
+    let grid = |(at, ours): (Keys<'a>, Vec<&Cell<'a, N>>)| {
+        let across = len(&columns);
+        let mut filled = vec![None; len(&rows) * across];
+        for cell in ours {
+            if let Some((row, column)) = index(&rows, cell).zip(index(&columns, cell)) {
+                filled[row * across + column] = Some(cell.1);
+            }
+        }
+        let (rows, columns) = (rows.clone(), columns.clone());
+        Grid { what: what.to_vec(), at, rows, columns, cells: filled }
+    };
+    gathered(placed).into_iter().map(grid).collect()
+}
+
+/// Which axis stands down, and which across.
+fn laid_out(mut axes: Vec<Axis<'_>>) -> (Option<Axis<'_>>, Option<Axis<'_>>) {
     let has = |name: &str| axes.iter().any(|axis| axis.name == name);
-    let heads = has("head") || has("kv_head");
     let (down, across): (&[&str], &[&str]) = if has("src_position") || has("src_role") {
         (&["position", "role"], &["src_position", "src_role"])
-    } else if has("layer") && heads {
+    } else if has("layer") && (has("head") || has("kv_head")) {
         (&["layer"], &["head", "kv_head"])
     } else {
         (&["position", "role", "neuron"], &["layer", "head", "kv_head", "neuron"])
@@ -120,42 +151,18 @@ fn of_part<'a, N>(what: &[(&'a str, &'a Key)], cells: &[Cell<'a, N>]) -> Vec<Gri
         found.map(|place| axes.remove(place))
     };
     let columns = take(across);
-    let rows = take(down);
-    // Of the other axes each combination that occurs.
-    let shown = |name: &str| {
-        let is = |axis: &Option<Axis<'_>>| axis.as_ref().is_some_and(|axis| axis.name == name);
-        is(&rows) || is(&columns)
-    };
-    let place = |(at, _): &Cell<'a, N>| -> Vec<(&'a str, &'a Key)> {
-        at.iter().filter(|(name, _)| !shown(name)).copied().collect()
-    };
-    let places: Vec<_> = cells.iter().fold(Vec::new(), |mut places, cell| {
-        let place = place(cell);
-        if !places.contains(&place) {
-            places.push(place);
-        }
-        places
-    });
-    let grid = |at: Vec<(&'a str, &'a Key)>| {
-        let ours: Vec<&Cell<'a, N>> = cells.iter().filter(|cell| place(cell) == at).collect();
-        let index = |axis: &Option<Axis<'a>>, (at, _): &Cell<'a, N>| match axis {
-            Some(axis) => {
-                let (_, key) = at.iter().find(|(name, _)| *name == axis.name)?;
-                axis.keys.iter().position(|other| other == key)
-            }
-            None => Some(0),
-        };
-        let len = |axis: &Option<Axis<'a>>| axis.as_ref().map_or(1, |axis| axis.keys.len());
-        let mut filled = vec![None; len(&rows) * len(&columns)];
-        for cell in ours {
-            if let Some((row, column)) = index(&rows, cell).zip(index(&columns, cell)) {
-                filled[row * len(&columns) + column] = Some(cell.1);
-            }
-        }
-        let (rows, columns) = (rows.clone(), columns.clone());
-        Grid { what: what.to_vec(), at, rows, columns, cells: filled }
-    };
-    places.into_iter().map(grid).collect()
+    (take(down), columns)
+}
+
+fn len(axis: &Option<Axis<'_>>) -> usize {
+    axis.as_ref().map_or(1, |axis| axis.keys.len())
+}
+
+/// Where a cell stands along an axis; where there is none it stands alone.
+fn index<N>(axis: &Option<Axis<'_>>, (at, _): &Cell<'_, N>) -> Option<usize> {
+    let Some(axis) = axis else { return Some(0) };
+    let (_, key) = at.iter().find(|(name, _)| *name == axis.name)?;
+    axis.keys.iter().position(|other| other == key)
 }
 
 /// What is in a column, in order; none where it is less than two things.

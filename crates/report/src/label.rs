@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(four, ["é 1/2", "é 2/2", "é 1/2", "é 2/2"]);
         // Not known where they are, and a prompt with that very character.
         assert_eq!(labels(&three, &[], "a字 b")[1..3], ["� <6>", "� <7>"]);
-        assert_eq!(labels(&["�"], &[0..3], "�"), ["� <5>"]);
+        assert_eq!(labels(&["�"], std::slice::from_ref(&(0..3)), "�"), ["� <5>"]);
         assert_eq!(labels(&["a", "b"], &[0..1, 1..2], "ab"), ["a", "b"]);
     }
 

@@ -242,8 +242,8 @@ mod tests {
             };
             let curve = Curve { title, x_label, columns, lines: series, ..Curve::default() };
             let heading = "The capital of France is / The capital of Poland is → Paris";
-            check(&[curve.clone()], heading);
-            check(&[bars.clone()], heading);
+            check([&curve], heading);
+            check([&bars], heading);
             check([Plot::from(&curve), Plot::from(&bars), Plot::from(&curve)], heading);
         }
     }

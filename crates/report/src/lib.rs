@@ -11,7 +11,7 @@
 //! - it never draws twice differently: the same input gives the same bytes.
 //!
 //! A figure goes through three steps, each plain data: a [`Heatmap`] (what is said), a scene
-//! (rectangles and texts with their places), and a backend of Plotters (pixels or SVG). Tokens are
+//! (rectangles and texts with their places), and a backend: Plotters for pixels and SVG, krilla for PDF. Tokens are
 //! other people's text: [`visible`] stands between them and every output.
 //!
 //! [`page`] makes one HTML document of a results folder, or of two, which a browser shows without any other file.
@@ -66,6 +66,7 @@ mod pair;
 mod pair_figures;
 mod pair_summary;
 mod panel;
+mod pdf;
 mod peaks;
 mod regions;
 mod rome_figures;
@@ -83,7 +84,7 @@ pub use comparison::comparison_figures;
 pub use curve::{Bars, Curve};
 pub use drawing::{Figure, Format};
 pub use error::ReportError;
-pub use figure::{Plot, draw_png, draw_svg, heading};
+pub use figure::{Plot, draw_pdf, draw_png, draw_svg, heading};
 pub use heatmap::{Heatmap, RomeGrid, RomeKind};
 pub use label::visible;
 pub use page::{PageRun, page};

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{knowledge_0, map};
-use tracewright_report::{Heatmap, ReportError, draw_png, draw_svg, heading};
+use tracewright_report::{Heatmap, ReportError, draw_pdf, draw_png, draw_svg, heading};
 
 #[test]
 fn a_png_begins_with_its_signature_and_has_the_same_bytes_each_time() {
@@ -34,6 +34,19 @@ fn an_svg_holds_its_texts_as_text_and_escaped() {
     assert!(svg.contains("a &lt; b"), "{svg}");
     assert!(svg.contains("p(Paris)"), "{svg}");
     assert!(!svg.chars().any(|c| c.is_control() && c != '\n'));
+}
+
+#[test]
+fn a_pdf_has_one_page_the_fonts_part_that_is_used_and_the_same_bytes_each_time() {
+    let maps = knowledge_0();
+    let heading = heading("Vinson Massif is located in the continent of", " Antarctica");
+    let pdf = draw_pdf(&maps, &heading).expect("a figure");
+    assert!(pdf.starts_with(b"%PDF-"));
+    assert_eq!(pdf, draw_pdf(&maps, &heading).expect("a figure"));
+    let text = String::from_utf8_lossy(&pdf);
+    assert_eq!(text.matches("/Type /Page\n").count() + text.matches("/Type/Page/").count(), 1);
+    assert!(text.contains("DejaVuSans") && text.contains("/ToUnicode"), "texts stay texts");
+    assert!(pdf.len() < 100_000, "{} bytes", pdf.len());
 }
 
 #[test]

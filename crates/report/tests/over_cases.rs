@@ -408,6 +408,16 @@ fn two_runs_stand_beside_their_difference_centred_at_zero() {
 }
 
 #[test]
+fn what_only_one_of_two_runs_has_is_not_drawn() {
+    let (a, mut b) = (traced(), traced());
+    b.rows.retain(|row| row.kind.as_deref() == Some("mlp"));
+    let groups = compare(&a, &b, &grid_columns(&a)).expect("partners");
+    let figures = comparison_figures(&groups, &a.cases, ["first", "second"]);
+    let names: Vec<&str> = figures.iter().map(|figure| figure.name.as_str()).collect();
+    assert_eq!(names, ["against_mlp_mlp_out_prob"]);
+}
+
+#[test]
 fn safe_colours_and_tokens_across_change_nothing_else() {
     let look = Look { colors: Colors::Safe, transposed: true };
     let figure = of_traces(&traced()).swap_remove(0).with(look);
@@ -436,8 +446,9 @@ fn every_figure_over_cases_can_be_drawn() {
     let pairs = average_figures(&patched(&["z"], &[None], "denoise")).expect("figures");
     for figure in of_traces(&traced()).into_iter().chain(pairs) {
         let svg = String::from_utf8(figure.draw(Format::Svg).expect("an SVG")).expect("text");
-        assert!(svg.contains("<polygon") == !figure.curves.is_empty(), "bands are areas");
+        assert_eq!(svg.contains("<polygon"), !figure.curves.is_empty(), "bands are areas");
         assert!(figure.draw(Format::Png).expect("a PNG").starts_with(b"\x89PNG"));
+        assert!(figure.draw(Format::Pdf).expect("a PDF").starts_with(b"%PDF-"));
     }
 }
 
@@ -446,7 +457,9 @@ fn words_for_formats_and_colours_are_read() {
     assert_eq!("svg".parse(), Ok(Format::Svg));
     assert_eq!("safe".parse(), Ok(Colors::Safe));
     let error = "jpeg".parse::<Format>().unwrap_err();
-    assert!(error.to_string().starts_with("there are no figures as 'jpeg': give one of png, svg"));
+    assert!(
+        error.to_string().starts_with("there are no figures as 'jpeg': give one of png, svg, pdf")
+    );
     let error = "red".parse::<Colors>().unwrap_err();
     insta::assert_snapshot!(error, @"there are no colours 'red': give one of paper, safe");
 }

@@ -47,23 +47,21 @@ fn names(paths: [&Path; 2]) -> [String; 2] {
     }
 }
 
-/// Draws these figures and those of the cases that are asked for, and returns their paths. The first one's
-/// heatmaps are shown in the terminal too.
+/// Draws these figures and those of the chosen cases, and returns their paths. The first one's heatmaps are
+/// shown in the terminal too.
 pub(super) fn draw(
     args: &ReportArgs,
     folder: &Path,
-    results: &Results,
     figures: Vec<Figure>,
+    (results, chosen): (&Results, &[&CaseRecord]),
     console: &Console,
 ) -> Result<Vec<PathBuf>, Failure> {
     for heatmap in figures.first().map(|figure| &figure.heatmaps).into_iter().flatten() {
         console.explain(&draw_terminal(heatmap, console.columns(), console.colors())?)?;
     }
     let look = Look { colors: args.colors, transposed: args.transpose };
-    let of_cases: Vec<Figure> = chosen(&args.cases, results)?
-        .map(|case| of_case(case, results))
-        .collect::<Result<Vec<_>, _>>()?
-        .concat();
+    let of_cases = chosen.iter().map(|case| of_case(case, results));
+    let of_cases = of_cases.collect::<Result<Vec<_>, _>>()?.concat();
     let mut paths = Vec::new();
     for figure in figures.into_iter().chain(of_cases) {
         let figure = figure.with(look);
@@ -79,10 +77,10 @@ pub(super) fn draw(
 }
 
 /// The cases with these names.
-fn chosen<'a>(
+pub(super) fn chosen<'a>(
     names: &[String],
     results: &'a Results,
-) -> Result<impl Iterator<Item = &'a CaseRecord>, Failure> {
+) -> Result<Vec<&'a CaseRecord>, Failure> {
     let find = |name: &String| {
         let known = results.cases.iter();
         known.clone().find(|case| case.name == *name).ok_or_else(|| {
@@ -93,7 +91,7 @@ fn chosen<'a>(
             ))
         })
     };
-    Ok(names.iter().map(find).collect::<Result<Vec<_>, _>>()?.into_iter())
+    names.iter().map(find).collect()
 }
 
 /// A case's own figures, named as `trace` and `pair` name them; none of a case that failed or has no cells.

@@ -25,6 +25,7 @@ pub(super) use self::over_cases::{of_folder, over_cases};
 pub(crate) fn run(args: &ReportArgs, console: &Console) -> Result<ExitCode, Failure> {
     let folder = fetched(&args.folder, console)?;
     let results = load(&folder)?;
+    let chosen = figures::chosen(&args.cases, &results)?;
     let mut document = json!({ "folder": folder, "cases": results.cases.len() });
     let other = match &args.against {
         None => None,
@@ -40,7 +41,8 @@ pub(crate) fn run(args: &ReportArgs, console: &Console) -> Result<ExitCode, Fail
             figures::against((other, given), (&results, &args.folder))?
         }
     };
-    document["figures"] = json!(figures::draw(args, &folder, &results, figures, console)?);
+    let drawn = figures::draw(args, &folder, figures, (&results, &chosen), console)?;
+    document["figures"] = json!(drawn);
     let other = other.as_ref().map(|(other, _)| other);
     page::write((args, &folder), (&results, other), &mut document, console)?;
     console.json(&document)?;
