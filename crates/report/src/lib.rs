@@ -14,7 +14,7 @@
 //! (rectangles and texts with their places), and a backend: Plotters for pixels and SVG, krilla for PDF. Tokens are
 //! other people's text: [`visible`] stands between them and every output.
 //!
-//! [`page`] makes one HTML document of a results folder, or of two, which a browser shows without any other file.
+//! [`page()`] makes one HTML document of a results folder, or of two, which a browser shows without any other file.
 //!
 //! ```
 //! use tracewright_report::{ColorDepth, Heatmap, RomeGrid, RomeKind};

@@ -1,5 +1,16 @@
 // Texts, controls, the list of cases, and the start.
 
+// What a case or a run says in words; of many sentences the first, and the others where there is room.
+function sentences(doc, before) {
+  const [first, ...others] = (doc?.summary ?? []).map(text => make("p", text));
+  if (!first) return [];
+  first.prepend(before);
+  if (!others.length) return [first];
+  const details = make("details", "", {}, [make("summary", "In words"), ...others]);
+  details.open = $("summary").querySelector("details")?.open ?? !before;
+  return [first, details];
+}
+
 function drawTexts() {
   const { run, name, doc } = shown;
   const listed = runs[run].cases.find(one => one[0] === name);
@@ -15,9 +26,8 @@ function drawTexts() {
     })),
     make("span", `→ ${prompt.says}`, { class: "says" }),
   ])));
-  const summaries = [...new Set((shown.panels.length ? shown.panels : [{ doc, name: "" }]).map(panel => panel.doc))];
-  $("summary").replaceChildren(...summaries.flatMap((one, i) => (one?.summary ?? []).map((text, j) =>
-    make("p", summaries.length > 1 && j === 0 ? `${runs[i].name}: ${text}` : text))));
+  const docs = new Set(shown.panels.length ? shown.panels.map(panel => panel.doc) : [doc]);
+  $("summary").replaceChildren(...[...docs].flatMap((one, i) => sentences(one, docs.size > 1 ? `${runs[i].name}: ` : "")));
   $("facts").hidden = !doc?.facts.length;
   const facts = (doc?.facts ?? []).flatMap(([name, text]) => [make("dt", name), make("dd", text)]);
   $("facts").lastElementChild.replaceChildren(...facts);

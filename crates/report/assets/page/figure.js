@@ -93,11 +93,13 @@ function sharedRange(panels) {
 }
 
 function drawFigures() {
-  const { panels, quantity } = shown;
+  const { panels, quantity, isMap } = shown;
   const ofRuns = panels.filter(panel => panel.quantity === quantity);
-  const scale = panels.length ? { ...scaleOf(ofRuns), shared: shown.isMap ? null : sharedRange(ofRuns) } : null;
+  const common = panels.length ? { ...scaleOf(ofRuns), shared: isMap ? null : sharedRange(ofRuns) } : null;
+  const scales = panels.map(panel => (panel.quantity === quantity ? common : scaleOf([panel])));
   panels.forEach((_, index) => { figureAt(index).hidden = false; });
   [...$("plots").children].forEach((figure, index) => { figure.hidden = index >= panels.length; });
-  panels.forEach((panel, index) => drawPanel(panel, index, panel.quantity === quantity ? scale : scaleOf([panel])));
-  $("scale").textContent = [shown.problem, scale && shown.isMap ? scaleText(scale) : ""].filter(Boolean).join(" ");
+  panels.forEach((panel, index) => drawPanel(panel, index, scales[index]));
+  const told = [...new Set(scales)].map((scale, i) => (i ? `${panels.at(-1).name}: ` : "") + scaleText(scale));
+  $("scale").textContent = [shown.problem, ...(isMap ? told : [])].filter(Boolean).join(" ");
 }
