@@ -11,6 +11,7 @@ pub mod fixtures;
 pub mod footprint;
 pub mod golden;
 mod python;
+pub mod reproduce;
 pub mod reference;
 pub mod stream;
 pub mod sweep;

@@ -11,6 +11,7 @@ use tracewright_models::DeviceName;
 use xtask::bench;
 use xtask::footprint;
 use xtask::golden::{self, Cells};
+use xtask::reproduce;
 
 /// Chores of the Tracewright workspace.
 #[derive(Parser)]
@@ -87,6 +88,26 @@ enum Chore {
     Slurm,
     /// Reads results folders with ROME's averaging and with DuckDB in Python, and compares.
     Clients,
+    /// Does published work again, by name, and writes a page for each (docs/reproduce).
+    Reproduce {
+        /// Which: rome-fig2, ioi-heads, … [default: all]
+        names: Vec<String>,
+        /// On the built-in model, beside what PyTorch gets there.
+        #[arg(long, required_unless_present_any = ["model", "expect"])]
+        offline: bool,
+        /// On this model, beside the published numbers: gpt2-xl, a checkpoint's folder, ….
+        #[arg(long, value_name = "PATH|ID", conflicts_with = "offline", requires = "names")]
+        model: Option<String>,
+        /// First make anew what PyTorch gets on the built-in model, in .venv/golden.
+        #[arg(long, conflicts_with = "model")]
+        expect: bool,
+        /// Where the pages go [default: docs/reproduce, or target/reproduce with --model]
+        #[arg(long, value_name = "DIR")]
+        pages: Option<PathBuf>,
+        /// Further flags of the program, after `--`: --device cuda --memory 8GiB
+        #[arg(last = true)]
+        flags: Vec<String>,
+    },
     /// Writes the pages of docs/reference from the code.
     Reference {
         /// Compare instead, and fail where a page isn't what the code says.
@@ -148,6 +169,20 @@ fn main() -> Result<ExitCode> {
         Chore::Clients => {
             xtask::clients::check(&tracewright())?;
             Ok(ExitCode::SUCCESS)
+        }
+        Chore::Reproduce { names, offline, model, expect, pages, flags } => {
+            if expect {
+                reproduce::expect(&names)?;
+            }
+            if !offline && model.is_none() {
+                return Ok(ExitCode::SUCCESS);
+            }
+            let folder = if model.is_some() { "target/reproduce" } else { "docs/reproduce" };
+            let pages = pages.unwrap_or_else(|| xtask::root().join(folder));
+            let options = reproduce::Options { names, model, flags, pages };
+            let mut say = |what: &str| drop(writeln!(io::stdout().lock(), "{what}"));
+            let right = reproduce::run(&tracewright(), &options, &mut say)?;
+            Ok(if right { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Chore::Reference { check } => {
             let folder = xtask::reference::folder();

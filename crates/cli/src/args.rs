@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use tracewright_report::{Colors, Format};
 use tracewright_sweep::{Shard, SweepError};
 
 use crate::session::Session;
@@ -31,7 +32,7 @@ pub(crate) enum Command {
     /// Shows what a trace or a pair would compute and what that saves; needs no weights
     #[command(subcommand)]
     Plan(Plan),
-    /// Averages over the cases of a results folder, by any column, or against another folder's
+    /// Averages over the cases of a results folder, by any column, or against another folder's, and their figures
     Report(ReportArgs),
     /// Writes a dataset of a task of the literature, made for a model's tokenizer, as JSON lines
     Dataset(DatasetArgs),
@@ -400,6 +401,24 @@ pub(crate) struct ReportArgs {
     /// Compare with this folder, case by case and cell by cell [default columns: those of averages.parquet]
     #[arg(long, value_name = "DIR")]
     pub(crate) against: Option<PathBuf>,
+    /// What figures are written as: png, svg
+    #[arg(
+        long,
+        value_name = "FORMATS",
+        value_delimiter = ',',
+        default_values = ["png", "svg"],
+        help_heading = "Figures"
+    )]
+    pub(crate) format: Vec<Format>,
+    /// Heatmaps with layers down and tokens across
+    #[arg(long, help_heading = "Figures")]
+    pub(crate) transpose: bool,
+    /// Colours: the published figures' (paper), or ones for every kind of colour vision (safe)
+    #[arg(long, value_name = "paper|safe", default_value = "paper", help_heading = "Figures")]
+    pub(crate) colors: Colors,
+    /// Draw the figures of these cases again, in these formats and colours
+    #[arg(long, value_name = "CASES", value_delimiter = ',', help_heading = "Figures")]
+    pub(crate) cases: Vec<String>,
 }
 
 #[derive(Debug, ClapArgs)]

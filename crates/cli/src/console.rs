@@ -6,6 +6,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 use tracewright_models::hub::Download;
 use tracewright_report::{ColorDepth, visible};
+use unicode_width::UnicodeWidthStr;
 
 use crate::args::OutputArgs;
 use crate::error::Failure;
@@ -121,7 +122,8 @@ fn tame(text: &str) -> String {
 
 /// A table with aligned columns, two spaces between them.
 pub(crate) fn table(rows: &[Vec<String>]) -> String {
-    let width = |text: &str| text.chars().count();
+    // What a terminal gives it: wide characters two columns, combining ones none.
+    let width = |text: &str| text.width();
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns)
         .map(|c| {
@@ -158,6 +160,15 @@ pub(crate) fn grouped(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn columns_are_aligned_beside_wide_and_combining_characters() {
+        let rows = [["字", "1"], ["e\u{301}", "2"], ["🙂🙂", "3"]];
+        let rows: Vec<Vec<String>> = rows.map(|row| row.map(str::to_owned).to_vec()).to_vec();
+        let table = table(&rows);
+        let starts: Vec<usize> = table.lines().map(|line| line.width()).collect();
+        assert_eq!(starts, [7, 7, 7], "{table}");
+    }
 
     #[test]
     fn numbers_are_grouped_by_thousands() {

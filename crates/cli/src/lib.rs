@@ -119,3 +119,8 @@ pub use tracewright_models as models;
 pub use tracewright_report as report;
 pub use tracewright_results as results;
 pub use tracewright_sweep as sweep;
+
+/// The tutorial's code, run as a documentation test.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/tutorial.md")]
+pub struct Tutorial;

@@ -2,34 +2,9 @@
 
 mod common;
 
-use std::fs;
-
-use common::{Place, fixture};
+use common::Place;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
-
-/// The commands of a page's code blocks, with continued lines joined.
-fn commands(page: &str) -> Vec<String> {
-    let text = fs::read_to_string(page).expect("the page");
-    let blocks = text.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
-    let lines = blocks.map(|block| block.replace("\\\n", " "));
-    lines.flat_map(|block| block.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
-}
-
-#[test]
-fn every_command_of_the_page_on_datasets_works() {
-    let place = Place::new();
-    place.write("known_1000.json", fs::read(fixture("known_1000.json")).expect("facts"));
-    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/datasets.md");
-    let commands = commands(page);
-    assert!(commands.len() > 10, "{commands:?}");
-    for command in commands {
-        let words: Vec<&str> = command.split_whitespace().skip(1).collect();
-        let output = place.tracewright(&words).output().expect("a run");
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(0), "{command}\n{told}");
-    }
-}
 
 /// The same pairs in every format.
 #[test]

@@ -6,13 +6,12 @@
 //! `ran`, `aligned` or `degenerate` in backticks, a colon, and [`found`] of each case, parted by `and`; a
 //! remark in brackets may follow. A stand-in is a command, a colon, its tokens and [`found`] of its
 //! case, or a dash. A row of the second table has four: figure, command, file, remark.
+#![cfg(unix)]
 
 mod common;
 
-use std::fs;
-use std::path::Path;
-
-use common::{Place, fixture};
+use common::Place;
+use common::page::Page;
 use serde_json::Value;
 
 /// How far a number of the document may be from what is found, both being rounded to a hundredth.
@@ -63,20 +62,8 @@ fn rows_that(outcome: &str) -> Vec<Row> {
     rows().into_iter().filter(|row| row.outcome == outcome).collect()
 }
 
-/// The rows of the table below a heading, cell by cell.
 fn table(heading: &str) -> Vec<Vec<String>> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/prompts.md");
-    let text = fs::read_to_string(path).expect("docs/prompts.md");
-    let (_, below) = text.split_once(&format!("\n## {heading}\n")).expect(heading);
-    let lines = below.lines().skip_while(|line| !line.starts_with('|'));
-    let lines = lines.take_while(|line| line.starts_with('|'));
-    // The first two are the table's head.
-    lines.skip(2).map(cells).collect()
-}
-
-fn cells(line: &str) -> Vec<String> {
-    let line = line.trim().trim_matches('|');
-    line.split(" | ").map(|cell| cell.trim().replace("\\|", "|")).collect()
+    Page::read("prompts.md").table(heading)
 }
 
 /// What stands in a cell's backticks, and what follows them after a colon.
@@ -88,36 +75,11 @@ fn code(cell: &str) -> (String, String) {
 
 /// The cases that a command of the document prints.
 fn run(place: &Place, command: &str) -> Vec<Value> {
-    let words = words(command);
-    let args = words.iter().map(String::as_str).chain(["--out", "out", "--quiet", "--json"]);
-    let (out, _) = place.warned(&args.collect::<Vec<_>>());
-    let document: Value = serde_json::from_str(&out).expect("one JSON document");
+    let script = format!("tracewright {command} --out out --quiet --json");
+    let output = place.bash(&script).output().expect("Bash");
+    assert!(output.status.success(), "{command}\n{}", place.text(&output.stderr));
+    let document: Value = serde_json::from_slice(&output.stdout).expect("one JSON document");
     list(&document["cases"]).to_vec()
-}
-
-/// A command's words as Bash parts them, with the fixtures where they are.
-fn words(command: &str) -> Vec<String> {
-    let (mut words, mut rest) = (Vec::new(), command);
-    while !rest.is_empty() {
-        let (word, after) = first_word(rest);
-        let path = word.strip_prefix("fixtures/").map(fixture);
-        words.push(path.unwrap_or(word));
-        rest = after.trim_start();
-    }
-    words
-}
-
-fn first_word(text: &str) -> (String, &str) {
-    if let Some((word, after)) = quoted(text, "$'", '\'') {
-        return (word.replace("\\n", "\n"), after);
-    }
-    let bare = || text.split_once(' ').unwrap_or((text, ""));
-    let (word, after) = quoted(text, "\"", '"').unwrap_or_else(bare);
-    (word.to_owned(), after)
-}
-
-fn quoted<'a>(text: &'a str, open: &str, close: char) -> Option<(&'a str, &'a str)> {
-    text.strip_prefix(open)?.split_once(close)
 }
 
 /// One text about all cases.

@@ -238,24 +238,6 @@ fn values_of_every_run_are_stored_beside_the_table() {
 }
 
 #[test]
-fn every_file_of_the_documentation_is_run() {
-    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/sweep-files.md");
-    let page = std::fs::read_to_string(page).expect("the page");
-    let files: Vec<&str> = page
-        .split("```toml\n")
-        .skip(1)
-        .map(|rest| rest.split("```").next().expect("the block's end"))
-        .collect();
-    assert_eq!(files.len(), 6);
-    for (index, file) in files.into_iter().enumerate() {
-        let place = Place::new();
-        place.write("sweep.toml", file);
-        place.warned(&["sweep", "sweep.toml", "--out", "out", "--quiet"]);
-        assert!(place.path("out/cells.parquet").exists(), "file {index}");
-    }
-}
-
-#[test]
 fn a_file_with_nothing_but_a_clean_prompt_is_an_ablation() {
     let place = Place::new();
     let file = "command = \"pair\"\nsettings.change = \"zero\"\n[[cases]]\nclean = \"The capital of France is\"";

@@ -1,7 +1,7 @@
 //! What every panel of a figure has: a title, a frame, columns with their names, a line under them.
 
 use crate::font::{Anchor, text_width};
-use crate::label::visible;
+use crate::label::{shorten, visible};
 use crate::layout::{INK, wrap_evenly};
 use crate::scene::Scene;
 use crate::ticks;
@@ -17,6 +17,10 @@ pub(crate) const TICK: i32 = 4;
 pub(crate) const TICK_GAP: i32 = 4;
 /// Between a title and what is below it.
 const TITLE_GAP: i32 = 6;
+/// Between two columns' names.
+const NAMES_APART: i32 = 8;
+/// Names that are read upwards are shortened to this.
+const WIDEST_TURNED: f32 = 150.0;
 
 /// A part of a figure, measured: a figure shows them side by side.
 pub(crate) trait Panel {
@@ -48,6 +52,9 @@ pub(crate) fn draw_title(
 }
 
 /// Draws the ticks and names of columns that are `cell` wide, and returns where their labels end.
+///
+/// Layers have every fifth number or fewer. Tokens all have their name, turned upwards unless every
+/// one fits its column.
 pub(crate) fn draw_columns(
     scene: &mut Scene,
     (x, bottom): (i32, i32),
@@ -55,13 +62,45 @@ pub(crate) fn draw_columns(
     columns: &[String],
 ) -> i32 {
     let names: Vec<String> = columns.iter().map(|name| visible(name)).collect();
-    let stride = ticks::stride(names.len(), cell, widest(names.iter()) + 8);
+    let turned = turns(&names, cell);
+    let stride = match turned {
+        true => stride_of_lines(cell),
+        false if are_numbers(&names) => {
+            ticks::stride(names.len(), cell, widest(names.iter()) + NAMES_APART)
+        }
+        false => 1,
+    };
+    let fits = |name: &str| text_width(name, TEXT) <= WIDEST_TURNED;
+    let mut end = bottom + TICK + LINE + 4;
     for (column, name) in names.iter().enumerate().step_by(stride) {
         let middle = x + cell * column as i32 + cell / 2;
         scene.rect((middle, bottom), (1, TICK), INK);
-        scene.text((middle, bottom + TICK + LINE / 2 + 2), Anchor::Middle, TEXT, INK, name);
+        if turned {
+            let name = shorten(name, fits);
+            let top = bottom + TICK + TICK_GAP;
+            scene.turned((middle, top), TEXT, INK, &name);
+            end = end.max(top + text_width(&name, TEXT).ceil() as i32 + 4);
+        } else {
+            scene.text((middle, bottom + TICK + LINE / 2 + 2), Anchor::Middle, TEXT, INK, name);
+        }
     }
-    bottom + TICK + LINE + 4
+    end
+}
+
+/// Whether columns' names are read upwards.
+fn turns(names: &[String], cell: i32) -> bool {
+    !are_numbers(names) && widest(names.iter()) + NAMES_APART > cell
+}
+
+/// Whether names are numbers, of layers or heads, which needn't all be shown.
+pub(crate) fn are_numbers(names: &[String]) -> bool {
+    names.iter().all(|name| name.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Every how many rows or columns of this size one has room for a line of text.
+pub(crate) fn stride_of_lines(cell: i32) -> usize {
+    let cell = cell.max(1);
+    usize::try_from((LINE - 3 + cell - 1) / cell).unwrap_or(1).max(1)
 }
 
 /// Draws the line under the columns, which may take several, and returns where it ends.

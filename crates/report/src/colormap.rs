@@ -1,11 +1,13 @@
 //! Colour maps, interpolated as matplotlib interpolates them.
 
+use crate::cividis::CIVIDIS;
+
 /// A colour of the screen: red, green, blue.
 pub type Rgb = (u8, u8, u8);
 
 /// How a heatmap's values become colours, from its lowest value to its highest.
 ///
-/// All are ColorBrewer's (by Cynthia Brewer, Apache-2.0); ROME's figures use the first three.
+/// All but the last are ColorBrewer's (by Cynthia Brewer, Apache-2.0); ROME's figures use the first three.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Colormap {
     /// White to purple: hidden states.
@@ -16,17 +18,22 @@ pub enum Colormap {
     Reds,
     /// Red over white to blue: values with a sign, zero in the middle.
     RedBlue,
+    /// Blue to yellow, ever lighter: cividis, for readers who don't see colours as most do.
+    Cividis,
 }
 
 impl Colormap {
     /// The colour of a fraction of the way from low to high; fractions outside 0 … 1 are clamped, NaN is
     /// as low as can be.
     pub fn rgb(self, fraction: f64) -> Rgb {
-        let anchors = self.anchors();
-        let steps = anchors.len() - 1;
         let fraction = if fraction.is_nan() { 0.0 } else { fraction.clamp(0.0, 1.0) };
         // matplotlib looks colours up in a table of 256: the same steps give the same colours.
         let entry = (fraction * 256.0).floor().min(255.0);
+        let anchors = self.anchors();
+        let Some(steps) = anchors.len().checked_sub(1) else {
+            let color = &CIVIDIS[3 * entry as usize..];
+            return (color[0], color[1], color[2]);
+        };
         let along = entry / 255.0 * steps as f64;
         let below = (along as usize).min(steps - 1);
         let (from, to) = (anchors[below], anchors[below + 1]);
@@ -37,12 +44,14 @@ impl Colormap {
         (mix(from.0, to.0), mix(from.1, to.1), mix(from.2, to.2))
     }
 
+    /// What a map is interpolated from; none where it is a table.
     fn anchors(self) -> &'static [Rgb] {
         match self {
             Self::Purples => &PURPLES,
             Self::Greens => &GREENS,
             Self::Reds => &REDS,
             Self::RedBlue => &RED_BLUE,
+            Self::Cividis => &[],
         }
     }
 
@@ -151,6 +160,17 @@ mod tests {
                 (250, 105, 73),
                 (151, 11, 19),
                 (103, 0, 12),
+            ],
+        );
+        check(
+            Colormap::Cividis,
+            [
+                (0, 34, 77),
+                (8, 51, 112),
+                (95, 99, 110),
+                (124, 123, 120),
+                (228, 206, 81),
+                (253, 231, 55),
             ],
         );
     }

@@ -14,6 +14,16 @@ pub enum ReportError {
         /// Its number of layers.
         columns: usize,
     },
+    /// A word that stands for nothing.
+    #[error("there are no {what} '{given}': give one of {known}")]
+    NoSuch {
+        /// What was asked for: colours, a format.
+        what: &'static str,
+        /// The word.
+        given: String,
+        /// The words that are known.
+        known: String,
+    },
     /// A figure of nothing.
     #[error("there is no heatmap or curve to draw: a figure needs at least one")]
     NoPanels,
@@ -45,6 +55,9 @@ pub enum ReportError {
         /// The height in pixels.
         height: i64,
     },
+    /// Cells that can't be averaged.
+    #[error("the cells can't be averaged: {0}")]
+    Averages(String),
     /// The drawing library failed.
     #[error("drawing the figure failed: {0}")]
     Drawing(String),

@@ -1,16 +1,17 @@
-//! Heatmaps and curves side by side, as PNG and as SVG.
+//! Heatmaps, curves and bars side by side, as PNG and as SVG.
 
 use plotters::backend::{BitMapBackend, SVGBackend};
 use plotters_backend::{BackendColor, DrawingBackend};
 
 use crate::axes::Panel;
-use crate::curve::Curve;
+use crate::curve::{Bars, Curve};
 use crate::curve_panel::CurvePanel;
 use crate::error::ReportError;
 use crate::heatmap::Heatmap;
 use crate::layout;
 use crate::panel::HeatmapPanel;
 use crate::scene::Scene;
+use crate::series::check;
 
 /// A PNG has this many pixels for each of an SVG's, about 200 in an inch.
 const SCALE: i32 = 2;
@@ -26,6 +27,8 @@ pub enum Plot<'a> {
     Heatmap(&'a Heatmap),
     /// Lines over layers.
     Curve(&'a Curve),
+    /// Bars over layers.
+    Bars(&'a Bars),
 }
 
 impl<'a> Plot<'a> {
@@ -37,8 +40,12 @@ impl<'a> Plot<'a> {
                 Box::new(HeatmapPanel::new(map))
             }
             Self::Curve(curve) => {
-                curve.check()?;
-                Box::new(CurvePanel::new(curve))
+                check(&curve.title, curve.columns.len(), &curve.lines)?;
+                Box::new(CurvePanel::of_curve(curve))
+            }
+            Self::Bars(bars) => {
+                check(&bars.title, bars.columns.len(), &bars.series)?;
+                Box::new(CurvePanel::of_bars(bars))
             }
         })
     }
@@ -56,7 +63,13 @@ impl<'a> From<&'a Curve> for Plot<'a> {
     }
 }
 
-/// Draws heatmaps or curves side by side under a heading (may be empty) and returns the bytes of a PNG.
+impl<'a> From<&'a Bars> for Plot<'a> {
+    fn from(bars: &'a Bars) -> Self {
+        Self::Bars(bars)
+    }
+}
+
+/// Draws heatmaps, curves or bars side by side under a heading (may be empty) and returns the bytes of a PNG.
 ///
 /// The same input gives the same bytes, on every machine.
 pub fn draw_png<'a>(
@@ -72,7 +85,7 @@ pub fn draw_png<'a>(
     encode(&pixels, width, height).map_err(failed)
 }
 
-/// Draws heatmaps or curves side by side under a heading (may be empty) and returns an SVG document.
+/// Draws heatmaps, curves or bars side by side under a heading (may be empty) and returns an SVG document.
 ///
 /// Its texts stay texts, so they can be searched and copied.
 pub fn draw_svg<'a>(

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use ab_glyph::{Font, FontRef, PxScale, point};
 use plotters_backend::text_anchor::{HPos, Pos, VPos};
-use plotters_backend::{BackendColor, BackendCoord, BackendTextStyle, FontFamily};
+use plotters_backend::{BackendColor, BackendCoord, BackendTextStyle, FontFamily, FontTransform};
 use unicode_width::UnicodeWidthChar;
 
 use crate::colormap::Rgb;
@@ -55,6 +55,8 @@ pub(crate) struct TextStyle {
     pub(crate) em: f32,
     pub(crate) color: Rgb,
     pub(crate) anchor: Anchor,
+    /// Read upwards, around its position.
+    pub(crate) turned: bool,
 }
 
 /// Which end of a text its position is.
@@ -84,6 +86,10 @@ impl BackendTextStyle for TextStyle {
             Anchor::End => HPos::Right,
         };
         Pos::new(across, VPos::Center)
+    }
+
+    fn transform(&self) -> FontTransform {
+        if self.turned { FontTransform::Rotate270 } else { FontTransform::None }
     }
 
     fn family(&self) -> FontFamily<'_> {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::colormap::{Colormap, Rgb};
+use crate::colors::Look;
 use crate::error::ReportError;
 use crate::label::visible;
 
@@ -22,6 +23,16 @@ pub enum RomeKind {
 }
 
 impl RomeKind {
+    /// The kind that cells call so; none for a severed path.
+    pub(crate) fn of_name(name: &str) -> Option<Self> {
+        match name {
+            "hidden" => Some(Self::Hidden),
+            "mlp" => Some(Self::Mlp),
+            "attn" => Some(Self::Attn),
+            _ => None,
+        }
+    }
+
     /// The colour map of ROME's figure for this kind.
     pub fn colormap(self) -> Colormap {
         match self {
@@ -101,7 +112,7 @@ impl Heatmap {
         let rows = grid.tokens.iter().enumerate();
         Ok(Self {
             title,
-            x_label: x_label(grid),
+            x_label: x_label(grid.kind, grid.window, grid.model),
             colorbar_label: format!("p({})", visible(grid.answer.trim())),
             rows: rows.map(|(i, token)| row(token, grid.subject.contains(&i))).collect(),
             columns: (0..layers).map(|layer| layer.to_string()).collect(),
@@ -111,6 +122,24 @@ impl Heatmap {
             colormap: grid.kind.colormap(),
             numbers: false,
         })
+    }
+
+    /// The same with rows and columns exchanged: layers down and tokens across.
+    pub fn transposed(self) -> Self {
+        let (rows, columns) = (self.rows.len(), self.columns.len());
+        let cells = (0..columns).flat_map(|column| (0..rows).map(move |row| (row, column)));
+        let values = cells.map(|(row, column)| self.value(row, column)).collect();
+        let x_label = match self.x_label.is_empty() {
+            true => String::new(),
+            false => format!("down: {}", self.x_label),
+        };
+        Self { rows: self.columns, columns: self.rows, values, x_label, ..self }
+    }
+
+    /// The same in other colours, or lying the other way.
+    pub(crate) fn with(mut self, look: Look) -> Self {
+        self.colormap = look.colors.map(self.colormap);
+        if look.transposed { self.transposed() } else { self }
     }
 
     /// Refuses a heatmap without cells, or with more or fewer values than cells.
@@ -167,9 +196,10 @@ pub(crate) fn row(token: &str, subject: bool) -> String {
     format!("{}{star}", visible(token))
 }
 
-fn x_label(grid: &RomeGrid<'_>) -> String {
-    match (grid.kind, grid.window) {
-        (RomeKind::Hidden, _) => format!("single restored layer within {}", visible(grid.model)),
+/// The line under the layers.
+pub(crate) fn x_label(kind: RomeKind, window: usize, model: &str) -> String {
+    match (kind, window) {
+        (RomeKind::Hidden, _) => format!("single restored layer within {}", visible(model)),
         (kind, 0 | 1) => format!("single restored {kind} layer"),
         (kind, window) => format!("center of interval of {window} restored {kind} layers"),
     }

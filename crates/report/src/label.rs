@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use tracewright_ir::Tokens;
 use unicode_width::UnicodeWidthChar;
 
 /// Labels are at most this long before they are measured: a token can be a whole page.
@@ -34,6 +35,39 @@ pub fn visible(text: &str) -> String {
         push_visible(&mut shown, c);
     }
     shown
+}
+
+/// What a byte that isn't a character by itself is decoded to.
+const PART: char = '\u{fffd}';
+
+/// A prompt's tokens as labels. Tokens that are parts of one character, which all look alike decoded by
+/// themselves, are called by the text that they make together, such as `字 1/3`; where it isn't known, by
+/// their id.
+pub(crate) fn token_labels(tokens: &Tokens, prompt: &str) -> Vec<String> {
+    let mut labels = tokens.texts.clone();
+    let is_part = |at: &usize| tokens.texts[*at].contains(PART);
+    // Another character begins where the one before has ended.
+    let begins = |a: &usize, b: &usize| {
+        let offsets = tokens.offsets.get(*a).zip(tokens.offsets.get(*b));
+        offsets.is_some_and(|(a, b)| b.start >= a.end && prompt.is_char_boundary(b.start))
+    };
+    let places: Vec<usize> = (0..labels.len()).collect();
+    let runs = places.chunk_by(|a, b| is_part(a) && is_part(b) && !begins(a, b));
+    for run in runs.filter(|run| is_part(&run[0])) {
+        let offsets = || run.iter().filter_map(|at| tokens.offsets.get(*at));
+        let covered = offsets().map(|o| o.start).min().zip(offsets().map(|o| o.end).max());
+        let text = covered.and_then(|(start, end)| prompt.get(start..end));
+        // A prompt may hold the character that stands for a part.
+        let text = text.filter(|text| !text.is_empty() && !text.contains(PART));
+        for (number, at) in (1..).zip(run) {
+            labels[*at] = match (text, tokens.ids.get(*at)) {
+                (Some(text), _) => format!("{text} {number}/{}", run.len()),
+                (None, Some(id)) => format!("{} <{id}>", tokens.texts[*at]),
+                (None, None) => continue,
+            };
+        }
+    }
+    labels
 }
 
 /// A text in quotation marks, without the spaces around it.
@@ -96,6 +130,29 @@ mod tests {
         assert_eq!(visible("\u{301}a"), "◌\u{301}a");
         assert_eq!(visible(" é 中文 🙂"), " é 中文 🙂");
         assert_eq!(visible("\ta"), "↦a");
+    }
+
+    #[test]
+    fn parts_of_a_character_are_told_apart() {
+        let labels = |texts: &[&str], offsets: &[std::ops::Range<usize>], prompt| {
+            let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
+            let tokens =
+                Tokens { ids: (5..).take(texts.len()).collect(), texts, offsets: offsets.to_vec() };
+            token_labels(&tokens, prompt)
+        };
+        let three = ["a", "�", "�", "�", " b"];
+        assert_eq!(
+            labels(&three, &[0..1, 1..4, 1..4, 1..4, 4..6], "a字 b"),
+            ["a", "字 1/3", "字 2/3", "字 3/3", " b"]
+        );
+        assert_eq!(labels(&three, &[0..1, 1..2, 2..3, 3..4, 4..6], "a字 b")[2], "字 2/3");
+        // Two characters, one after the other.
+        let four = labels(&["�"; 4], &[0..2, 0..2, 2..4, 2..4], "éé");
+        assert_eq!(four, ["é 1/2", "é 2/2", "é 1/2", "é 2/2"]);
+        // Not known where they are, and a prompt with that very character.
+        assert_eq!(labels(&three, &[], "a字 b")[1..3], ["� <6>", "� <7>"]);
+        assert_eq!(labels(&["�"], &[0..3], "�"), ["� <5>"]);
+        assert_eq!(labels(&["a", "b"], &[0..1, 1..2], "ab"), ["a", "b"]);
     }
 
     #[test]

@@ -118,9 +118,10 @@ pub(crate) fn wrap(text: &str, em: f32, width: i32, most: usize) -> Vec<String> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::curve::{Curve, CurveLine};
+    use crate::curve::{Bars, Curve};
     use crate::heatmap::{Heatmap, RomeGrid, RomeKind};
     use crate::scene::{Shape, extent};
+    use crate::series::Series;
 
     #[test]
     fn a_long_heading_keeps_its_beginning_and_its_end() {
@@ -176,10 +177,14 @@ mod tests {
         let scene = figure(&plots, heading).expect("a figure");
         let mut boxes: Vec<(i32, i32, i32, i32, &str)> = Vec::new();
         for shape in &scene.shapes {
-            let Shape::Text { x, y, em, anchor, text, .. } = shape else { continue };
-            let (left, right) = extent(*x, *anchor, *em, text);
+            let Shape::Text { x, y, em, anchor, turned, text, .. } = shape else { continue };
+            let along = extent(0, *anchor, *em, text);
             // Capitals and descenders: 0.46 above and 0.51 below the middle of an x.
-            let (top, bottom) = (y - (0.46 * em) as i32, y + (0.51 * em) as i32);
+            let (above, below) = ((0.46 * em) as i32, (0.51 * em) as i32);
+            let (left, right, top, bottom) = match turned {
+                true => (x - above, x + below, y - along.1, y - along.0),
+                false => (x + along.0, x + along.1, y - above, y + below),
+            };
             let inside = left >= 0 && right <= scene.width && top >= 0 && bottom <= scene.height;
             assert!(inside, "{text:?} leaves the figure");
             for (l, r, t, b, other) in &boxes {
@@ -217,18 +222,61 @@ mod tests {
     #[test]
     fn a_curves_texts_neither_touch_nor_leave_the_figure() {
         for (layers, lines) in [(1, 1), (12, 4), (48, 2), (80, 6)] {
-            let line = |index: usize| CurveLine {
+            let series = |index: usize| Series {
                 name: format!("resid_post {index}"),
                 values: (0..layers).map(|layer| Some(layer as f64 / layers as f64)).collect(),
+                intervals: vec![Some((0.25, 0.75)); layers],
                 marked: Some(index % layers),
+                color: None,
             };
-            let curve = Curve {
-                title: "Recovery by layer at the subject's last token".to_owned(),
-                x_label: "patched layer".to_owned(),
-                columns: (0..layers).map(|layer| layer.to_string()).collect(),
-                lines: (0..lines).map(line).collect(),
+            let title = "Recovery by layer at the subject's last token".to_owned();
+            let x_label = "patched layer".to_owned();
+            let columns: Vec<String> = (0..layers).map(|layer| layer.to_string()).collect();
+            let series: Vec<Series> = (0..lines).map(series).collect();
+            let bars = Bars {
+                title: title.clone(),
+                x_label: x_label.clone(),
+                columns: columns.clone(),
+                series: series.clone(),
+                ..Bars::default()
             };
-            check(&[curve], "The capital of France is / The capital of Poland is → Paris");
+            let curve = Curve { title, x_label, columns, lines: series, ..Curve::default() };
+            let heading = "The capital of France is / The capital of Poland is → Paris";
+            check(&[curve.clone()], heading);
+            check(&[bars.clone()], heading);
+            check([Plot::from(&curve), Plot::from(&bars), Plot::from(&curve)], heading);
         }
+    }
+
+    #[test]
+    fn the_texts_of_bars_of_names_neither_touch_nor_leave_the_figure() {
+        for names in [["early (0–3)", "middle (4–7)", "late (8–11)"], ["a name"; 3]] {
+            let columns: Vec<String> = names.map(|name| name.repeat(3)).to_vec();
+            for columns in [names.map(str::to_owned).to_vec(), columns] {
+                let values = vec![Some(-0.5); 3];
+                let series = vec![Series { values, ..Series::default() }; 6];
+                check(&[Bars { columns, series, ..Bars::default() }], "");
+            }
+        }
+    }
+
+    #[test]
+    fn texts_of_tokens_across_neither_touch_nor_leave_the_figure() {
+        let long = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerk";
+        let tokens = vec![" token"; 80];
+        for (tokens, layers) in [
+            (&tokens[..1], 12),
+            (&tokens[..5], 80),
+            (&tokens[..], 12),
+            (&tokens[..], 80),
+            (&[long, "", "中文", "\n", "a"], 48),
+        ] {
+            for numbers in [false, true] {
+                let mut map = map(tokens, layers, " Antarctica").transposed();
+                map.numbers = numbers;
+                check(&[map.clone(), map.clone(), map], "Vinson Massif → Antarctica");
+            }
+        }
+        check(&[map(&vec![" x"; 400], 200, "y").transposed()], "x → y");
     }
 }

@@ -39,14 +39,23 @@
 //! # Ok::<(), tracewright_report::ReportError>(())
 //! ```
 
+mod average_curves;
+mod average_figures;
+mod average_heatmaps;
 mod axes;
 mod case;
+mod cell_labels;
+mod cividis;
 mod colormap;
+mod colors;
+mod comparison;
 mod curve;
 mod curve_panel;
+mod drawing;
 mod error;
 mod figure;
 mod font;
+mod grids;
 mod heatmap;
 mod label;
 mod layout;
@@ -56,21 +65,29 @@ mod pair_summary;
 mod panel;
 mod peaks;
 mod regions;
+mod rome_figures;
 mod scene;
+mod series;
 mod summary;
 mod terminal;
 mod ticks;
 
+pub use average_figures::average_figures;
 pub use case::CaseReport;
 pub use colormap::{Colormap, Rgb};
-pub use curve::{Curve, CurveLine};
+pub use colors::{Colors, Look, Palette};
+pub use comparison::comparison_figures;
+pub use curve::{Bars, Curve};
+pub use drawing::{Figure, Format};
 pub use error::ReportError;
 pub use figure::{Plot, draw_png, draw_svg, heading};
 pub use heatmap::{Heatmap, RomeGrid, RomeKind};
 pub use label::visible;
 pub use pair::PairReport;
-pub use pair_figures::{PairFigure, Style};
+pub use pair_figures::Style;
 pub use peaks::{EffectGrid, Peak};
 pub use regions::{Region, regions};
+pub use rome_figures::{Traces, rome_figures};
+pub use series::{Extent, Series};
 pub use summary::{Severed, TraceResult, summary};
 pub use terminal::{ColorDepth, draw_terminal};

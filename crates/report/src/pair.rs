@@ -5,7 +5,7 @@ use tracewright_results::{Baseline, GridAxis, PairGrid, PairPrompt, PairRecord};
 
 use crate::error::ReportError;
 use crate::heatmap::row;
-use crate::label::{quoted, visible};
+use crate::label::{quoted, token_labels, visible};
 use crate::pair_summary::summary;
 use crate::summary::{LEAST_EFFECT, falls};
 
@@ -24,10 +24,11 @@ impl PairReport {
     ///
     /// Grids that aren't as large as their axes.
     pub fn new(record: PairRecord) -> Result<Self, ReportError> {
-        let clean = &record.clean.tokens.texts;
+        let labels = |prompt: &PairPrompt| token_labels(&prompt.tokens, &prompt.prompt);
+        let clean = labels(&record.clean);
         // Of prompts of different lengths positions are the clean one's.
-        let others = if record.align.is_none() { &record.corrupted.tokens.texts } else { clean };
-        let tokens = clean.iter().zip(others).map(|(a, b)| token(a, b)).collect();
+        let others = if record.align.is_none() { labels(&record.corrupted) } else { clean.clone() };
+        let tokens = clean.iter().zip(&others).map(|(a, b)| token(a, b)).collect();
         let report = Self { tokens, record };
         report.record.grids.iter().try_for_each(|grid| report.check(grid))?;
         Ok(report)
@@ -210,13 +211,14 @@ impl PairReport {
     pub(crate) fn places(&self, at: &[(&str, usize)]) -> String {
         let token = |index: usize| quoted(self.tokens.get(index).map_or("", String::as_str));
         let mut words = Vec::new();
-        for axis in ["layer", "head", "neuron", "position", "src_position"] {
+        for axis in ["layer", "head", "kv_head", "neuron", "position", "src_position"] {
+            let word = if axis == "kv_head" { "key/value head" } else { axis };
             for (_, index) in at.iter().filter(|(given, _)| *given == axis) {
                 words.push(match axis {
                     "position" => format!(" at {}", token(*index)),
                     "src_position" => format!(" with the key at {}", token(*index)),
-                    _ if words.is_empty() => format!(" in {axis} {index}"),
-                    _ => format!(", {axis} {index}"),
+                    _ if words.is_empty() => format!(" in {word} {index}"),
+                    _ => format!(", {word} {index}"),
                 });
             }
         }

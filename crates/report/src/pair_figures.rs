@@ -4,21 +4,21 @@
 use tracewright_results::{GridAxis, PairGrid, PairRecord, SubjectCurve};
 
 use crate::colormap::Colormap;
-use crate::curve::{Curve, CurveLine};
-use crate::error::ReportError;
-use crate::figure::{Plot, draw_png, draw_svg};
+use crate::curve::Curve;
+use crate::drawing::Figure;
 use crate::heatmap::Heatmap;
 use crate::label::visible;
 use crate::pair::PairReport;
 use crate::regions::{Region, regions};
+use crate::series::Series;
 use crate::ticks;
 
 /// The ends of a recovery's colours at least and at most: a faint field isn't drawn as a strong one,
 /// and more than everything (or less than nothing) has the colour of everything.
 const LIMITS: (f64, f64) = (0.1, 1.0);
 /// More heatmaps than this, or rows or columns of one, aren't drawn: nobody could read them.
-const MOST_HEATMAPS: usize = 24;
-const MOST_CELLS: usize = 128;
+pub(crate) const MOST_HEATMAPS: usize = 24;
+pub(crate) const MOST_CELLS: usize = 128;
 /// A scale ends at a multiple of this.
 const STEP: f64 = 0.05;
 
@@ -41,50 +41,16 @@ impl Style {
     }
 }
 
-/// One figure of a pair.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PairFigure {
-    /// What its file's name ends in: the metric, and `_curve` for the subject's curves.
-    pub name: String,
-    heading: String,
-    heatmaps: Vec<Heatmap>,
-    curves: Vec<Curve>,
-}
-
-impl PairFigure {
-    fn plots(&self) -> impl Iterator<Item = Plot<'_>> {
-        self.heatmaps.iter().map(Plot::from).chain(self.curves.iter().map(Plot::from))
-    }
-
-    /// The figure's PNG.
-    ///
-    /// # Errors
-    ///
-    /// A figure with more pixels than can be drawn.
-    pub fn png(&self) -> Result<Vec<u8>, ReportError> {
-        draw_png(self.plots(), &self.heading)
-    }
-
-    /// The figure's SVG document.
-    ///
-    /// # Errors
-    ///
-    /// A figure with more pixels than can be drawn.
-    pub fn svg(&self) -> Result<String, ReportError> {
-        draw_svg(self.plots(), &self.heading)
-    }
-}
-
 impl PairReport {
     /// The figures: for each metric the heatmaps of all grids, and the subject's curves, where layers stand
     /// across.
-    pub fn figures(&self, style: Style) -> Vec<PairFigure> {
+    ///
+    /// A figure's name is the metric, with `_curve` for the subject's curves.
+    pub fn figures(&self, style: Style) -> Vec<Figure> {
         let heading = self.heading();
-        let figure = |name: String, heatmaps, curves| PairFigure {
-            name,
-            heading: heading.clone(),
-            heatmaps,
-            curves,
+        let figure = |name: String, heatmaps, curves| {
+            let heading = heading.clone();
+            Figure { name, heading, heatmaps, curves, ..Figure::default() }
         };
         let of_metric = |metric: &str| {
             let curves = Vec::from_iter(self.curve(metric));
@@ -102,7 +68,7 @@ impl PairReport {
                 figure(format!("{metric}_curve"), Vec::new(), curves),
             ]
         };
-        let drawn = |figure: &PairFigure| !(figure.heatmaps.is_empty() && figure.curves.is_empty());
+        let drawn = |figure: &Figure| !figure.is_empty();
         let metrics = self.record().baselines.iter().map(|baseline| baseline.metric.as_str());
         metrics.flat_map(of_metric).filter(drawn).collect()
     }
@@ -144,15 +110,11 @@ impl PairReport {
         let of_site = self.of_metric(metric).filter(|grid| grid.site == first.site);
         let all = of_site.chain(grids.iter().copied()).flat_map(|grid| self.cells(grid));
         let sizes = all.flatten().map(f64::abs);
-        let limit = match self.is_ablation() {
-            // In the metric's own unit.
-            true => Some(sizes.fold(0.0, f64::max)).filter(|limit| *limit > 0.0).unwrap_or(1.0),
-            false => (sizes.fold(LIMITS.0, f64::max).min(LIMITS.1) / STEP).ceil() * STEP,
-        };
+        let limit = limit(sizes, self.is_ablation());
         let (name, quantity) = self.quantity(metric);
         let range = match range {
             Some((low, high)) if self.differs(metric) => {
-                format!("{quantity}: {} to {}", shown(low), shown(high))
+                format!("{quantity}: {}", span(low, high))
             }
             None if !self.record().receivers.is_empty() => {
                 format!("no path leads to {}", self.record().receivers.join(", "))
@@ -204,10 +166,11 @@ impl PairReport {
             }
             None => self.together(),
         };
-        let line = |curve: &SubjectCurve| CurveLine {
+        let line = |curve: &SubjectCurve| Series {
             name: self.named(curve),
             values: self.moved_by(curve),
             marked: curve.best_layer,
+            ..Series::default()
         };
         let name = self.quantity(metric).0;
         let deed = self.deed("values");
@@ -226,6 +189,7 @@ impl PairReport {
             },
             columns: self.columns(grid),
             lines: curves().map(line).collect(),
+            ..Curve::default()
         })
     }
 
@@ -304,6 +268,14 @@ impl PairReport {
     }
 }
 
+/// Where a scale of values of these sizes ends: of a recovery, or in the metric's own unit.
+pub(crate) fn limit(sizes: impl Iterator<Item = f64>, own_unit: bool) -> f64 {
+    match own_unit {
+        true => Some(sizes.fold(0.0, f64::max)).filter(|limit| *limit > 0.0).unwrap_or(1.0),
+        false => (sizes.fold(LIMITS.0, f64::max).min(LIMITS.1) / STEP).ceil() * STEP,
+    }
+}
+
 fn is_large(grid: &PairGrid) -> bool {
     // A long prompt or a deep model is drawn all the same.
     let many = |axis: &GridAxis| axis.indices.len() > MOST_CELLS;
@@ -311,11 +283,27 @@ fn is_large(grid: &PairGrid) -> bool {
     [&grid.rows, &grid.columns].into_iter().flatten().any(|axis| many(axis) && !free(axis))
 }
 
-/// A recovery; what is hardly different from nothing is nothing.
-fn shown(recovery: f64) -> String {
-    match recovery.abs() {
-        size if size < 5e-4 => "0".to_owned(),
-        size if size < 1e6 => format!("{recovery:.3}"),
-        _ => ticks::number(recovery),
+/// A range of recoveries in words. What is hardly different from nothing beside the other end is nothing.
+pub(crate) fn span(low: f64, high: f64) -> String {
+    const HARDLY: f64 = 5e-4;
+    let largest = low.abs().max(high.abs()).min(1.0);
+    let shown = |value: f64| match value.abs() {
+        size if size <= HARDLY * largest => "0".to_owned(),
+        size if (HARDLY..1e6).contains(&size) => format!("{value:.3}"),
+        _ => ticks::number(value),
+    };
+    format!("{} to {}", shown(low), shown(high))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_of_small_effects_is_told_and_rounding_beside_a_large_one_is_not() {
+        assert_eq!(span(-2.5e-4, 1.055), "0 to 1.055");
+        assert_eq!(span(-1.8e-5, 3.1e-4), "-1.8e-5 to 3.1e-4");
+        assert_eq!(span(0.0, 0.0), "0 to 0");
+        assert_eq!(span(0.001, 2e9), "0.001 to 2.0e9");
     }
 }

@@ -186,6 +186,8 @@ impl Findings<'_> {
                     ticks::number(shown)
                 );
             }
+            // A single path carries little, and how little is what is asked.
+            little if little < 1.0 && !self.record.receivers.is_empty() => ticks::number(little),
             little if little < 1.0 => "less than 1".to_owned(),
             percent => format!("{percent:.0}"),
         };

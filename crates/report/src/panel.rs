@@ -1,8 +1,8 @@
 //! One heatmap of a figure: title, tokens, cells, axis and colour bar.
 
 use crate::axes::{
-    LINE, Panel, TEXT, TICK, TICK_GAP, TITLE, draw_below, draw_columns, draw_title, frame, lines,
-    widest,
+    LINE, Panel, TEXT, TICK, TICK_GAP, TITLE, are_numbers, draw_below, draw_columns, draw_title,
+    frame, lines, stride_of_lines, widest,
 };
 use crate::colormap::Rgb;
 use crate::font::{Anchor, text_width};
@@ -71,7 +71,7 @@ impl<'a> HeatmapPanel<'a> {
             bar_label,
             bar_ticks,
             cell,
-            row_stride: usize::try_from((LINE - 3 + cell.1 - 1) / cell.1).unwrap_or(1).max(1),
+            row_stride: stride_of_lines(cell.1),
             left,
             width,
             numbers: numbers(map, cell),
@@ -180,7 +180,12 @@ fn cell_size(map: &Heatmap) -> (i32, i32) {
     let (rows, columns) = (map.rows.len(), map.columns.len());
     let share =
         |pixels: i32, count: usize| pixels / i32::try_from(count).unwrap_or(i32::MAX).max(1);
-    let narrowest = if map.numbers && columns <= MOST_NUMBERS { NUMBER_WIDTH } else { 4 };
+    let narrowest = match map.numbers && columns <= MOST_NUMBERS {
+        true => NUMBER_WIDTH,
+        // A line of text that is turned.
+        false if !are_numbers(&map.columns) => LINE - 2,
+        false => 4,
+    };
     let width = if columns <= 120 {
         share(264, columns).clamp(narrowest, 40)
     } else {

@@ -34,10 +34,15 @@ pub fn regions(values: &[Option<f64>]) -> Vec<Region> {
 }
 
 impl Region {
+    /// `early (0–3)`
+    pub(crate) fn titled(&self) -> String {
+        format!("{} ({}–{})", self.name, self.layers.start, self.layers.end - 1)
+    }
+
     /// `early (0–3) 0.95`
     pub(crate) fn words(&self) -> String {
         let mean = self.mean.map_or("–".to_owned(), ticks::hundredths);
-        format!("{} ({}–{}) {mean}", self.name, self.layers.start, self.layers.end - 1)
+        format!("{} {mean}", self.titled())
     }
 }
 

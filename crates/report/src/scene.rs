@@ -19,12 +19,14 @@ pub(crate) enum Shape {
         height: i32,
         color: Rgb,
     },
-    /// A text whose lower-case letters are centred at `y`.
+    /// A text whose lower-case letters are centred at `y`; a turned one is read upwards, its
+    /// letters centred at `x`.
     Text {
         x: i32,
         y: i32,
         em: f32,
         anchor: Anchor,
+        turned: bool,
         color: Rgb,
         text: String,
     },
@@ -32,6 +34,11 @@ pub(crate) enum Shape {
     Path {
         points: Vec<(i32, i32)>,
         width: i32,
+        color: Rgb,
+    },
+    /// What lies between points, so faint that what is behind it is seen.
+    Area {
+        points: Vec<(i32, i32)>,
         color: Rgb,
     },
     /// A filled circle.
@@ -43,15 +50,19 @@ pub(crate) enum Shape {
     },
 }
 
-/// A line's looks.
+/// How much of an area's own colour is seen.
+pub(crate) const FAINT: f64 = 0.2;
+
+/// The looks of a line or an area.
 struct Stroke {
     color: Rgb,
     width: u32,
+    alpha: f64,
 }
 
 impl BackendStyle for Stroke {
     fn color(&self) -> BackendColor {
-        BackendColor { alpha: 1.0, rgb: self.color }
+        BackendColor { alpha: self.alpha, rgb: self.color }
     }
 
     fn stroke_width(&self) -> u32 {
@@ -83,8 +94,16 @@ impl Scene {
         text: &str,
     ) {
         if !text.is_empty() {
-            let text = text.to_owned();
-            self.shapes.push(Shape::Text { x, y, em, anchor, color, text });
+            let (text, turned) = (text.to_owned(), false);
+            self.shapes.push(Shape::Text { x, y, em, anchor, turned, color, text });
+        }
+    }
+
+    /// Adds a text that is read upwards and ends at a place, unless it is empty.
+    pub(crate) fn turned(&mut self, (x, y): (i32, i32), em: f32, color: Rgb, text: &str) {
+        if !text.is_empty() {
+            let (text, anchor, turned) = (text.to_owned(), Anchor::End, true);
+            self.shapes.push(Shape::Text { x, y, em, anchor, turned, color, text });
         }
     }
 
@@ -98,6 +117,14 @@ impl Scene {
         let points: Vec<(i32, i32)> = points.into_iter().collect();
         if points.len() > 1 {
             self.shapes.push(Shape::Path { points, width, color });
+        }
+    }
+
+    /// Adds what lies between points; fewer than three have nothing between them.
+    pub(crate) fn area(&mut self, points: impl IntoIterator<Item = (i32, i32)>, color: Rgb) {
+        let points: Vec<(i32, i32)> = points.into_iter().collect();
+        if points.len() > 2 {
+            self.shapes.push(Shape::Area { points, color });
         }
     }
 
@@ -120,14 +147,21 @@ impl Scene {
                     let color = BackendColor { alpha: 1.0, rgb: *color };
                     backend.draw_rect(from, to, &color, true)?;
                 }
-                Shape::Text { x, y, em, anchor, color, text } => {
-                    let style = TextStyle { em: em * scale as f32, color: *color, anchor: *anchor };
+                Shape::Text { x, y, em, anchor, turned, color, text } => {
+                    let (em, color) = (em * scale as f32, *color);
+                    let style = TextStyle { em, color, anchor: *anchor, turned: *turned };
                     backend.draw_text(text, &style, (x * scale, y * scale))?;
                 }
                 Shape::Path { points, width, color } => {
-                    let style = Stroke { color: *color, width: (width * scale) as u32 };
+                    let width = (width * scale) as u32;
+                    let style = Stroke { color: *color, width, alpha: 1.0 };
                     backend
                         .draw_path(points.iter().map(|(x, y)| (x * scale, y * scale)), &style)?;
+                }
+                Shape::Area { points, color } => {
+                    let style = Stroke { color: *color, width: 0, alpha: FAINT };
+                    backend
+                        .fill_polygon(points.iter().map(|(x, y)| (x * scale, y * scale)), &style)?;
                 }
                 Shape::Dot { x, y, radius, color } => {
                     let color = BackendColor { alpha: 1.0, rgb: *color };
@@ -140,7 +174,7 @@ impl Scene {
     }
 }
 
-/// The first and last column of pixels that a text covers.
+/// The first and last column of pixels that a level text covers.
 pub(crate) fn extent(x: i32, anchor: Anchor, em: f32, text: &str) -> (i32, i32) {
     let width = text_width(text, em).ceil() as i32;
     let left = match anchor {

@@ -137,7 +137,7 @@ pub use peak_spread::{PeakSpread, peak_spreads};
 pub use peaks::{Peak, peaks};
 pub use rome::{NamedArrays, Scores, file_name, npz_arrays, npz_path};
 pub use rome_average::{BestLayer, RomeAverage, RomeSummary};
-pub use rome_averages::rome_averages;
+pub use rome_averages::{rome_averages, severed_averages};
 pub use row::Row;
 pub use run_file::{FORMAT, FailedCase, Progress, RunFile, SHARD};
 pub use statistics::{Fraction, MeanOfRatios, RatioOfMeans, Summary, Undefined};

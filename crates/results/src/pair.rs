@@ -174,7 +174,7 @@ pub struct PairGrid {
 /// An axis of a grid.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GridAxis {
-    /// `position`, `layer`, `head`, `neuron` or `src_position`.
+    /// `position`, `layer`, `head`, `kv_head`, `neuron` or `src_position`.
     pub axis: String,
     /// The indices in their order.
     pub indices: Vec<usize>,

@@ -26,6 +26,27 @@ pub fn rome_averages<'a>(
     cases: &[CaseRecord],
     rows: impl IntoIterator<Item = &'a Row>,
 ) -> Vec<RomeAverage> {
+    of_scores(cases, &scores(cases, rows))
+}
+
+/// The average effects of ROME's figure 3: of a state restored at the last subject token while its MLPs' or its
+/// attention's outputs are held there, by kind (`severed_mlp`, `severed_attn`) and layer.
+///
+/// The cases are those of [`rome_averages`], whose kind `hidden` has the same at this token with nothing severed.
+pub fn severed_averages<'a>(
+    cases: &[CaseRecord],
+    rows: impl IntoIterator<Item = &'a Row>,
+) -> Vec<RomeAverage> {
+    of_kinds(cases, &scores(cases, rows), |kind| severed(kind).is_some())
+}
+
+/// The averages of cases whose scores are given, one for each of their grids.
+pub(crate) fn of_scores(cases: &[CaseRecord], scores: &[Vec<Scores>]) -> Vec<RomeAverage> {
+    of_kinds(cases, scores, |kind| severed(kind).is_none())
+}
+
+/// The scores of the cases' grids.
+fn scores<'a>(cases: &[CaseRecord], rows: impl IntoIterator<Item = &'a Row>) -> Vec<Vec<Scores>> {
     let averaged = averaged(cases);
     let mut scores = Scores::of_cases(cases);
     for row in rows {
@@ -33,14 +54,19 @@ pub fn rome_averages<'a>(
             scores[case].iter_mut().for_each(|grid| grid.take(row));
         }
     }
-    of_scores(cases, &scores)
+    scores
 }
 
-/// The averages of cases whose scores are given, one for each of their grids.
-pub(crate) fn of_scores(cases: &[CaseRecord], scores: &[Vec<Scores>]) -> Vec<RomeAverage> {
+/// The averages of some kinds.
+fn of_kinds(
+    cases: &[CaseRecord],
+    scores: &[Vec<Scores>],
+    wanted: fn(&str) -> bool,
+) -> Vec<RomeAverage> {
     let mut kinds: Vec<(&KindGrid, Vec<Traced<'_>>)> = Vec::new();
     for (case, scores) in cases.iter().zip(scores).filter(|(case, _)| is_averaged(case)) {
-        for (grid, scores) in case.grids.iter().zip(scores) {
+        let grids = case.grids.iter().zip(scores);
+        for (grid, scores) in grids.filter(|(grid, _)| wanted(&grid.kind)) {
             let Some(traced) = Traced::new(case, grid, scores) else { continue };
             match kinds.iter_mut().find(|(kind, _)| *kind == grid) {
                 Some((_, of_kind)) => of_kind.push(traced),
@@ -55,15 +81,19 @@ pub(crate) fn of_scores(cases: &[CaseRecord], scores: &[Vec<Scores>]) -> Vec<Rom
 /// A case with all scores of a kind.
 struct Traced<'a> {
     case: &'a CaseRecord,
-    /// `[tokens, layers]`.
+    /// `[tokens, layers]`; of a severed path `[1, layers]`.
     scores: Vec<f64>,
     classes: [(Role, Range<usize>); 6],
 }
 
 impl<'a> Traced<'a> {
     fn new(case: &'a CaseRecord, grid: &KindGrid, scores: &Scores) -> Option<Self> {
-        let subject = case.subject_range.as_ref().filter(|_| severed(&grid.kind).is_none())?;
-        let classes = classes(subject, case.tokens.len())?;
+        let classes = classes(case.subject_range.as_ref()?, case.tokens.len())?;
+        let classes = match severed(&grid.kind) {
+            // It starts at one token, whose scores are all there are.
+            Some(_) => classes.map(|(role, _)| (role, 0..usize::from(role == Role::LastSubject))),
+            None => classes,
+        };
         Some(Self { case, scores: scores.numbers()?, classes })
     }
 

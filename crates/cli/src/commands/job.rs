@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tracewright_report::ReportError;
+use tracewright_report::Figure;
 use tracewright_results::{FailedCase, differences, write_whole};
 use tracewright_sweep::dataset::Bad;
 use tracewright_sweep::{Done, Job, Resources, Skipped};
@@ -145,19 +145,14 @@ pub(crate) fn took(cost: &Option<Value>, started: Instant) -> String {
 }
 
 /// Draws a figure as SVG and PNG unless it is there, and returns the PNG's path.
-pub(crate) fn draw(
-    folder: &Path,
-    name: &str,
-    svg: impl FnOnce() -> Result<String, ReportError>,
-    png: impl FnOnce() -> Result<Vec<u8>, ReportError>,
-) -> Result<PathBuf, Failure> {
+pub(crate) fn draw(folder: &Path, name: &str, figure: &Figure) -> Result<PathBuf, Failure> {
     let [png_path, svg_path] =
         ["png", "svg"].map(|end| folder.join("figures").join(format!("{name}.{end}")));
     if !svg_path.exists() {
-        write_whole(&svg_path, svg()?.as_bytes())?;
+        write_whole(&svg_path, figure.svg()?.as_bytes())?;
     }
     if !png_path.exists() {
-        write_whole(&png_path, &png()?)?;
+        write_whole(&png_path, &figure.png()?)?;
     }
     Ok(png_path)
 }

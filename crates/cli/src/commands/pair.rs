@@ -205,8 +205,8 @@ impl Patched {
         }
         if self.cases <= MOST_SHOWN {
             for figure in report.figures(self.style) {
-                let name = format!("{}_{}", file_name(&case.name), figure.name);
-                self.figures.push(draw(folder, &name, || figure.svg(), || figure.png())?);
+                let name = figure.named(&file_name(&case.name));
+                self.figures.push(draw(folder, &name, &figure)?);
             }
             self.reports.push((case.name.clone(), report));
         }

@@ -185,8 +185,7 @@ impl Traced {
         if case.failure.is_some() {
             return Ok(());
         }
-        let model = model.rsplit('/').next().unwrap_or(model);
-        let report = CaseReport::new(&case, rows, model)?;
+        let report = CaseReport::new(&case, rows, short_name(model))?;
         self.cases += 1;
         self.correct += usize::from(case.correct_prediction);
         if self.json {
@@ -194,9 +193,9 @@ impl Traced {
         }
         if self.cases <= MOST_SHOWN {
             self.lines.push(line(&case, &report));
-            if !report.heatmaps.is_empty() {
-                let name = figure_name(&case);
-                self.figures.push(draw(folder, &name, || report.svg(), || report.png())?);
+            let stem = figure_name(&case);
+            for figure in report.figures() {
+                self.figures.push(draw(folder, &figure.named(&stem), &figure)?);
             }
         }
         self.first.get_or_insert(report);
@@ -241,8 +240,13 @@ impl Traced {
     }
 }
 
+/// The name of a model without its owner's.
+pub(super) fn short_name(model: &str) -> &str {
+    model.rsplit('/').next().unwrap_or(model)
+}
+
 /// A figure is called like its case's first npz file.
-fn figure_name(case: &CaseRecord) -> String {
+pub(super) fn figure_name(case: &CaseRecord) -> String {
     let npz = npz_path(case, Kind::Hidden.name());
     let stem = Path::new(&npz).file_stem().unwrap_or_default();
     stem.to_string_lossy().into_owned()

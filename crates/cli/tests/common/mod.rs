@@ -2,13 +2,18 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod page;
+
 use std::collections::BTreeMap;
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
 use tempfile::TempDir;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_tracewright");
 
 /// A fixture's path from the top of the workspace.
 pub(crate) fn fixture(path: &str) -> String {
@@ -53,8 +58,30 @@ impl Place {
 
     /// The program, run here and without the user's hub cache.
     pub(crate) fn tracewright(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tracewright"));
-        command.current_dir(self.folder.path()).args(args);
+        let mut command = self.command(PROGRAM);
+        command.args(args);
+        command
+    }
+
+    /// A script, in which `tracewright` is the program and `fixtures` this workspace's; it ends with its
+    /// first command that fails.
+    #[cfg(unix)]
+    pub(crate) fn bash(&self, script: &str) -> Command {
+        let fixtures = self.path("fixtures");
+        if !fixtures.exists() {
+            std::os::unix::fs::symlink(fixture(""), fixtures).expect("room for a link");
+        }
+        let program = Path::new(PROGRAM).parent().expect("a folder").to_owned();
+        let others = env::var_os("PATH").unwrap_or_default();
+        let path = env::join_paths([program].into_iter().chain(env::split_paths(&others)));
+        let mut command = self.command("bash");
+        command.env("PATH", path.expect("folders")).args(["-euo", "pipefail", "-c", script]);
+        command
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(self.folder.path());
         for name in ["HF_HUB_CACHE", "NO_COLOR", "COLORTERM", "RUST_BACKTRACE", "COLUMNS"] {
             command.env_remove(name);
         }

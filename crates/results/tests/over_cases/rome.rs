@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use tracewright_results::{
-    BestLayer, CaseRecord, KindGrid, RomeAverage, RomeSummary, Row, rome_averages,
+    BestLayer, CaseRecord, KindGrid, RomeAverage, RomeSummary, Row, rome_averages, severed_averages,
 };
 
 use crate::{case, cell, close, statistics};
@@ -137,4 +137,27 @@ fn the_order_of_the_cells_does_not_show() {
     let found = rome_averages(&cases, &rows);
     rows.reverse();
     assert_eq!(rome_averages(&cases, &rows), found);
+}
+
+#[test]
+fn severed_paths_have_the_effect_of_the_last_subject_token_alone() {
+    let cases = cases();
+    let mut rows = rows(&cases);
+    rows.retain(|row| row.kind.as_deref() == Some("hidden"));
+    for (index, case) in cases.iter().enumerate() {
+        let last = case.subject_range.clone().unwrap().end - 1;
+        for layer in 0..LAYERS {
+            let cell = cell(case, layer as u32, last, score(index, last, layer));
+            rows.push(Row { kind: Some("severed_mlp".into()), ..cell });
+        }
+    }
+    let found = severed_averages(&cases, &rows);
+    // With the same scores they have the average of the same token with nothing severed.
+    let whole = rome_averages(&cases, &rows);
+    let same = |layer| RomeAverage {
+        kind: "severed_mlp".into(),
+        ..at(&whole, "last_subject", layer).clone()
+    };
+    assert_eq!(found, [same(0), same(1)]);
+    assert!(found[0].effect_low.unwrap() < found[0].effect);
 }

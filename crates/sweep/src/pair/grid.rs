@@ -163,9 +163,23 @@ impl Grid {
     }
 
     /// The axis of rows or columns as it is recorded.
-    pub(crate) fn axis(indices: Option<&Indices>) -> Option<GridAxis> {
+    pub(crate) fn axis(&self, indices: Option<&Indices>) -> Option<GridAxis> {
         let (per, indices) = indices?;
-        Some(GridAxis { axis: per.name().to_owned(), indices: indices.clone() })
+        Some(GridAxis { axis: self.axis_name(*per).to_owned(), indices: indices.clone() })
+    }
+
+    /// What an axis is called in the tables: heads of keys and values have a column of their own.
+    pub(crate) fn axis_name(&self, per: Per) -> &'static str {
+        match per {
+            Per::Head if self.has_shared_heads() => "kv_head",
+            per => per.name(),
+        }
+    }
+
+    /// Whether the target's heads are key/value heads.
+    fn has_shared_heads(&self) -> bool {
+        let shared = |member: &Member| member.site.component.head_axis() == Some(Axis::KvHead);
+        self.members.iter().all(shared)
     }
 
     /// The cells' places, row by row.
@@ -230,8 +244,7 @@ impl Grid {
 
     /// The column of the target's heads.
     fn head<'c>(&self, at: &'c mut Coordinates) -> &'c mut Option<usize> {
-        let shared = |member: &Member| member.site.component.head_axis() == Some(Axis::KvHead);
-        if self.members.iter().all(shared) { &mut at.kv_head } else { &mut at.head }
+        if self.has_shared_heads() { &mut at.kv_head } else { &mut at.head }
     }
 
     /// The layers that a cell patches of a member: its own, a window around the cell's, or all selected.

@@ -96,9 +96,9 @@ fn recorded(grid: &Grid, reported: &Reported, rows: &[Row]) -> PairGrid {
     PairGrid {
         site: grid.name(),
         metric: reported.label(),
-        at: grid.at.iter().map(|(per, index)| (per.name().to_owned(), *index)).collect(),
-        rows: Grid::axis(grid.rows.as_ref()),
-        columns: Grid::axis(grid.columns.as_ref()),
+        at: grid.at.iter().map(|(per, index)| (grid.axis_name(*per).to_owned(), *index)).collect(),
+        rows: grid.axis(grid.rows.as_ref()),
+        columns: grid.axis(grid.columns.as_ref()),
         values: lines().map(|rows| rows.iter().map(|row| row.value).collect()).collect(),
         recovery: lines().map(|rows| rows.iter().map(|row| row.recovery).collect()).collect(),
         effect: lines().map(|rows| rows.iter().map(|row| row.effect).collect()).collect(),
