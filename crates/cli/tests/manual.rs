@@ -27,6 +27,7 @@ fn commands() -> Vec<String> {
 }
 
 /// Whether a program of the system can be started; tests that need one say so where it can't.
+#[expect(clippy::print_stdout, reason = "a test that skips something says so")]
 fn has(program: &str) -> bool {
     let found = Command::new(program).arg("--version").output().is_ok();
     if !found {
