@@ -31,6 +31,7 @@ pages! {
     datasets: "datasets.md",
     interpretation: "interpretation.md",
     sweep_files: "sweep-files.md",
+    the_page: "page.md",
     tutorial: "tutorial.md",
     component_comparison: "tasks/component-comparison.md",
     from_neurons_to_circuits: "tasks/from-neurons-to-circuits.md",

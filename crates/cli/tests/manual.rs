@@ -176,6 +176,8 @@ fn sources() -> Vec<PathBuf> {
             waiting.extend(entries.map(|entry| entry.expect("an entry").path()));
         } else if path.extension().is_some_and(|ext| ext == "rs")
             && path.components().any(|part| part.as_os_str() == "src")
+            // What drives the browser of the page's tests isn't part of the program.
+            && !path.components().any(|part| part.as_os_str() == "page-test")
         {
             files.push(path);
         }

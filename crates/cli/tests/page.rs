@@ -2,26 +2,18 @@
 
 mod common;
 
-use std::fs;
-
 use common::{Place, fixture};
 
-/// The commands of the page on the page, with continued lines joined.
-fn commands() -> Vec<String> {
-    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/page.md");
-    let text = fs::read_to_string(page).expect("the page");
-    let blocks = text.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
-    blocks.flat_map(str::lines).map(str::to_owned).collect()
-}
-
 #[test]
-fn every_command_of_the_docs_works_and_writes_its_page() {
+fn a_page_has_the_cases_of_each_of_its_runs() {
     let place = Place::new();
-    place.write("known_1000.json", fs::read(fixture("known_1000.json")).expect("facts"));
-    for command in commands() {
-        let words: Vec<&str> = command.split_whitespace().skip(1).collect();
-        place.output(&words);
+    let facts = fixture("known_1000.json");
+    let trace = ["trace", "--facts", &facts, "--limit", "6", "--samples", "3"];
+    for (out, noise) in [("runs/strong", "s3"), ("runs/weak", "0.1")] {
+        place.output(&[&trace[..], &["--noise", noise, "--out", out]].concat());
     }
+    place.output(&["report", "runs/strong", "--html"]);
+    place.output(&["report", "runs/weak", "--against", "runs/strong", "--html=compared.html"]);
     for (file, runs) in [("runs/strong/report.html", 1), ("compared.html", 2)] {
         let page = String::from_utf8(place.read(file)).expect("UTF-8");
         assert!(page.starts_with("<!doctype html>"), "{file}");

@@ -36,13 +36,13 @@ fn without_prompts_the_built_in_pairs_are_patched() {
     let place = Place::new();
     let out = place.output(&["pair"]);
     for part in [
-        "subject 'France/Poland' (token 3, where the prompts differ)",
-        "subject 'Space Needle/Hagia Sophia' (tokens 1 to 6, where the prompts differ)",
+        "subject 'France → Poland' (token 3, where the prompts differ)",
+        "subject 'Space Needle → Hagia Sophia' (tokens 1 to 6, where the prompts differ)",
         "Clean resid_post copied into the corrupted run",
-        "France/Poland* ███",
+        "France → Poland* ███",
         "recovery of kl: ",
         "The clean run says “Paris” and the corrupted one “Warsaw”",
-        "at the subject's last token (“France/Poland”) up to layer 6",
+        "at the subject's last token (“France → Poland”) up to layer 6",
         "results in runs/pair-built-in-pairs-",
     ] {
         assert!(out.contains(part), "'{part}' isn't in\n{out}");
@@ -100,7 +100,7 @@ fn the_table_and_the_json_file_hold_every_grid() {
 fn answers_and_subject_are_told_with_where_they_come_from() {
     let place = Place::new();
     let out = place.output(&pair(&[&CAPITALS, &["--distractor", "Berlin"]]));
-    assert_snapshot!(out.lines().next().unwrap_or_default(), @"answer ' Paris' (what the clean run says), distractor ' Berlin' (as given); subject 'France/Poland' (token 3, where the prompts differ)");
+    assert_snapshot!(out.lines().next().unwrap_or_default(), @"answer ' Paris' (what the clean run says), distractor ' Berlin' (as given); subject 'France → Poland' (token 3, where the prompts differ)");
     let out = place.output(&[
         "pair",
         "--out",
@@ -116,7 +116,7 @@ fn answers_and_subject_are_told_with_where_they_come_from() {
         "--distractor",
         " Warsaw",
     ]);
-    assert_snapshot!(out.lines().next().unwrap_or_default(), @"answer ' Paris' (as given), distractor ' Warsaw' (as given); subject 'France/Poland' (token 3, as given)");
+    assert_snapshot!(out.lines().next().unwrap_or_default(), @"answer ' Paris' (as given), distractor ' Warsaw' (as given); subject 'France → Poland' (token 3, as given)");
     let record = document(&place, "given/cases/0.json");
     assert_eq!(record["baselines"][0]["metric"], "logit-diff");
 }

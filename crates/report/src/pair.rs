@@ -297,10 +297,10 @@ impl PairReport {
     }
 }
 
-/// A text as both prompts have it: ` France/Poland`.
-fn token(clean: &str, corrupted: &str) -> String {
+/// A text as both prompts have it: ` France → Poland`.
+pub(crate) fn token(clean: &str, corrupted: &str) -> String {
     match clean == corrupted {
         true => visible(clean),
-        false => format!("{}/{}", visible(clean), visible(corrupted.trim_start_matches(' '))),
+        false => format!("{} → {}", visible(clean), visible(corrupted.trim_start_matches(' '))),
     }
 }

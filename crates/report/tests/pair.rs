@@ -110,7 +110,7 @@ fn names(report: &PairReport) -> Vec<String> {
 fn a_heatmap_has_both_tokens_where_they_differ_and_zero_in_the_middle() {
     let maps = report(record()).heatmaps("kl", Style::Diverging);
     assert_eq!(maps.len(), 2);
-    assert_eq!(maps[0].rows, ["In", " France/Poland*", " is"]);
+    assert_eq!(maps[0].rows, ["In", " France → Poland*", " is"]);
     assert_eq!((maps[0].low, maps[0].high), (-1.0, 1.0));
     assert_eq!(maps[0].title, "Clean resid_post copied into the corrupted run");
     assert_eq!(maps[1].x_label, "patched layer; recovery of kl: -0.250 to 1.500");
@@ -130,10 +130,10 @@ fn without_colours_negative_cells_have_shades_of_their_own() {
     let text = draw_terminal(&map, 80, ColorDepth::None).expect("a heatmap");
     insta::assert_snapshot!(text.replace(' ', "_"), @r"
     Clean_mlp_out_copied_into_the_corrupted_run___
-    _____________In_______________________________
-    _France/Poland*_▒▒▒...________________________
-    _____________is_______███_____________________
-    _________________0__1__2______________________
+    _______________In_____________________________
+    _France_→_Poland*_▒▒▒...______________________
+    _______________is_______███___________________
+    ___________________0__1__2____________________
     patched_layer;_recovery_of_kl:_-0.250_to_1.500
     recovery_-1.000_≡≡≡...░░░███_1.000____________
     ");
@@ -166,7 +166,7 @@ fn without_position_as_an_axis_there_is_a_row_for_each_site_beside_the_curves() 
 
 #[test]
 fn the_summary_says_where_the_stream_carries_the_difference_and_which_module_matters() {
-    insta::assert_snapshot!(report(record()).summary(), @"The clean run says “Paris” and the corrupted one “Warsaw”; KL from the clean run is 0 in the first and 4.000 in the second. Clean resid_post brings back at least half of that difference at the subject's last token (“France/Poland”) up to layer 1, and at the last token (“is”) from layer 2 on. Clean mlp_out brings back most in layer 2 at “is”: 150%.");
+    insta::assert_snapshot!(report(record()).summary(), @"The clean run says “Paris” and the corrupted one “Warsaw”; KL from the clean run is 0 in the first and 4.000 in the second. Clean resid_post brings back at least half of that difference at the subject's last token (“France → Poland”) up to layer 1, and at the last token (“is”) from layer 2 on. Clean mlp_out brings back most in layer 2 at “is”: 150%.");
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn noising_is_told_from_its_own_side() {
     for grid in &mut record.grids {
         grid.recovery.iter_mut().flatten().flatten().for_each(|value| *value = 1.0 - *value);
     }
-    insta::assert_snapshot!(report(record).summary(), @"The clean run says “Paris” and the corrupted one “Warsaw”; KL from the clean run is 0 in the first and 4.000 in the second. Corrupted resid_post takes away at least half of that difference at the subject's last token (“France/Poland”) up to layer 1, and at the last token (“is”) from layer 2 on. Corrupted mlp_out takes away most in layer 2 at “is”: 150%.");
+    insta::assert_snapshot!(report(record).summary(), @"The clean run says “Paris” and the corrupted one “Warsaw”; KL from the clean run is 0 in the first and 4.000 in the second. Corrupted resid_post takes away at least half of that difference at the subject's last token (“France → Poland”) up to layer 1, and at the last token (“is”) from layer 2 on. Corrupted mlp_out takes away most in layer 2 at “is”: 150%.");
 }
 
 #[test]
@@ -243,12 +243,12 @@ fn minus_zero_has_no_sign_in_a_legend() {
 #[test]
 fn a_subject_of_several_tokens_is_told_as_each_prompt_has_it() {
     let told = report(PairRecord { subject_range: 1..3, ..record() }).setting();
-    assert!(told.contains("subject 'France is/Poland is' (tokens 1 to 2,"), "{told}");
+    assert!(told.contains("subject 'France is → Poland is' (tokens 1 to 2,"), "{told}");
 }
 
 #[test]
 fn what_was_measured_is_told() {
-    insta::assert_snapshot!(report(record()).setting(), @"answer ' Paris' (what the clean run says), distractor ' Warsaw' (what the corrupted run says); subject 'France/Poland' (token 1, where the prompts differ)");
+    insta::assert_snapshot!(report(record()).setting(), @"answer ' Paris' (what the clean run says), distractor ' Warsaw' (what the corrupted run says); subject 'France → Poland' (token 1, where the prompts differ)");
 }
 
 #[test]

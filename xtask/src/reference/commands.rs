@@ -12,7 +12,7 @@ const INTRO: &str = "\
 command takes come first.";
 
 const COMPLETIONS: &str = "\
-```sh
+```sh ignore
 tracewright completions bash > ~/.local/share/bash-completion/completions/tracewright
 tracewright completions zsh > \"${fpath[1]}/_tracewright\"
 tracewright completions fish > ~/.config/fish/completions/tracewright.fish

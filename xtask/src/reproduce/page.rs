@@ -149,7 +149,8 @@ fn listed(values: &[f64]) -> String {
     }
 }
 
-/// The file of a figure on a page.
+/// The file of a figure on a page: `sweep/x` is `NAME-x.png`, `sweep-heads/x` is `NAME-heads-x.png`.
 fn image(name: &str, figure: &str) -> String {
-    format!("{name}-{}.png", figure.rsplit('/').next().unwrap_or(figure))
+    let figure = figure.strip_prefix("sweep").unwrap_or(figure);
+    format!("{name}-{}.png", figure.trim_start_matches(['/', '-']).replace('/', "-"))
 }

@@ -7,7 +7,7 @@ function sentences(doc, before) {
   first.prepend(before);
   if (!others.length) return [first];
   const details = make("details", "", {}, [make("summary", "In words"), ...others]);
-  details.open = $("summary").querySelector("details")?.open ?? !before;
+  details.open = $("summary").querySelector("details")?.open ?? false;
   return [first, details];
 }
 

@@ -10,7 +10,7 @@ use super::tables::{OF_ROWS, of_row};
 use crate::case::CaseReport;
 use crate::error::ReportError;
 use crate::label::visible;
-use crate::pair::PairReport;
+use crate::pair::{PairReport, token};
 
 /// Everything that the page shows of a case, or of all cases together.
 #[derive(Debug, Default, Serialize)]
@@ -127,14 +127,6 @@ fn first_shown(pair: &PairRecord) -> &'static str {
     let between_others = pair.base.is_some() || pair.source.is_some();
     let denoises = pair.direction == Direction::Denoise && !between_others;
     if denoises { "recovery" } else { "effect" }
-}
-
-/// A token as both prompts have it.
-fn token(clean: &str, corrupted: &str) -> String {
-    match clean == corrupted {
-        true => visible(clean),
-        false => format!("{} → {}", visible(clean), visible(corrupted.trim_start_matches(' '))),
-    }
 }
 
 /// Those of the first noise sample stand for all.

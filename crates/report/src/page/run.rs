@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 use tracewright_results::{
-    CaseRecord, Results, averages, compare, grid_columns, peak_spreads, peaks, rome_averages,
+    CaseRecord, Key, Results, averages, compare, grid_columns, peak_spreads, peaks, rome_averages,
 };
 
 use super::case::{Document, mark};
@@ -11,6 +11,7 @@ use super::grid::{Grid, grids};
 use super::tables::{
     OF_AVERAGES, OF_DIFFERENCES, OF_PEAKS, OF_ROME, of_average, of_differences, of_peaks, of_rome,
 };
+use crate::cell_labels::Labels;
 use crate::error::ReportError;
 use crate::label::visible;
 
@@ -91,7 +92,15 @@ impl PageRun<'_> {
         }
         summary.extend(self.sentences.iter().map(|sentence| visible(sentence)));
         let differences = against.map_or(Ok(Vec::new()), |against| self.differences(against))?;
-        Ok(Some(Document { summary, grids: all, differences, ..Document::default() }))
+        let tokens = self.tokens();
+        Ok(Some(Document { summary, grids: all, differences, tokens, ..Document::default() }))
+    }
+
+    /// What stands at each position of all cases, where positions are compared.
+    fn tokens(&self) -> Vec<String> {
+        let labels = Labels::new(&self.results.cases);
+        let longest = labels.0.iter().map(|case| case.tokens.len() as u32).max().unwrap_or(0);
+        (0..longest).map(|at| labels.column("position", &Key::Number(at))).collect()
     }
 
     /// How far this run is from the other one, cell by cell of the averages; nothing where they
