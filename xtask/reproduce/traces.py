@@ -131,7 +131,8 @@ class Trace:
 
     def severed(self, kind):
         """[layers]: the state restored at the subject's last token, while what `kind` writes there is held at what it
-        wrote in a corrupted run. One generator makes the noise of both runs, so the second has the next draw."""
+        wrote in a corrupted run. In ROME's notebook one generator makes the noise of both runs, so the second has the
+        next draw."""
         position, scores = self.range[1] - 1, []
         modules = [KINDS[kind].format(each) for each in range(self.model.config.n_layer)]
         for layer in range(self.model.config.n_layer):
@@ -155,7 +156,8 @@ class Trace:
             self.score([], 0, [lambda m=m: read(m) for m in modules], generator)
             state = [KINDS["hidden"].format(layer)]
             more = [lambda m=m: write(m) for m in modules]
-            scores.append(self.score(state, position, more, generator))
+            same = self.settings["sever_noise"] == "same"
+            scores.append(self.score(state, position, more, None if same else generator))
         return np.array(scores)
 
     def cells(self):

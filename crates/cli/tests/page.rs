@@ -50,6 +50,10 @@ fn a_page_that_cannot_be_written_is_told() {
         .output()
         .expect("a run");
     let told = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{told}");
-    assert!(told.contains("run.json"), "{told}");
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("there is no folder 'runs/run.json' for the page"), "{told}");
+    assert_eq!(
+        place.message(&["report", "runs", "--html=runs"]),
+        "error: 'runs' is a folder: give the page's file, --html=runs/report.html"
+    );
 }

@@ -45,7 +45,10 @@ impl Averages<'_> {
             let named = |column: &String| names.get(column.parse::<usize>().ok()?).cloned();
             Bars {
                 title,
-                x_label: "mean over layers; 95 % bootstrap intervals over cases".to_owned(),
+                x_label: match self.report.is_ablation() {
+                    true => "mean over layers".to_owned(),
+                    false => "mean over layers; 95 % bootstrap intervals over cases".to_owned(),
+                },
                 columns: columns.iter().filter_map(named).collect(),
                 series,
                 ..Bars::default()

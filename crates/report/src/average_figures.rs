@@ -19,8 +19,10 @@ use crate::regions::regions;
 /// A pair whose grids aren't as large as their axes, and columns that the cells haven't got.
 pub fn average_figures(results: &Results) -> Result<Vec<Figure>, ReportError> {
     let labels = Labels::new(&results.cases);
-    let Some(record) = labels.0.iter().find_map(|case| case.pair()) else { return Ok(Vec::new()) };
-    if labels.0.len() < 2 {
+    let Some(record) = labels.cases.iter().find_map(|case| case.pair()) else {
+        return Ok(Vec::new());
+    };
+    if labels.cases.len() < 2 {
         return Ok(Vec::new());
     }
     let report = PairReport::new(record)?;

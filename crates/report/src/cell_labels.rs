@@ -4,15 +4,37 @@ use tracewright_ir::Role;
 use tracewright_results::{CaseRecord, Key};
 
 use crate::heatmap::row;
+use crate::label::token_labels;
+use crate::pair::PairReport;
 
 /// What is known of all cases that are averaged.
-pub(crate) struct Labels<'a>(pub(crate) Vec<&'a CaseRecord>);
+pub(crate) struct Labels<'a> {
+    pub(crate) cases: Vec<&'a CaseRecord>,
+    /// The token at each position of each case; of a pair as both prompts have it.
+    tokens: Vec<Vec<String>>,
+}
 
 impl<'a> Labels<'a> {
     /// For the cases that averages are over.
     pub(crate) fn new(cases: &'a [CaseRecord]) -> Self {
         let averaged = |case: &&CaseRecord| case.failure.is_none() && case.correct_prediction;
-        Self(cases.iter().filter(averaged).collect())
+        let cases: Vec<&CaseRecord> = cases.iter().filter(averaged).collect();
+        let tokens = |case: &&CaseRecord| {
+            let pair = case.pair().and_then(|pair| PairReport::new(pair).ok());
+            let of_pair = pair.map(|pair| pair.tokens().to_vec());
+            of_pair.unwrap_or_else(|| token_labels(&case.tokens, &case.prompt))
+        };
+        Self { tokens: cases.iter().map(tokens).collect(), cases }
+    }
+
+    /// Where something is, within a sentence: a token with its position.
+    pub(crate) fn place(&self, axis: &str, key: &Key) -> String {
+        match (axis, key) {
+            ("position" | "src_position", Key::Number(at)) => {
+                format!("{} (token {at})", self.position(*at as usize).trim())
+            }
+            _ => self.row(axis, key),
+        }
     }
 
     /// What a row is called.
@@ -34,30 +56,32 @@ impl<'a> Labels<'a> {
 
     /// The token at a position where all cases have the same, or what it is to their subjects, or its number.
     fn position(&self, at: usize) -> String {
-        let text = |case: &&&CaseRecord| case.tokens.texts.get(at).cloned();
-        let role = |case: &&&CaseRecord| {
+        let role = |case: &&CaseRecord| {
             let subject = case.subject_range.as_ref()?;
             Some(Role::of(at, subject, case.tokens.len()))
         };
-        let starred = self
-            .0
-            .iter()
-            .all(|case| case.subject_range.as_ref().is_some_and(|subject| subject.contains(&at)));
-        match (self.same(text), self.same(role)) {
-            (Some(text), _) => row(&text, starred),
+        let in_subject = |case: &&CaseRecord| {
+            case.subject_range.as_ref().is_some_and(|range| range.contains(&at))
+        };
+        let starred = self.cases.iter().all(in_subject);
+        let text = same(self.tokens.iter().map(|tokens| tokens.get(at)));
+        match (text, same(self.cases.iter().map(role))) {
+            (Some(text), _) => row(text, starred),
             (None, Some(role)) => format!("{at}: {}", role.name().replace('_', " ")),
             (None, None) => format!("token {at}"),
         }
     }
 
-    /// What all cases have.
-    fn same<T: PartialEq>(&self, of: impl Fn(&&&CaseRecord) -> Option<T>) -> Option<T> {
-        let first = of(&self.0.first()?)?;
-        self.0.iter().all(|case| of(&case).as_ref() == Some(&first)).then_some(first)
-    }
-
     /// The position of the last subject token, where it is the same in all cases.
     pub(crate) fn last_subject(&self) -> Option<u32> {
-        self.same(|case| case.subject_range.as_ref()?.end.checked_sub(1)).map(|at| at as u32)
+        let last = |case: &&CaseRecord| case.subject_range.as_ref()?.end.checked_sub(1);
+        same(self.cases.iter().map(last)).map(|at| at as u32)
     }
+}
+
+/// What all have.
+fn same<T: PartialEq>(all: impl Iterator<Item = Option<T>>) -> Option<T> {
+    let mut all = all;
+    let first = all.next()??;
+    all.all(|next| next.as_ref() == Some(&first)).then_some(first)
 }

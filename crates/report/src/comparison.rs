@@ -1,6 +1,6 @@
 //! Two runs side by side, and their difference.
 
-use tracewright_results::{CaseRecord, Grouped, PairedDifference};
+use tracewright_results::{CaseRecord, Grouped, Key, PairedDifference};
 
 use crate::cell_labels::Labels;
 use crate::colormap::Colormap;
@@ -47,9 +47,15 @@ fn figure(
     let widest = difference.iter().flatten().fold(0.0, |most, v| v.abs().max(most));
     // Runs that are equal have a scale all the same.
     let widest = if widest > 0.0 { widest } else { 1.0 };
+    // Values with both signs have zero in the middle.
+    let most = scale.0.abs().max(scale.1.abs());
+    let (scale, colormap) = match scale.0 < 0.0 && scale.1 > 0.0 {
+        true => ((-most, most), Colormap::RedBlue),
+        false => (scale, Colormap::Purples),
+    };
     let run = |name: &str, values| {
         let title = visible(name);
-        heatmap(part, labels, (title, values), (scale, Colormap::Purples))
+        heatmap(part, labels, (title, values), (scale, colormap))
     };
     let title = format!("{} − {}", visible(second), visible(first));
     let difference =
@@ -68,10 +74,17 @@ fn what(part: &[Grid<'_, PairedDifference>], labels: &Labels<'_>) -> (String, St
     let first = &part[0];
     let told_by_rows = |name: &str| part.len() > 1 && ["kind", "site"].contains(&name);
     let shared = first.what.iter().filter(|(name, _)| !told_by_rows(name));
-    let at = first.at.iter().map(|(axis, key)| labels.row(axis, key));
-    let words: Vec<String> = shared.map(|(_, key)| key.to_string()).chain(at).collect();
+    let shared: Vec<String> = shared.map(|(_, key)| key.to_string()).collect();
+    // Tokens can be alike; where they stand can't.
+    let places = first.at.iter().map(|(axis, key)| match key {
+        Key::Number(number) => format!("{axis}-{number}"),
+        Key::Text(text) => text.replace('_', "-"),
+    });
+    let names: Vec<String> = shared.iter().cloned().chain(places).collect();
+    let at = first.at.iter().map(|(axis, key)| labels.place(axis, key));
+    let words: Vec<String> = shared.into_iter().chain(at).collect();
     let safe = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' };
-    (words.join(", "), words.join("_").chars().map(safe).collect())
+    (words.join(", "), names.join("_").chars().map(safe).collect())
 }
 
 fn heatmap(
@@ -98,7 +111,11 @@ fn heatmap(
     };
     Heatmap {
         title,
-        x_label: format!("{across}; {range}"),
+        x_label: match across {
+            "" => range,
+            "src_position" => format!("key; {range}"),
+            axis => format!("{axis}; {range}"),
+        },
         colorbar_label: first.of("metric"),
         rows,
         columns,

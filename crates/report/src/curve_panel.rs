@@ -10,8 +10,9 @@ use crate::curve::{Bars, Curve};
 use crate::font::{Anchor, text_width};
 use crate::label::{shorten, visible};
 use crate::layout::INK;
+use crate::pair_figures::span;
 use crate::scene::Scene;
-use crate::series::{Extent, Series, range};
+use crate::series::{Extent, Series, clipped, range};
 use crate::ticks;
 
 /// The height of the plot, the width that layers share, and the widest that one of few layers is.
@@ -83,13 +84,19 @@ impl<'a> CurvePanel<'a> {
         let cell = (WIDTH / count).clamp(narrowest, WIDEST_CELL.max(narrowest));
         let across = (cell * count).max(WIDTH);
         let range = range(series, extent);
+        let x_label = match clipped(series, extent) {
+            Some((low, high)) => {
+                format!("{x_label}; {}, what is beyond is drawn at the edge", span(low, high))
+            }
+            None => x_label.to_owned(),
+        };
         let ticks = ticks::values(range.0, range.1, 6);
         let left = widest(ticks.iter().map(|(_, label)| label)) + TICK + TICK_GAP;
         let room = (across - MARK - MARK_GAP) as f32;
         let legend = |one: &Series| shorten(&visible(&one.name), |s| text_width(s, TEXT) <= room);
         Self {
             title: lines(title, TITLE, across),
-            x_label: lines(x_label, TEXT, across),
+            x_label: lines(&x_label, TEXT, across),
             legend: series.iter().map(legend).collect(),
             series,
             columns,

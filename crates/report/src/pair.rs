@@ -298,7 +298,7 @@ impl PairReport {
 }
 
 /// A text as both prompts have it: ` France → Poland`.
-pub(crate) fn token(clean: &str, corrupted: &str) -> String {
+fn token(clean: &str, corrupted: &str) -> String {
     match clean == corrupted {
         true => visible(clean),
         false => format!("{} → {}", visible(clean), visible(corrupted.trim_start_matches(' '))),

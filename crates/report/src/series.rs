@@ -61,15 +61,24 @@ pub(crate) fn check(title: &str, columns: usize, series: &[Series]) -> Result<()
     }
 }
 
-/// The lowest and the highest value that an axis holds, with some room.
-pub(crate) fn range(series: &[Series], extent: Extent) -> (f64, f64) {
+/// A range that holds another one and all finite values with their intervals.
+fn widened(series: &[Series], usual: (f64, f64)) -> (f64, f64) {
     let values = series.iter().flat_map(|one| &one.values).flatten().copied();
     let ends = series.iter().flat_map(|one| &one.intervals).flatten();
     let all = values.chain(ends.flat_map(|(low, high)| [*low, *high]));
-    let within = |usual: (f64, f64)| {
-        all.filter(|value| value.is_finite())
-            .fold(usual, |(low, high), v| (low.min(v), high.max(v)))
-    };
+    let finite = all.filter(|value| value.is_finite());
+    finite.fold(usual, |(low, high), v| (low.min(v), high.max(v)))
+}
+
+/// All values with their intervals, from the lowest to the highest, where some of them are drawn at the edge.
+pub(crate) fn clipped(series: &[Series], extent: Extent) -> Option<(f64, f64)> {
+    let (low, high) = widened(series, USUAL);
+    (extent == Extent::Recovery && (low < WIDEST.0 || high > WIDEST.1)).then_some((low, high))
+}
+
+/// The lowest and the highest value that an axis holds, with some room.
+pub(crate) fn range(series: &[Series], extent: Extent) -> (f64, f64) {
+    let within = |usual: (f64, f64)| widened(series, usual);
     let (low, high) = match extent {
         Extent::Recovery => {
             let (low, high) = within(USUAL);
@@ -102,6 +111,9 @@ mod tests {
         assert_eq!(range(&[0.2, 0.4]), (-0.05, 1.05));
         assert_eq!(range(&[-1.0, 1.0]), (-1.1, 1.1));
         assert_eq!(range(&[-70.0, 80.0, f64::NAN]), (-1.15, 2.15));
+        let clipped = |values: &[f64]| clipped(&series(values), Extent::Recovery);
+        assert_eq!(clipped(&[-70.0, 80.0, f64::NAN]), Some((-70.0, 80.0)));
+        assert_eq!(clipped(&[-1.0, 2.0]), None);
     }
 
     #[test]

@@ -29,6 +29,7 @@ pub(super) struct Reproduction {
     /// What is seen, and why it differs from what was published.
     pub(super) seen: String,
     /// Our figures of it.
+    #[serde(default)]
     pub(super) figures: Vec<Figure>,
     /// The numbers.
     pub(super) quantities: Vec<Quantity>,
@@ -125,6 +126,13 @@ pub(super) struct Claim {
     /// And smaller than this.
     #[serde(default)]
     pub(super) below: Option<Bound>,
+    /// Whether it should hold; what was found in another model is said not to hold where it doesn't.
+    #[serde(default = "yes")]
+    pub(super) holds: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// What a quantity is compared with.

@@ -31,24 +31,25 @@ pub(super) fn write(
 pub(super) fn index(pages: &Path, outcomes: &BTreeMap<String, Outcome>) -> Result<()> {
     let mut text = "# Published work, done again\n\n\
         `cargo xtask reproduce --offline` runs all of these on the built-in model, compares every number with what PyTorch \
-        gets there (`xtask/reproduce/expect.py`: one forward pass for each cell, with hooks), holds every claim to its \
-        interval, and writes these pages. `cargo xtask reproduce NAME --model ID` does one on the published model where its \
-        weights are at hand, and compares with the published numbers.\n\n\
-        | name | what | numbers that agree with PyTorch | claims that hold |\n| --- | --- | --- | --- |\n"
+        gets there (`xtask/reproduce/expect.py`: one forward pass for each cell, with hooks; intervals are ours alone), and \
+        holds claims to the intervals of their quantities where these have one (averages over cases or noise samples do; layers \
+        and single cells don't). Everything here is of the built-in model: **no published model was run**, because no weights \
+        were at hand. Some claims are the papers', about their models, and are said not to hold where they don't. `cargo xtask \
+        reproduce NAME --model ID` does one on the published model and compares with the published numbers.\n\n\
+        | name | what | agrees with PyTorch | claims that hold | published claims that don't |\n\
+        | --- | --- | --- | --- | --- |\n"
         .to_owned();
     for (name, outcome) in outcomes {
-        let count = |right: bool| -> usize {
-            let ours = outcome.numbers.iter().filter(|one| !right || one.is_right());
-            ours.map(|one| one.measured.values.len()).sum()
-        };
-        let holding = outcome.claims.iter().filter(|(_, _, holds)| *holds).count();
+        let agrees = if outcome.numbers.iter().all(Compared::is_right) { "yes" } else { "**no**" };
+        let (ours, others): (Vec<_>, Vec<_>) =
+            outcome.claims.iter().partition(|(claim, _, _)| claim.holds);
         writeln!(
             text,
-            "| [{name}]({name}.md) | {} | {} of {} | {holding} of {} |",
+            "| [{name}]({name}.md) | {} | {agrees} | {} of {} | {} |",
             outcome.reproduction.title,
-            count(true),
-            count(false),
-            outcome.claims.len()
+            ours.iter().filter(|(_, _, holds)| *holds).count(),
+            ours.len(),
+            others.len()
         )?;
     }
     let path = pages.join("README.md");
@@ -66,7 +67,11 @@ fn page(name: &str, outcome: &Outcome, model: Option<&str>) -> Result<String> {
     if !outcome.claims.is_empty() {
         text += "\n## What is claimed\n\n| claim | | holds |\n| --- | --- | --- |\n";
         for (claim, why, holds) in &outcome.claims {
-            let holds = if *holds { "yes" } else { "**no**" };
+            let holds = match (holds, claim.holds) {
+                (true, _) => "yes",
+                (false, true) => "**no**",
+                (false, false) => "no, see below",
+            };
             writeln!(text, "| {} | {why} | {holds} |", claim.says)?;
         }
     }
@@ -91,7 +96,8 @@ fn legend(outcome: &Outcome, model: Option<&str>) -> String {
     match model {
         Some(model) => format!("Of {model}{beside}."),
         None => format!(
-            "Of the built-in model, with 95 % intervals where a table has them, beside PyTorch on the same model. The most that a \
+            "Of the built-in model, with 95 % intervals where a table has them, beside PyTorch on the same model. The interval \
+             of a largest or smallest number reaches as far as that of any row that was chosen among. The most that a \
              number may be off is {EXACT:.0e} of the quantity's largest (of 1, where that is smaller){beside}."
         ),
     }

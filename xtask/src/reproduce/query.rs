@@ -10,7 +10,7 @@ use tracewright_results::{read_averages, read_rome_averages, read_table};
 
 use super::file::{Quantity, Table, Take};
 
-/// What rows are ordered by: all places that a cell can have. Roles are ordered as they stand in a prompt.
+/// What rows are ordered by: all places that a cell can have.
 pub(super) const ORDER: [&str; 11] = [
     "case",
     "corruption",
@@ -107,7 +107,7 @@ fn rows<T: Serialize>(table: &[T]) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Numbers by size, texts by their letters, roles in the order of a prompt.
+/// Numbers by size, texts by their letters.
 fn order(a: Option<&Value>, b: Option<&Value>) -> Ordering {
     let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or("").to_owned();
     let number = |value: Option<&Value>| value.and_then(Value::as_f64);
@@ -125,7 +125,6 @@ fn is(value: &Value, want: &Value) -> bool {
 }
 
 fn take(quantity: &Quantity, rows: &[&Row]) -> Result<Measured> {
-    let number = |row: &Row, name: &str| row.get(name).and_then(Value::as_f64);
     let valued = rows.iter().filter_map(|row| Some((*row, number(row, &quantity.column)?)));
     let valued: Vec<(&Row, f64)> = valued.collect();
     ensure!(!valued.is_empty(), "no row of the table has a value there: {:?}", quantity.rows);
@@ -155,9 +154,24 @@ fn take(quantity: &Quantity, rows: &[&Row]) -> Result<Measured> {
         let given = number(row, give).with_context(|| format!("'{give}' of {row:?}"))?;
         return Ok(Measured { values: vec![given], interval: None });
     }
-    let ends = INTERVALS.iter().find(|(column, _)| *column == quantity.column);
-    let interval = ends.and_then(|(_, [low, high])| Some((number(row, low)?, number(row, high)?)));
-    Ok(Measured { values: vec![value], interval })
+    Ok(Measured { values: vec![value], interval: interval(quantity, row, rows) })
+}
+
+/// The interval of the row that was taken. Of a largest or smallest one another row could have been it, so the interval
+/// reaches as far as theirs.
+fn interval(quantity: &Quantity, row: &Row, rows: &[&Row]) -> Option<(f64, f64)> {
+    let (_, [low, high]) = INTERVALS.iter().find(|(column, _)| *column == quantity.column)?;
+    let (from, to) = (number(row, low)?, number(row, high)?);
+    let ends = |name: &str| rows.iter().filter_map(|row| number(row, name)).collect::<Vec<_>>();
+    Some(match quantity.take {
+        Take::Largest => (from, ends(high).into_iter().fold(to, f64::max)),
+        Take::Smallest => (ends(low).into_iter().fold(from, f64::min), to),
+        _ => (from, to),
+    })
+}
+
+fn number(row: &Row, name: &str) -> Option<f64> {
+    row.get(name)?.as_f64()
 }
 
 #[cfg(test)]

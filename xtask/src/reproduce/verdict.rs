@@ -68,7 +68,7 @@ impl Outcome {
     }
 
     /// The published model: what was published decides. Claims are about the built-in model, and so are quantities
-    /// of places that another model hasn't got, which are left out.
+    /// at layers, positions and heads that weren't published: they are left out.
     pub(super) fn beside_published(
         reproduction: Reproduction,
         tables: &Tables,
@@ -76,10 +76,12 @@ impl Outcome {
     ) -> Result<Self> {
         let compare = |quantity: &Quantity| {
             let published = published(quantity, folder)?;
-            let measured = match tables.measure(quantity) {
-                Err(_) if published.is_none() => return Ok(None),
-                measured => measured?,
-            };
+            let places = ["layer", "position", "head"];
+            let placed = places.iter().any(|place| quantity.rows.contains_key(*place));
+            if placed && published.is_none() {
+                return Ok(None);
+            }
+            let measured = tables.measure(quantity)?;
             let difference = match (&published, quantity.tolerance) {
                 (Some(published), Some(tolerance)) => {
                     Some((worst(&quantity.name, &measured.values, published)?, tolerance))
@@ -100,14 +102,13 @@ impl Outcome {
 
     /// How many numbers and claims there are, and whether they are right.
     pub(super) fn words(&self) -> String {
-        let numbers: usize = self.numbers.iter().map(|one| one.measured.values.len()).sum();
         let decides = self.numbers.iter().any(|one| one.difference.is_some());
         let verdict = match (self.is_reproduced(), decides) {
             (true, true) => "reproduced",
             (true, false) => "measured, nothing was published to compare with",
             (false, _) => "NOT REPRODUCED",
         };
-        format!("{verdict}, {numbers} numbers, {} claims", self.claims.len())
+        format!("{verdict}, {} quantities, {} claims", self.numbers.len(), self.claims.len())
     }
 
     /// What isn't right.
@@ -116,10 +117,12 @@ impl Outcome {
             let (found, allowed) = one.difference.unwrap_or_default();
             format!("{}: off by {found:.2e}, allowed is {allowed:.2e}", one.quantity.name)
         });
-        let false_ones = self.claims.iter().filter(|(_, _, holds)| !holds);
-        let false_ones =
-            false_ones.map(|(claim, why, _)| format!("doesn't hold: {} ({why})", claim.says));
-        wrong.chain(false_ones).collect()
+        let surprising = self.claims.iter().filter(|(claim, _, holds)| *holds != claim.holds);
+        let surprising = surprising.map(|(claim, why, holds)| {
+            let verb = if *holds { "holds, against what is said" } else { "doesn't hold" };
+            format!("{verb}: {} ({why})", claim.says)
+        });
+        wrong.chain(surprising).collect()
     }
 }
 

@@ -15,9 +15,10 @@ function scaleOf(panels) {
   let low, high, map;
   if (quantity === "difference" || ((quantity === "recovery" || quantity === "effect") && !ofClasses)) {
     high = Math.max(Math.abs(least), Math.abs(most));
+    // Red and blue can be told apart by everybody, and zero needs a colour of its own: these are safe as they are.
     // A faint field isn't drawn as a strong one, and more than everything has the colour of everything.
     if (quantity !== "difference") high = Math.min(Math.max(high, 0.1), 1);
-    [low, map] = [-high, safe ? "Cividis" : colours.redblue];
+    [low, map] = [-high, colours.redblue];
   } else {
     const bases = panels.map(panel => panel.grid.columns.corrupted);
     const fromBase = quantity === "value" && grid.facets.kind && bases.every(base => typeof base === "number");

@@ -9,8 +9,8 @@ use super::grid::{Grid, grids};
 use super::tables::{OF_ROWS, of_row};
 use crate::case::CaseReport;
 use crate::error::ReportError;
-use crate::label::visible;
-use crate::pair::{PairReport, token};
+use crate::label::{token_labels, visible};
+use crate::pair::PairReport;
 
 /// Everything that the page shows of a case, or of all cases together.
 #[derive(Debug, Default, Serialize)]
@@ -89,7 +89,8 @@ impl Document {
 
     fn with_case(mut self, case: &CaseRecord) -> Self {
         let subject = case.subject_range.clone().unwrap_or(0..0);
-        self.tokens = case.tokens.texts.iter().map(|text| visible(text)).collect();
+        let labels = token_labels(&case.tokens, &case.prompt);
+        self.tokens = labels.iter().map(|text| visible(text)).collect();
         self.subject = (subject.start, subject.end);
         self.answer = visible(&case.answer);
         let (tokens, subject, says) = (self.tokens.clone(), self.subject, self.answer.clone());
@@ -98,10 +99,6 @@ impl Document {
     }
 
     fn with_pair(mut self, pair: PairRecord) -> Result<Self, ReportError> {
-        let (clean, corrupted) = (&pair.clean.tokens.texts, &pair.corrupted.tokens.texts);
-        // Of prompts of different lengths positions are the clean one's.
-        let others = if pair.align.is_none() { corrupted } else { clean };
-        self.tokens = clean.iter().zip(others).map(|(a, b)| token(a, b)).collect();
         self.subject = (pair.subject_range.start, pair.subject_range.end);
         self.answer = visible(&pair.answer.text);
         self.prompts = vec![prompt("clean", &pair.clean, self.subject)];
@@ -111,6 +108,7 @@ impl Document {
         }
         self.top = pair.top.iter().filter_map(top).collect();
         let report = PairReport::new(pair)?;
+        self.tokens = report.tokens().to_vec();
         self.summary = vec![report.summary()];
         self.facts.insert(0, ("setting".to_owned(), report.setting()));
         Ok(self)
@@ -118,12 +116,13 @@ impl Document {
 }
 
 fn prompt(name: &'static str, prompt: &PairPrompt, subject: (usize, usize)) -> Prompt {
-    let tokens = prompt.tokens.texts.iter().map(|text| visible(text)).collect();
+    let labels = token_labels(&prompt.tokens, &prompt.prompt);
+    let tokens = labels.iter().map(|text| visible(text)).collect();
     Prompt { name, tokens, subject, says: visible(&prompt.prediction.text) }
 }
 
 /// How far a patch moves its run: of denoising that is what it recovers, otherwise its effect.
-fn first_shown(pair: &PairRecord) -> &'static str {
+pub(super) fn first_shown(pair: &PairRecord) -> &'static str {
     let between_others = pair.base.is_some() || pair.source.is_some();
     let denoises = pair.direction == Direction::Denoise && !between_others;
     if denoises { "recovery" } else { "effect" }

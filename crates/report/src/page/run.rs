@@ -2,11 +2,12 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use tracewright_ir::Direction;
 use tracewright_results::{
     CaseRecord, Key, Results, averages, compare, grid_columns, peak_spreads, peaks, rome_averages,
 };
 
-use super::case::{Document, mark};
+use super::case::{Document, first_shown, mark};
 use super::grid::{Grid, grids};
 use super::tables::{
     OF_AVERAGES, OF_DIFFERENCES, OF_PEAKS, OF_ROME, of_average, of_differences, of_peaks, of_rome,
@@ -70,12 +71,15 @@ impl PageRun<'_> {
     ) -> Result<Option<Document>, ReportError> {
         let Results { cases, rows, finished, .. } = self.results;
         let classes = rome_averages(cases, rows).iter().map(of_rome).collect();
-        let cells = averages(cases, rows).iter().map(of_average).collect();
+        let pair = cases.iter().find_map(CaseRecord::pair);
+        let shown = pair.as_ref().map_or("value", first_shown);
+        let noised = pair.is_some_and(|pair| pair.direction == Direction::Noise);
+        let cells = averages(cases, rows);
+        let cells = cells.iter().map(|average| of_average(average, noised)).collect();
         let spreads = peak_spreads(&peaks(cases, rows));
         let of_several = spreads.iter().filter(|spread| spread.n > 1);
         let mut all: Vec<Grid> = grids(classes, &OF_ROME, "effect")?;
-        let of_pairs = cases.iter().any(|case| case.pair().is_some());
-        all.extend(grids(cells, &OF_AVERAGES, if of_pairs { "recovery" } else { "value" })?);
+        all.extend(grids(cells, &OF_AVERAGES, shown)?);
         let last = rows.iter().filter_map(|row| row.layer).max().unwrap_or(0);
         let peaks = of_several.flat_map(|spread| of_peaks(spread, last));
         all.extend(grids(peaks.collect(), &OF_PEAKS, "cases")?);
@@ -84,11 +88,12 @@ impl PageRun<'_> {
         }
         let mut summary = vec![self.counted()];
         if finished.passes < finished.of {
-            summary.push(format!(
-                "Unfinished: {} of {} units of work are here, the costliest first, so these cases aren't a fair \
+            // In the first sentence, which is always shown.
+            summary[0] += &format!(
+                " Unfinished: {} of {} units of work are here, the costliest first, so these cases aren't a fair \
                  sample.",
                 finished.passes, finished.of
-            ));
+            );
         }
         summary.extend(self.sentences.iter().map(|sentence| visible(sentence)));
         let differences = against.map_or(Ok(Vec::new()), |against| self.differences(against))?;
@@ -99,8 +104,8 @@ impl PageRun<'_> {
     /// What stands at each position of all cases, where positions are compared.
     fn tokens(&self) -> Vec<String> {
         let labels = Labels::new(&self.results.cases);
-        let longest = labels.0.iter().map(|case| case.tokens.len() as u32).max().unwrap_or(0);
-        (0..longest).map(|at| labels.column("position", &Key::Number(at))).collect()
+        let longest = labels.cases.iter().map(|case| case.tokens.len() as u32).max().unwrap_or(0);
+        (0..longest).map(|at| visible(&labels.column("position", &Key::Number(at)))).collect()
     }
 
     /// How far this run is from the other one, cell by cell of the averages; nothing where they

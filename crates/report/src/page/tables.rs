@@ -21,9 +21,10 @@ pub(super) const OF_ROWS: [&str; 11] = [
     "n",
 ];
 /// The numbers of averages over cases.
-pub(super) const OF_AVERAGES: [&str; 12] = [
+pub(super) const OF_AVERAGES: [&str; 15] = [
     "value",
     "recovery",
+    "effect",
     "clean",
     "corrupted",
     "std",
@@ -33,6 +34,8 @@ pub(super) const OF_AVERAGES: [&str; 12] = [
     "noise_stderr",
     "recovery_low",
     "recovery_high",
+    "effect_low",
+    "effect_high",
     "n",
 ];
 /// The numbers of ROME's averages.
@@ -98,9 +101,11 @@ pub(super) fn of_row(row: &Row) -> Cell {
     }
 }
 
-/// A cell of the averages over cases.
-pub(super) fn of_average(average: &Average) -> Cell {
+/// A cell of the averages over cases; where corrupted values were put into the clean run, its effect is what isn't
+/// recovered.
+pub(super) fn of_average(average: &Average, noised: bool) -> Cell {
     let group = &average.group;
+    let effect = |recovery: Option<f64>| recovery.filter(|_| noised).map(|recovery| 1.0 - recovery);
     Cell {
         facets: vec![
             ("statistics", Some("averages of cells".to_owned())),
@@ -125,6 +130,7 @@ pub(super) fn of_average(average: &Average) -> Cell {
         numbers: vec![
             Some(average.value),
             average.recovery,
+            effect(average.recovery),
             average.clean,
             average.corrupted,
             average.std,
@@ -134,6 +140,8 @@ pub(super) fn of_average(average: &Average) -> Cell {
             average.noise_stderr,
             average.recovery_low,
             average.recovery_high,
+            effect(average.recovery_high),
+            effect(average.recovery_low),
             Some(f64::from(average.n)),
         ],
     }

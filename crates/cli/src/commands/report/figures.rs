@@ -76,7 +76,7 @@ pub(super) fn draw(
     Ok(paths)
 }
 
-/// The cases with these names.
+/// The cases with these names; without any a folder's only case.
 pub(super) fn chosen<'a>(
     names: &[String],
     results: &'a Results,
@@ -91,7 +91,10 @@ pub(super) fn chosen<'a>(
             ))
         })
     };
-    names.iter().map(find).collect()
+    match (names, &results.cases[..]) {
+        ([], [only]) => Ok(vec![only]),
+        _ => names.iter().map(find).collect(),
+    }
 }
 
 /// A case's own figures, named as `trace` and `pair` name them; none of a case that failed or has no cells.

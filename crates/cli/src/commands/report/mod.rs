@@ -26,6 +26,7 @@ pub(crate) fn run(args: &ReportArgs, console: &Console) -> Result<ExitCode, Fail
     let folder = fetched(&args.folder, console)?;
     let results = load(&folder)?;
     let chosen = figures::chosen(&args.cases, &results)?;
+    let page = page::place(args, &folder)?;
     let mut document = json!({ "folder": folder, "cases": results.cases.len() });
     let other = match &args.against {
         None => None,
@@ -44,7 +45,9 @@ pub(crate) fn run(args: &ReportArgs, console: &Console) -> Result<ExitCode, Fail
     let drawn = figures::draw(args, &folder, figures, (&results, &chosen), console)?;
     document["figures"] = json!(drawn);
     let other = other.as_ref().map(|(other, _)| other);
-    page::write((args, &folder), (&results, other), &mut document, console)?;
+    if let Some(page) = page {
+        page::write(&page, (args, &folder), (&results, other), &mut document, console)?;
+    }
     console.json(&document)?;
     Ok(ExitCode::SUCCESS)
 }
