@@ -1,6 +1,10 @@
 // What the state chooses: runs, case, grid, quantity, axes, cell.
 
 const documents = new Map();
+
+// Two runs are there to be compared.
+const isBoth = () => runs.length > 1 && (state.run ?? "both") === "both";
+
 function documentOf(run, name) {
   const number = name === undefined ? -1 : runs[run].cases.findIndex(listed => listed[0] === name);
   if (name !== undefined && number < 0) return null;
@@ -30,7 +34,7 @@ function choosePanels() {
     grid.columns[quantity] !== undefined && (quantity === grid.show || typeof grid.columns[quantity] !== "string"));
   const quantity = quantities.includes(state.show) ? state.show : quantities.includes(grid.show) ? grid.show : quantities[0];
   const panels = [{ run, name: runs[run].name, doc, grid, quantity }];
-  const both = state.run === "both" && runs[1];
+  const both = isBoth();
   const second = both ? partnerOf(panels[0], name) : null;
   if (second) panels.push(second, difference(panels[0], second, quantity));
   const problem = both && !second ? `${runs[1].name} has nothing like this to compare with.` : "";

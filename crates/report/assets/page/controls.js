@@ -17,7 +17,7 @@ function drawTexts() {
   const title = name === undefined ? "All cases" : listed[1] || name;
   $("title").textContent = title;
   document.title = `${title} – Tracewright`;
-  $("model").textContent = state.run === "both" && runs[1]
+  $("model").textContent = isBoth()
     ? runs.map(({ name, model }) => `${name} (${model})`).join(" and ") : `${runs[run].name} (${runs[run].model})`;
   $("prompts").replaceChildren(...(doc?.prompts ?? []).map(prompt => make("p", "", { class: "prompt" }, [
     make("b", prompt.name),
@@ -110,7 +110,7 @@ function render() {
   }
   if (listedRun !== shown.run) { drawList(); listedRun = shown.run; }
   $("case").value = shown.name === undefined ? "" : "=" + shown.name;
-  $("run").value = state.run === "both" || state.run === "2" ? state.run : "1";
+  $("run").value = isBoth() ? "both" : state.run === "2" ? "2" : "1";
   drawTexts();
   drawControls();
   drawFigures();

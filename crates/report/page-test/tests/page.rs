@@ -238,7 +238,7 @@ fn two_runs_share_a_scale_and_their_difference_is_shown() {
         row.value = row.value.map(|value| value / 2.0);
     }
     let html = page(&run("a", &a), Some(&run("b", &b))).expect("a page");
-    check(&html, "#run=both&case=1&kind=mlp", |page| {
+    check(&html, "#case=1&kind=mlp", |page| {
         let first = expected(1, 1);
         let half: Vec<Vec<f64>> =
             first.iter().map(|row| row.iter().map(|value| value / 2.0).collect()).collect();
