@@ -59,7 +59,7 @@ pub fn write(folder: &Path) -> Result<Vec<PathBuf>> {
 ///
 /// # Errors
 ///
-/// Such a page, and those of [`write`].
+/// Such a page, and those of [`write()`].
 pub fn check(folder: &Path) -> Result<()> {
     let differs =
         |(path, text): &(PathBuf, String)| fs::read_to_string(path).ok().as_ref() != Some(text);
