@@ -10,17 +10,6 @@ const AXES: [&str; 8] =
     ["layer", "position", "src_position", "role", "src_role", "head", "kv_head", "neuron"];
 const SENDER: &str = "sender";
 
-/// The classes of tokens in the order in which they stand in a prompt.
-const ROLES: [Role; 7] = [
-    Role::BeforeSubject,
-    Role::FirstSubject,
-    Role::MiddleSubject,
-    Role::LastSubject,
-    Role::FirstSubsequent,
-    Role::Further,
-    Role::Last,
-];
-
 /// A column that stands down or across, and what is in it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Axis<'a> {
@@ -170,6 +159,6 @@ fn axis<'a, N>(name: &'static str, cells: &[Cell<'a, N>]) -> Option<Axis<'a>> {
     let of_cell = |(at, _): &Cell<'a, N>| Some(at.iter().find(|(other, _)| *other == name)?.1);
     let keys: BTreeSet<&Key> = cells.iter().filter_map(of_cell).collect();
     let mut keys: Vec<&Key> = keys.into_iter().collect();
-    keys.sort_by_key(|key| ROLES.iter().position(|role| role.name() == key.to_string()));
+    keys.sort_by_key(|key| Role::ALL.iter().position(|role| role.name() == key.to_string()));
     (keys.len() > 1).then_some(Axis { name, keys })
 }

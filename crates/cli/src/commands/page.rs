@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tracewright_report::{PageRun, page};
 use tracewright_results::{Results, peak_spreads, peaks, rome_averages, write_whole};
 
-use super::report::over_cases;
+use super::report::{names, over_cases};
 use crate::args::ReportArgs;
 use crate::console::Console;
 use crate::error::Failure;
@@ -45,7 +45,7 @@ pub(super) fn write(
     document: &mut Value,
     console: &Console,
 ) -> Result<(), Failure> {
-    let [name, other] = names(folder, args.against.as_deref());
+    let [name, other] = names([folder, args.against.as_deref().unwrap_or(Path::new(""))]);
     let said = sentences(results);
     let said_by_other = against.map_or_else(Vec::new, sentences);
     let run = PageRun { name: &name, results, sentences: &said };
@@ -54,14 +54,6 @@ pub(super) fn write(
     write_whole(path, html.as_bytes())?;
     document["page"] = json!(path);
     console.answer(&format!("the page is {}", path.display()))
-}
-
-/// What the page calls the two folders: their own names, and where these are equal, as they were given.
-fn names(folder: &Path, against: Option<&Path>) -> [String; 2] {
-    let folders = [folder, against.unwrap_or(Path::new(""))];
-    let short = folders.map(|path| path.file_name().unwrap_or(path.as_os_str()));
-    let chosen = if short[0] == short[1] { folders.map(Path::as_os_str) } else { short };
-    chosen.map(|name| name.to_string_lossy().into_owned())
 }
 
 fn sentences(results: &Results) -> Vec<String> {

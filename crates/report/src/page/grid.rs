@@ -4,21 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::Value;
+use tracewright_ir::Role;
 use tracewright_results::Key;
 
 use crate::error::ReportError;
 use crate::label::visible;
 
-/// The order in which the tokens' roles stand in an axis.
-const ROLES: [&str; 7] = [
-    "before_subject",
-    "first_subject",
-    "middle_subject",
-    "last_subject",
-    "first_subsequent",
-    "further",
-    "last",
-];
 /// Axes that may say again what other ones say; such an axis is left out.
 const IMPLIED: [&str; 4] = ["src_role", "role", "receiver", "sender"];
 
@@ -154,7 +145,7 @@ fn keys(cells: &[Cell], axis: usize) -> Vec<Option<Key>> {
     }
     let rank = |key: &Option<Key>| match key {
         Some(Key::Number(number)) => *number as usize,
-        Some(Key::Text(text)) => ROLES.iter().position(|role| role == text).unwrap_or(0),
+        Some(Key::Text(text)) => Role::ALL.iter().position(|role| role.name() == text).unwrap_or(0),
         None => usize::MAX,
     };
     keys.sort_by_key(rank);

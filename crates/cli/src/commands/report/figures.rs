@@ -12,6 +12,7 @@ use tracewright_results::{
     write_whole,
 };
 
+use super::names;
 use crate::args::ReportArgs;
 use crate::commands::trace::{figure_name, short_name};
 use crate::console::Console;
@@ -36,15 +37,6 @@ pub(super) fn against(
     let groups = compare(other, results, &grid_columns(results))?;
     let [first, second] = names([other_path, path]);
     Ok(comparison_figures(&groups, &results.cases, [&first, &second]))
-}
-
-/// What two folders are called: by their last names, unless these are the same.
-fn names(paths: [&Path; 2]) -> [String; 2] {
-    let whole = paths.map(|path| path.display().to_string());
-    match paths.map(Path::file_name) {
-        [Some(a), Some(b)] if a != b => [a, b].map(|name| name.to_string_lossy().into_owned()),
-        _ => whole,
-    }
 }
 
 /// Draws these figures and those of the chosen cases, and returns their paths. The first one's heatmaps are

@@ -52,6 +52,13 @@ pub(crate) fn run(args: &ReportArgs, console: &Console) -> Result<ExitCode, Fail
     Ok(ExitCode::SUCCESS)
 }
 
+/// What two folders are called: by their last names, and where these are equal, as they were given.
+pub(super) fn names(folders: [&Path; 2]) -> [String; 2] {
+    let short = folders.map(|path| path.file_name().unwrap_or(path.as_os_str()));
+    let chosen = if short[0] == short[1] { folders.map(Path::as_os_str) } else { short };
+    chosen.map(|name| name.to_string_lossy().into_owned())
+}
+
 /// A results folder, brought from its store where it is in one.
 fn fetched(given: &Path, console: &Console) -> Result<PathBuf, Failure> {
     let given = match given.file_name() {
